@@ -1,0 +1,14 @@
+/*
+ * frazil.h - the whole public API: include this one.
+ */
+#ifndef FRAZIL_FRAZIL_H
+#define FRAZIL_FRAZIL_H
+
+#include "frazil/arrow.h"
+#include "frazil/catalog.h"
+#include "frazil/context.h"
+#include "frazil/pit.h"
+#include "frazil/status.h"
+#include "frazil/table.h"
+
+#endif

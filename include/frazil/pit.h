@@ -1,0 +1,103 @@
+/*
+ * pit.h - point-in-time join and latest row per key.
+ *
+ * Contract: docs/design/point-in-time.md. For an entity row with key k and time t and a view with
+ * time-to-live d, candidates are feature rows with key k (a null key matches nothing), event time
+ * <= t and, when d > 0, event time >= t - d, both ends included. The winner has the greatest event
+ * time, then the greatest created time (null is least), then the greatest data sequence number,
+ * file path and position. Every entity row comes back once, in its order.
+ */
+#ifndef FRAZIL_PIT_H
+#define FRAZIL_PIT_H
+
+#include "frazil/arrow.h"
+#include "frazil/table.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One entity column joined with one table column, both borrowed. */
+typedef struct frz_join_key {
+  const char *entity_column;
+  const char *table_column;
+} frz_join_key;
+
+/** A feature column and the name it has in the result; `output_name` NULL: by full_feature_names.
+ */
+typedef struct frz_feature {
+  const char *column;
+  const char *output_name;
+} frz_feature;
+
+typedef struct frz_pit_view {
+  size_t struct_bytes;          /**< Set by frz_pit_view_init(). */
+  const char *name;             /**< Prefix of full feature names, and used in errors. */
+  frz_table *table;             /**< Borrowed for the call that makes the stream. */
+  const frz_scan_options *scan; /**< Snapshot and row filter; its selected_fields and limit are
+                                   ignored. NULL: current. */
+  const frz_join_key
+      *join_keys; /**< None: every feature row is a candidate for every entity row. */
+  size_t n_join_keys;
+  const char *timestamp_field;
+  const char *created_timestamp_field; /**< NULL: none. */
+  int64_t ttl_us;                      /**< Microseconds; 0: no limit. */
+  bool created_cutoff;                 /**< Candidates also need created time <= t. */
+  const frz_feature *features;
+  size_t n_features;
+} frz_pit_view;
+
+/** @brief Fill `view` with the defaults. */
+FRZ_API void frz_pit_view_init(frz_pit_view *view);
+
+typedef struct frz_pit_options {
+  size_t struct_bytes;         /**< Set by frz_pit_options_init(). */
+  const char *timestamp_field; /**< The entity column that holds t; default "event_timestamp". */
+  bool full_feature_names;     /**< Name features "view__feature"; default false. */
+} frz_pit_options;
+
+/** @brief Fill `options` with the defaults. */
+FRZ_API void frz_pit_options_init(frz_pit_options *options);
+
+/**
+ * @brief Join feature views to entity rows, point-in-time-correctly.
+ * @param[in,out] entities Consumed: the entity rows; all columns come back, then the features view
+ * by view.
+ * @param[out] stream_out  The result; batches of at most 65536 rows.
+ * @retval FRZ_ERR_INVALID a column that is missing or has a type that cannot be compared with its
+ * partner; two result columns with one name.
+ * @retval FRZ_ERR_LIMIT   more entity rows than the memory limit allows.
+ */
+FRZ_API frz_status frz_pit_join(frz_context *context, struct ArrowArrayStream *entities,
+                                const frz_pit_view *views, size_t n_views,
+                                const frz_pit_options *options, struct ArrowArrayStream *stream_out,
+                                frz_error *err) FRZ_MUST_CHECK;
+
+typedef struct frz_latest_options {
+  size_t struct_bytes;          /**< Set by frz_latest_options_init(). */
+  const frz_scan_options *scan; /**< Snapshot and row filter; NULL: current. */
+  const char *const *key_columns;
+  size_t n_key_columns; /**< 0: one row for the whole table. */
+  const char *timestamp_field;
+  const char *created_timestamp_field; /**< NULL: none. */
+  int64_t start_us;           /**< Included; INT64_MIN: open. Microseconds since 1970 UTC. */
+  int64_t end_us;             /**< Included; INT64_MAX: open. */
+  const char *const *columns; /**< Result columns, in order; NULL: all. */
+  size_t n_columns;
+} frz_latest_options;
+
+/** @brief Fill `options` with the defaults. */
+FRZ_API void frz_latest_options_init(frz_latest_options *options);
+
+/**
+ * @brief The latest row of each key in a window of event time, by the same order as the join.
+ * Rows with a null key value count as a key of their own here; a null event time never wins.
+ */
+FRZ_API frz_status frz_latest_per_key(frz_table *table, const frz_latest_options *options,
+                                      struct ArrowArrayStream *stream_out,
+                                      frz_error *err) FRZ_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

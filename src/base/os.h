@@ -1,0 +1,35 @@
+/*
+ * os.h - the little that frazil asks of the operating system beside files: clocks, random bytes,
+ * sizes of the machine. Platform differences live in os_posix.c alone.
+ */
+#ifndef FRZ_BASE_OS_H
+#define FRZ_BASE_OS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fail.h"
+
+/** Milliseconds since 1970-01-01 UTC. */
+int64_t frz_os_now_ms(void);
+
+/** A clock that only moves forward, in microseconds from an arbitrary start. */
+int64_t frz_os_monotonic_us(void);
+
+void frz_os_sleep_ms(int64_t duration_ms);
+
+/** Fill with random bytes from the kernel. */
+frz_status frz_os_random(void *bytes, size_t size, frz_error *err) FRZ_MUST_CHECK;
+
+/** A random UUID version 4 as 36 characters and a NUL. */
+frz_status frz_os_uuid(char text_out[37], frz_error *err) FRZ_MUST_CHECK;
+
+int32_t frz_os_process_id(void);
+
+/** Processors that this process may use; at least 1. */
+int32_t frz_os_processors(void);
+
+/** Memory that this process may use: the machine's, or the cgroup's limit where that is less. */
+int64_t frz_os_memory_bytes(void);
+
+#endif

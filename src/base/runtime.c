@@ -1,0 +1,341 @@
+/*
+ * runtime.c - contexts and their worker threads.
+ *
+ * One queue, one lock, one condition. Threads start on the first submission, and again in a
+ * child after a fork (the child has none of its parent's threads: the queue of the parent is
+ * forgotten there, since whoever waits for it did not come along either).
+ *
+ * Invariants: queue_head is NULL exactly when queue_tail is; n_running threads exist only in the
+ * process whose id is pool_process_id; every queued task is run once, also while stopping.
+ */
+#include "base/runtime.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/os.h"
+
+enum { THREADS_MAX = 256, POLL_INTERVAL_US = 50000 };
+
+struct frz_context {
+  frz_context_options options;
+  const frz_alloc *alloc;
+  char *spill_dir;
+  size_t spill_dir_bytes;
+  atomic_bool cancelled;
+  atomic_llong next_poll_us;
+
+  pthread_mutex_t lock;
+  pthread_cond_t wake;
+  pthread_t threads[THREADS_MAX];
+  int32_t n_running;
+  int32_t pool_process_id;
+  bool stopping;
+  frz_task *queue_head;
+  frz_task *queue_tail;
+};
+
+void frz_context_options_init(frz_context_options *options)
+{
+  *options = (frz_context_options){.struct_bytes = sizeof *options};
+}
+
+static frz_status set_defaults(frz_context *context, frz_error *err)
+{
+  frz_context_options *options = &context->options;
+  if (options->n_threads < 0 || options->n_threads > THREADS_MAX)
+    return frz_fail(err, FRZ_ERR_INVALID, "n_threads %d: 0 to %d are allowed", options->n_threads,
+                    THREADS_MAX);
+  if (options->memory_limit_bytes < 0)
+    return frz_fail(err, FRZ_ERR_INVALID, "memory_limit_bytes %lld is negative",
+                    (long long)options->memory_limit_bytes);
+  if (options->n_threads == 0) options->n_threads = frz_os_processors();
+  if (options->n_threads > THREADS_MAX) options->n_threads = THREADS_MAX;
+  if (options->memory_limit_bytes == 0) options->memory_limit_bytes = frz_os_memory_bytes() / 2;
+  const char *spill_dir = options->spill_dir != NULL ? options->spill_dir : "/tmp";
+  context->spill_dir_bytes = strlen(spill_dir) + 1;
+  context->spill_dir = frz_alloc_new(context->alloc, context->spill_dir_bytes);
+  if (context->spill_dir == NULL) return frz_fail_nomem(err, "context");
+  memcpy(context->spill_dir, spill_dir, context->spill_dir_bytes);
+  return FRZ_OK;
+}
+
+frz_status frz_context_create(const frz_context_options *options, frz_context **context_out,
+                              frz_error *err)
+{
+  if (context_out == NULL) return frz_fail(err, FRZ_ERR_INVALID, "context_out is NULL");
+  frz_context_options filled;
+  frz_context_options_init(&filled);
+  if (options != NULL) {
+    if (options->struct_bytes == 0 || options->struct_bytes > sizeof filled)
+      return frz_fail(err, FRZ_ERR_INVALID, "frz_context_options: struct_bytes %zu",
+                      options->struct_bytes);
+    memcpy(&filled, options, options->struct_bytes);
+  }
+  const frz_alloc *alloc = filled.alloc != NULL ? filled.alloc : frz_alloc_default();
+  frz_context *context = frz_alloc_zeroed(alloc, sizeof *context);
+  if (context == NULL) return frz_fail_nomem(err, "context");
+  context->options = filled;
+  context->alloc = alloc;
+  frz_status st = set_defaults(context, err);
+  if (st != FRZ_OK) {
+    frz_alloc_free(alloc, context, sizeof *context);
+    return st;
+  }
+  pthread_mutex_init(&context->lock, NULL);
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&context->wake, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  context->pool_process_id = frz_os_process_id();
+  *context_out = context;
+  return FRZ_OK;
+}
+
+void frz_context_free(frz_context *context)
+{
+  if (context == NULL) return;
+  if (context->pool_process_id == frz_os_process_id()) {
+    pthread_mutex_lock(&context->lock);
+    context->stopping = true;
+    int32_t n_running = context->n_running;
+    pthread_cond_broadcast(&context->wake);
+    pthread_mutex_unlock(&context->lock);
+    for (int32_t i = 0; i < n_running; i++) pthread_join(context->threads[i], NULL);
+    pthread_cond_destroy(&context->wake);
+    pthread_mutex_destroy(&context->lock);
+  }
+  frz_alloc_free(context->alloc, context->spill_dir, context->spill_dir_bytes);
+  frz_alloc_free(context->alloc, context, sizeof *context);
+}
+
+void frz_context_cancel(frz_context *context)
+{
+  atomic_store(&context->cancelled, true);
+}
+
+void frz_context_resume(frz_context *context)
+{
+  atomic_store(&context->cancelled, false);
+}
+
+const frz_alloc *frz_context_alloc(const frz_context *context)
+{
+  return context->alloc;
+}
+
+int32_t frz_context_threads(const frz_context *context)
+{
+  return context->options.n_threads;
+}
+
+int64_t frz_context_memory_limit(const frz_context *context)
+{
+  return context->options.memory_limit_bytes;
+}
+
+const char *frz_context_spill_dir(const frz_context *context)
+{
+  return context->spill_dir;
+}
+
+void frz_context_log(frz_context *context, frz_log_level level, const char *format, ...)
+{
+  if (context->options.log == NULL) return;
+  char line[FRZ_ERROR_MESSAGE_BYTES];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  context->options.log(context->options.callback_ctx, level, line);
+}
+
+frz_status frz_context_check(frz_context *context, frz_error *err)
+{
+  if (!atomic_load_explicit(&context->cancelled, memory_order_relaxed)) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_CANCELLED, "cancelled");
+}
+
+frz_status frz_context_poll(frz_context *context, frz_error *err)
+{
+  if (context->options.interrupted != NULL) {
+    long long now_us = frz_os_monotonic_us();
+    long long due_us = atomic_load(&context->next_poll_us);
+    if (now_us >= due_us &&
+        atomic_compare_exchange_strong(&context->next_poll_us, &due_us,
+                                       now_us + POLL_INTERVAL_US) &&
+        context->options.interrupted(context->options.callback_ctx))
+      return frz_fail(err, FRZ_ERR_CANCELLED, "interrupted");
+  }
+  return frz_context_check(context, err);
+}
+
+static void *pool_thread(void *arg)
+{
+  frz_context *context = arg;
+  pthread_mutex_lock(&context->lock);
+  for (;;) {
+    while (context->queue_head == NULL && !context->stopping)
+      pthread_cond_wait(&context->wake, &context->lock);
+    frz_task *task = context->queue_head;
+    if (task == NULL) break;
+    context->queue_head = task->next;
+    if (context->queue_head == NULL) context->queue_tail = NULL;
+    pthread_mutex_unlock(&context->lock);
+    task->run(task->arg);
+    pthread_mutex_lock(&context->lock);
+  }
+  pthread_mutex_unlock(&context->lock);
+  return NULL;
+}
+
+static void forget_parent(frz_context *context)
+{
+  pthread_mutex_init(&context->lock, NULL);
+  pthread_cond_init(&context->wake, NULL);
+  context->n_running = 0;
+  context->queue_head = NULL;
+  context->queue_tail = NULL;
+  context->pool_process_id = frz_os_process_id();
+}
+
+bool frz_pool_submit(frz_context *context, frz_task *task)
+{
+  if (context->options.n_threads <= 1) return false;
+  if (context->pool_process_id != frz_os_process_id()) forget_parent(context);
+  pthread_mutex_lock(&context->lock);
+  /* The caller's own thread is one of n_threads. */
+  while (context->n_running < context->options.n_threads - 1) {
+    if (pthread_create(&context->threads[context->n_running], NULL, pool_thread, context) != 0)
+      break;
+    context->n_running++;
+  }
+  bool queued = context->n_running > 0;
+  if (queued) {
+    task->next = NULL;
+    if (context->queue_tail != NULL)
+      context->queue_tail->next = task;
+    else
+      context->queue_head = task;
+    context->queue_tail = task;
+    pthread_cond_signal(&context->wake);
+  }
+  pthread_mutex_unlock(&context->lock);
+  return queued;
+}
+
+bool frz_pool_withdraw(frz_context *context, frz_task *task)
+{
+  pthread_mutex_lock(&context->lock);
+  frz_task **link = &context->queue_head;
+  frz_task *before = NULL;
+  while (*link != NULL && *link != task) {
+    before = *link;
+    link = &before->next;
+  }
+  bool found = *link != NULL;
+  if (found) {
+    *link = task->next;
+    if (context->queue_tail == task) context->queue_tail = before;
+  }
+  pthread_mutex_unlock(&context->lock);
+  return found;
+}
+
+/* ---- parallel for ---- */
+
+typedef struct loop {
+  frz_context *context;
+  frz_status (*body)(void *arg, size_t i, frz_error *err);
+  void *arg;
+  size_t n;
+  atomic_size_t next;
+  atomic_bool failed;
+  pthread_mutex_t lock;
+  pthread_cond_t done;
+  size_t n_helpers; /* tasks queued and not yet ended; under lock */
+  frz_status status;
+  frz_error error;
+} loop;
+
+static void loop_run(loop *self, bool calling_thread)
+{
+  for (;;) {
+    if (atomic_load_explicit(&self->failed, memory_order_relaxed)) return;
+    size_t i = atomic_fetch_add(&self->next, 1);
+    if (i >= self->n) return;
+    frz_error error = {0};
+    frz_status st = calling_thread ? frz_context_poll(self->context, &error)
+                                   : frz_context_check(self->context, &error);
+    if (st == FRZ_OK) st = self->body(self->arg, i, &error);
+    if (st == FRZ_OK) continue;
+    pthread_mutex_lock(&self->lock);
+    if (self->status == FRZ_OK) {
+      self->status = st;
+      self->error = error;
+    }
+    pthread_mutex_unlock(&self->lock);
+    atomic_store(&self->failed, true);
+    return;
+  }
+}
+
+static void loop_help(void *arg)
+{
+  loop *self = arg;
+  loop_run(self, false);
+  pthread_mutex_lock(&self->lock);
+  self->n_helpers--;
+  if (self->n_helpers == 0) pthread_cond_signal(&self->done);
+  pthread_mutex_unlock(&self->lock);
+}
+
+frz_status frz_parallel_for(frz_context *context, size_t n,
+                            frz_status (*body)(void *arg, size_t i, frz_error *err), void *arg,
+                            frz_error *err)
+{
+  loop self = {.context = context, .body = body, .arg = arg, .n = n};
+  frz_task tasks[THREADS_MAX];
+  pthread_mutex_init(&self.lock, NULL);
+  pthread_cond_init(&self.done, NULL);
+  size_t helpers_wanted = (size_t)context->options.n_threads - 1;
+  if (n == 0)
+    helpers_wanted = 0;
+  else if (helpers_wanted > n - 1)
+    helpers_wanted = n - 1;
+  size_t n_submitted = 0;
+  for (size_t i = 0; i < helpers_wanted; i++) {
+    tasks[i] = (frz_task){loop_help, &self, NULL};
+    pthread_mutex_lock(&self.lock);
+    self.n_helpers++;
+    pthread_mutex_unlock(&self.lock);
+    if (!frz_pool_submit(context, &tasks[i])) {
+      pthread_mutex_lock(&self.lock);
+      self.n_helpers--;
+      pthread_mutex_unlock(&self.lock);
+      break;
+    }
+    n_submitted++;
+  }
+  loop_run(&self, true);
+  /* Inside a pool thread nobody else may be free to start what is still queued: take it back. */
+  for (size_t i = 0; i < n_submitted; i++) {
+    if (!frz_pool_withdraw(context, &tasks[i])) continue;
+    pthread_mutex_lock(&self.lock);
+    self.n_helpers--;
+    pthread_mutex_unlock(&self.lock);
+  }
+  pthread_mutex_lock(&self.lock);
+  while (self.n_helpers != 0) pthread_cond_wait(&self.done, &self.lock);
+  pthread_mutex_unlock(&self.lock);
+  pthread_cond_destroy(&self.done);
+  pthread_mutex_destroy(&self.lock);
+  if (self.status != FRZ_OK && err != NULL) *err = self.error;
+  return self.status;
+}

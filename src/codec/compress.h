@@ -1,0 +1,35 @@
+/*
+ * compress.h - the compression codecs of Parquet, Avro and Puffin behind one call.
+ */
+#ifndef FRZ_CODEC_COMPRESS_H
+#define FRZ_CODEC_COMPRESS_H
+
+#include "base/buf.h"
+
+typedef enum frz_codec {
+  FRZ_CODEC_NONE,
+  FRZ_CODEC_SNAPPY,  /* block format, no framing */
+  FRZ_CODEC_GZIP,    /* RFC 1952, several members allowed */
+  FRZ_CODEC_DEFLATE, /* RFC 1951, raw: Avro's "deflate" */
+  FRZ_CODEC_ZSTD,
+  FRZ_CODEC_BROTLI,
+  FRZ_CODEC_LZ4_RAW,   /* LZ4 block */
+  FRZ_CODEC_LZ4_HADOOP /* Parquet's deprecated LZ4: Hadoop frames, or a bare block or frame as some
+                          wrote */
+} frz_codec;
+
+const char *frz_codec_name(frz_codec codec);
+
+/** Decompress into exactly `dest_size` bytes; any other length is FRZ_ERR_CORRUPT. */
+frz_status frz_decompress(frz_codec codec, const void *src, size_t src_size, void *dest,
+                          size_t dest_size, frz_error *err) FRZ_MUST_CHECK;
+
+/** Decompress where the length is not known before: appends to `out`, bounded by its maximum. */
+frz_status frz_decompress_append(frz_codec codec, const void *src, size_t src_size, frz_buf *out,
+                                 frz_error *err) FRZ_MUST_CHECK;
+
+/** Compress, appended to `out`. `level` 0 is the codec's default as used by Parquet writers. */
+frz_status frz_compress_append(frz_codec codec, int32_t level, const void *src, size_t src_size,
+                               frz_buf *out, frz_error *err) FRZ_MUST_CHECK;
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * storage.h - bytes by URI: open, create, list, delete.
+ *
+ * A storage is a table of callbacks chosen by a URI's scheme. Local files take "file:///path",
+ * "file:/path" and plain absolute or relative paths. A test wraps the operations to fail, stall or
+ * tear.
+ */
+#ifndef FRZ_STORAGE_STORAGE_H
+#define FRZ_STORAGE_STORAGE_H
+
+#include "base/runtime.h"
+#include "base/source.h"
+
+typedef struct frz_storage frz_storage;
+
+/** One listed object. Borrowed for the callback. */
+typedef struct frz_storage_entry {
+  frz_str uri;
+  int64_t size_bytes;
+  int64_t modified_ms;
+} frz_storage_entry;
+
+typedef frz_status (*frz_storage_visit)(void *arg, const frz_storage_entry *entry, frz_error *err);
+
+typedef struct frz_storage_ops {
+  int32_t version; /* 1 */
+  /** Open for reading. FRZ_ERR_NOT_FOUND names the URI. */
+  frz_status (*open)(void *ctx, frz_str uri, frz_source **source_out, frz_error *err);
+  /** Start writing. With `must_be_new` the commit fails with FRZ_ERR_EXISTS when the name is taken
+   * by then. */
+  frz_status (*create)(void *ctx, frz_str uri, bool must_be_new, frz_sink **sink_out,
+                       frz_error *err);
+  /** Delete one object; FRZ_ERR_NOT_FOUND when it is not there. */
+  frz_status (*remove)(void *ctx, frz_str uri, frz_error *err);
+  /** Visit everything below a folder, in no order. A missing folder is empty. */
+  frz_status (*list)(void *ctx, frz_str uri, frz_storage_visit visit, void *arg, frz_error *err);
+  void (*free)(void *ctx);
+} frz_storage_ops;
+
+/** The storage for tables of a catalog: every scheme that this build knows, set up from properties.
+ */
+frz_status frz_storage_create(frz_context *context, const frz_property *properties,
+                              size_t n_properties, frz_storage **storage_out,
+                              frz_error *err) FRZ_MUST_CHECK;
+
+/** A storage over the caller's operations for every URI: for tests. `ctx` passes to ops->free at
+ * the end. */
+frz_status frz_storage_wrap(frz_context *context, const frz_storage_ops *ops, void *ctx,
+                            frz_storage **storage_out, frz_error *err) FRZ_MUST_CHECK;
+
+/** Storages are shared by tables, scans and streams: counted references. */
+frz_storage *frz_storage_retain(frz_storage *storage);
+void frz_storage_release(frz_storage *storage);
+
+frz_status frz_storage_open(frz_storage *storage, frz_str uri, frz_source **source_out,
+                            frz_error *err) FRZ_MUST_CHECK;
+frz_status frz_storage_create_file(frz_storage *storage, frz_str uri, bool must_be_new,
+                                   frz_sink **sink_out, frz_error *err) FRZ_MUST_CHECK;
+frz_status frz_storage_remove(frz_storage *storage, frz_str uri, frz_error *err) FRZ_MUST_CHECK;
+frz_status frz_storage_list(frz_storage *storage, frz_str uri, frz_storage_visit visit, void *arg,
+                            frz_error *err) FRZ_MUST_CHECK;
+
+/** Read a whole object; FRZ_ERR_LIMIT when it is larger than buf->max_bytes. */
+frz_status frz_storage_read_all(frz_storage *storage, frz_str uri, frz_buf *buf,
+                                frz_error *err) FRZ_MUST_CHECK;
+
+/** Write a whole object. */
+frz_status frz_storage_write_all(frz_storage *storage, frz_str uri, bool must_be_new,
+                                 const void *data, size_t size, frz_error *err) FRZ_MUST_CHECK;
+
+/** The path of a local URI, taken as it is (Iceberg does not percent-encode). False for other
+ * schemes. */
+bool frz_storage_local_path(frz_str uri, frz_str *path_out);
+
+#endif
