@@ -1,0 +1,52 @@
+# The front door: each target sets up what it needs first (tools/setup) and can be run from a fresh clone.
+
+MESON := .venv/bin/meson
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: demo test check bench fuzz feast-universal install clean help
+
+help:
+	@echo "make demo             build, and run examples/iceberg-local"
+	@echo "make test             every test: C under sanitizers, Python, interoperability"
+	@echo "make check            format, includes, sizes, exported symbols, headers"
+	@echo "make bench            side by side with DuckDB, Polars and PyArrow"
+	@echo "make fuzz             fuzz every decoder (FUZZ_SECONDS each, default 60)"
+	@echo "make feast-universal  Feast's own test suite (FEAST_TESTS=folder)"
+	@echo "make install          the library and the command, under PREFIX (default /usr/local)"
+
+demo:
+	@tools/setup demo
+	@tools/install-python
+	@.venv/bin/python examples/iceberg-local/run_example.py
+
+test:
+	@tools/setup test
+	@tools/install-python
+	@.venv/bin/python tools/run-tests
+
+check:
+	@tools/setup check
+	@.venv/bin/python tools/check-all
+
+bench:
+	@tools/setup test
+	@tools/install-python
+	@.venv/bin/python bench/run_bench.py
+
+fuzz:
+	@tools/setup check
+	@tools/run-fuzz
+
+feast-universal:
+	@tools/setup test
+	@tools/install-python
+	@tools/run-feast-universal
+
+PREFIX ?= /usr/local
+install:
+	@tools/setup demo
+	@test -d build/release || $(MESON) setup build/release --buildtype=release -Dtests=false --prefix=$(PREFIX)
+	@$(MESON) install -C build/release
+
+clean:
+	rm -rf build
