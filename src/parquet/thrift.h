@@ -42,6 +42,9 @@ frz_status frz_thrift_read_i64(frz_thrift_reader *reader, int64_t *value_out,
                                frz_error *err) FRZ_MUST_CHECK;
 frz_status frz_thrift_read_i32(frz_thrift_reader *reader, int32_t *value_out,
                                frz_error *err) FRZ_MUST_CHECK;
+frz_status frz_thrift_read_i8(frz_thrift_reader *reader, int8_t *value_out,
+                              frz_error *err) FRZ_MUST_CHECK;
+/** Borrowed from the input. */
 frz_status frz_thrift_read_binary(frz_thrift_reader *reader, frz_str *value_out,
                                   frz_error *err) FRZ_MUST_CHECK;
 /** `n_out` is bounded by the bytes that are left. */
