@@ -53,8 +53,15 @@ struct frz_avro_type {
       *branches; /* UNION; ARRAY and MAP: branches[0] is the element or value */
   size_t n_branches;
   size_t n_symbols; /* ENUM */
+  /* Parts of one value that take no bytes (nulls, empty fixed and records), so that work can be
+   * bounded by bytes read. At most FRZ_AVRO_EMPTY_PARTS_MAX; -1 while a record is being parsed. */
+  int32_t n_empty_parts;
+  bool is_empty; /* a value takes no bytes at all */
 };
 
+enum { FRZ_AVRO_EMPTY_PARTS_MAX = 4096 };
+
+/** Parse; everything is copied into the arena, `json` may go. */
 frz_status frz_avro_schema_parse(frz_str json, frz_arena *arena, const frz_avro_type **type_out,
                                  frz_error *err) FRZ_MUST_CHECK;
 
