@@ -72,6 +72,10 @@ bool frz_arrow_type_equal(frz_arrow_type a, frz_arrow_type b);
 /** The whole type as words, such as "timestamp[us, UTC]" or "list<string>", for messages. */
 frz_str frz_arrow_field_describe(const frz_arrow_field *field, frz_arena *arena);
 
+/** A deep copy in `arena`. */
+frz_status frz_arrow_field_copy(const frz_arrow_field *field, frz_arena *arena,
+                                frz_arrow_field *copy_out, frz_error *err) FRZ_MUST_CHECK;
+
 /** Parse a schema into `field_out`, in the normal layouts; FRZ_ERR_UNSUPPORTED names column and
  * format. */
 frz_status frz_arrow_field_import(const struct ArrowSchema *schema, frz_arena *arena,

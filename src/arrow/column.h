@@ -74,6 +74,7 @@ static inline frz_str frz_column_bytes(const frz_column *column, int64_t row)
     return (frz_str){bytes + (size_t)row * width, width};
   }
   const int32_t *offsets = (const int32_t *)(const void *)column->offsets.data;
+  if (offsets[row] == offsets[row + 1]) return (frz_str){NULL, 0};
   return (frz_str){bytes + offsets[row], (size_t)(offsets[row + 1] - offsets[row])};
 }
 
@@ -83,6 +84,13 @@ frz_status frz_column_init(frz_column *column, const frz_arrow_field *field, con
 
 /** Free; a zeroed column is accepted and left zeroed. */
 void frz_column_dispose(frz_column *column);
+
+/** Keep the first `n_rows` rows. Never fails. */
+void frz_column_truncate(frz_column *column, int64_t n_rows);
+
+/** Make room for `n` more rows of a fixed-width kind, and of offsets; bytes of strings are not
+ * known. An aid to speed only. */
+frz_status frz_column_reserve(frz_column *column, int64_t n, frz_error *err) FRZ_MUST_CHECK;
 
 /** Append `n` nulls. */
 frz_status frz_column_append_nulls(frz_column *column, int64_t n, frz_error *err) FRZ_MUST_CHECK;
