@@ -25,7 +25,7 @@ typedef struct run {
   frz_arrow_format format;
   int64_t first; /* logical */
   int64_t n;
-  int64_t n_nulls;
+  int64_t n_nulls = 0;
   const uint8_t *validity; /* NULL: all present */
 } run;
 
@@ -170,7 +170,7 @@ static frz_status import_fixed(frz_column *column, const run *self, frz_error *e
   if (self->format.layout == FRZ_LAYOUT_DATE64) source_width = 8;
   if (self->format.source_bytes != 0) source_width = (size_t)self->format.source_bytes;
   const uint8_t *from = NULL;
-  uint8_t *to;
+  uint8_t *to = NULL;
   size_t bytes;
   if (__builtin_mul_overflow(n, width, &bytes)) return fail_run(self, "length", self->n, err);
   FRZ_TRY(need_buffer(self, 1, &from, err));
@@ -221,7 +221,7 @@ static frz_status import_offsets(frz_column *column, const run *self, const uint
   int64_t source_start = 0, source_end = 0;
   bool is_one_run = true;
   for (int64_t i = 0; i < self->n; i++) {
-    int64_t start, length;
+    int64_t start = 0, length = 0;
     FRZ_TRY(read_offsets(self, offsets, i, &start, &length, err));
     if (length > INT32_MAX - end)
       return frz_fail(
@@ -245,8 +245,8 @@ static frz_status import_bytes(frz_column *column, const run *self, frz_error *e
 {
   const uint8_t *offsets = NULL;
   const uint8_t *bytes = NULL;
-  int64_t start, total;
-  bool is_one_run;
+  int64_t start = 0, total = 0;
+  bool is_one_run = false;
   FRZ_TRY(need_buffer(self, 1, &offsets, err));
   FRZ_TRY(import_offsets(column, self, offsets, &start, &total, &is_one_run, err));
   if (total == 0) return FRZ_OK;
@@ -254,7 +254,7 @@ static frz_status import_bytes(frz_column *column, const run *self, frz_error *e
   if (is_one_run) return frz_buf_append(&column->values, bytes + start, (size_t)total, err);
   FRZ_TRY(frz_buf_reserve(&column->values, (size_t)total, err));
   for (int64_t i = 0; i < self->n; i++) {
-    int64_t length;
+    int64_t length = 0;
     FRZ_TRY(read_offsets(self, offsets, i, &start, &length, err));
     FRZ_TRY(frz_buf_append(&column->values, bytes + start, (size_t)length, err));
   }
@@ -264,8 +264,8 @@ static frz_status import_bytes(frz_column *column, const run *self, frz_error *e
 static frz_status import_list(frz_column *column, const run *self, int depth, frz_error *err)
 {
   const uint8_t *offsets = NULL;
-  int64_t start, total;
-  bool is_one_run;
+  int64_t start = 0, total = 0;
+  bool is_one_run = false;
   const struct ArrowSchema *schema = self->schema->children[0];
   const struct ArrowArray *items = self->array->children[0];
   FRZ_TRY(need_buffer(self, 1, &offsets, err));
@@ -274,7 +274,7 @@ static frz_status import_list(frz_column *column, const run *self, int depth, fr
   if (is_one_run)
     return import_run(&column->children[0], schema, items, start, total, depth + 1, err);
   for (int64_t i = 0; i < self->n; i++) {
-    int64_t length;
+    int64_t length = 0;
     FRZ_TRY(read_offsets(self, offsets, i, &start, &length, err));
     if (length > 0)
       FRZ_TRY(import_run(&column->children[0], schema, items, start, length, depth + 1, err));

@@ -285,7 +285,7 @@ static frz_status add_rows(frz_column *column, const frz_column *from, int64_t f
   if (n == 0) return FRZ_OK;
   FRZ_TRY(frz_column_check_rows(column, n, err));
   if (column->type.kind == FRZ_ARROW_NULL) return add_nulls(column, n, err);
-  int64_t n_nulls;
+  int64_t n_nulls = 0;
   FRZ_TRY(add_validity_of(column, from, first, n, &n_nulls, err));
   if (frz_arrow_type_has_offsets(column->type)) {
     FRZ_TRY(add_offset_rows(column, from, first, n, err));

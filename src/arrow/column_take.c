@@ -108,9 +108,9 @@ static frz_status take_offsets(frz_column *column, const frz_column *from, const
 static frz_status take_bytes(frz_column *column, const frz_column *from, const int64_t *rows,
                              int64_t n, frz_error *err)
 {
-  int64_t total;
+  int64_t total = 0;
   FRZ_TRY(take_offsets(column, from, rows, n, &total, err));
-  uint8_t *to;
+  uint8_t *to = NULL;
   FRZ_TRY(frz_buf_extend(&column->values, (size_t)total, &to, err));
   const int32_t *offsets = frz_column_offsets(from);
   for (int64_t i = 0; i < n && total > 0; i++) {
@@ -126,7 +126,7 @@ static frz_status take_bytes(frz_column *column, const frz_column *from, const i
 static frz_status take_items(frz_column *column, const frz_column *from, const int64_t *rows,
                              int64_t n, frz_error *err)
 {
-  int64_t total;
+  int64_t total = 0;
   FRZ_TRY(take_offsets(column, from, rows, n, &total, err));
   if (total == 0) return FRZ_OK;
   int64_t *items = frz_alloc_array(column->alloc, (size_t)total, sizeof *items);
@@ -147,7 +147,7 @@ static frz_status take_fixed(frz_column *column, const frz_column *from, const i
                              int64_t n, bool missing, frz_error *err)
 {
   size_t width = frz_arrow_value_bytes(column->type);
-  uint8_t *to;
+  uint8_t *to = NULL;
   FRZ_TRY(frz_buf_extend(&column->values, (size_t)n * width, &to, err));
   gather_values(to, from->values.data, width, rows, n, missing);
   return FRZ_OK;
@@ -162,7 +162,7 @@ static frz_status take_rows(frz_column *column, const frz_column *from, const in
     return frz_column_append_nulls(column, n, err);
   FRZ_TRY(frz_column_check_rows(column, n, err));
   bool missing = has_missing(rows, n);
-  int64_t n_nulls;
+  int64_t n_nulls = 0;
   FRZ_TRY(take_validity(column, from, rows, n, missing, &n_nulls, err));
   if (frz_arrow_type_has_offsets(column->type)) {
     if (column->n_children == 0)
