@@ -25,7 +25,7 @@ typedef struct run {
   frz_arrow_format format;
   int64_t first; /* logical */
   int64_t n;
-  int64_t n_nulls = 0;
+  int64_t n_nulls;
   const uint8_t *validity; /* NULL: all present */
 } run;
 

@@ -37,7 +37,7 @@ static frz_status read_varint(frz_thrift_reader *reader, uint64_t *value_out, fr
 static frz_status read_length(frz_thrift_reader *reader, size_t item_bytes, size_t *n_out,
                               frz_error *err)
 {
-  uint64_t n;
+  uint64_t n = 0;
   FRZ_TRY(read_varint(reader, &n, err));
   size_t left = frz_reader_left(&reader->bytes);
   if (n > left / item_bytes)
@@ -73,7 +73,7 @@ frz_status frz_thrift_field(frz_thrift_reader *reader, int16_t *id_out, frz_thri
   if (type > FRZ_THRIFT_STRUCT) return fail_at(reader, "unknown field type", err);
   int64_t id = (int64_t)reader->last_field[reader->depth] + (head >> 4);
   if (head >> 4 == 0) {
-    uint64_t coded;
+    uint64_t coded = 0;
     FRZ_TRY(read_varint(reader, &coded, err));
     id = frz_zigzag_decode(coded);
   }
@@ -86,7 +86,7 @@ frz_status frz_thrift_field(frz_thrift_reader *reader, int16_t *id_out, frz_thri
 
 frz_status frz_thrift_read_i64(frz_thrift_reader *reader, int64_t *value_out, frz_error *err)
 {
-  uint64_t coded;
+  uint64_t coded = 0;
   FRZ_TRY(read_varint(reader, &coded, err));
   *value_out = frz_zigzag_decode(coded);
   return FRZ_OK;
@@ -94,7 +94,7 @@ frz_status frz_thrift_read_i64(frz_thrift_reader *reader, int64_t *value_out, fr
 
 frz_status frz_thrift_read_i32(frz_thrift_reader *reader, int32_t *value_out, frz_error *err)
 {
-  int64_t value;
+  int64_t value = 0;
   FRZ_TRY(frz_thrift_read_i64(reader, &value, err));
   if (value < INT32_MIN || value > INT32_MAX)
     return frz_fail(err, FRZ_ERR_CORRUPT, "thrift: %lld before offset %zu passes 32 bits",
@@ -152,8 +152,8 @@ static frz_status skip_bytes(frz_thrift_reader *reader, size_t n, frz_error *err
 
 static frz_status skip_list(frz_thrift_reader *reader, int depth, frz_error *err)
 {
-  frz_thrift_type item;
-  size_t n;
+  frz_thrift_type item = FRZ_THRIFT_STOP;
+  size_t n = 0;
   FRZ_TRY(frz_thrift_list_begin(reader, &item, &n, err));
   for (size_t i = 0; i < n; i++) FRZ_TRY(skip_value(reader, item, true, depth, err));
   return FRZ_OK;
@@ -161,7 +161,7 @@ static frz_status skip_list(frz_thrift_reader *reader, int depth, frz_error *err
 
 static frz_status skip_map(frz_thrift_reader *reader, int depth, frz_error *err)
 {
-  size_t n;
+  size_t n = 0;
   uint8_t types;
   FRZ_TRY(read_length(reader, 1, &n, err));
   if (n == 0) return FRZ_OK;
@@ -177,8 +177,8 @@ static frz_status skip_struct(frz_thrift_reader *reader, int depth, frz_error *e
 {
   FRZ_TRY(frz_thrift_struct_begin(reader, err));
   for (;;) {
-    int16_t id;
-    frz_thrift_type type;
+    int16_t id = 0;
+    frz_thrift_type type = FRZ_THRIFT_STOP;
     FRZ_TRY(frz_thrift_field(reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) return FRZ_OK;
     FRZ_TRY(skip_value(reader, type, false, depth, err));
