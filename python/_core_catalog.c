@@ -1,0 +1,227 @@
+/*
+ * _core_catalog.c - the Catalog handle.
+ *
+ * Every method releases the GIL: a catalog is a database or a server. Arguments that are texts
+ * stay valid meanwhile, because the caller's argument tuple holds them.
+ */
+#include "core.h"
+
+static PyObject *open_catalog(PyObject *type, PyObject *args)
+{
+  core_state *state = core_state_of(type);
+  core_context *context = NULL;
+  const char *name = NULL;
+  PyObject *dict = NULL;
+  if (state == NULL ||
+      !PyArg_ParseTuple(args, "O!sO:open", state->context_type, &context, &name, &dict))
+    return NULL;
+  core_properties properties;
+  if (core_properties_from(dict, &properties) != 0) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  frz_catalog *catalog = NULL;
+  Py_BEGIN_ALLOW_THREADS st = frz_catalog_open(context->context, name, properties.items,
+                                               properties.n_items, &catalog, &err);
+  Py_END_ALLOW_THREADS core_properties_dispose(&properties);
+  if (st != FRZ_OK) return core_raise(context->signals, &err);
+  core_catalog *self = (core_catalog *)PyType_GenericAlloc((PyTypeObject *)type, 0);
+  if (self == NULL) {
+    frz_catalog_free(catalog);
+    return NULL;
+  }
+  self->catalog = catalog;
+  self->context = context;
+  Py_INCREF((PyObject *)context);
+  return (PyObject *)self;
+}
+
+static void catalog_dealloc(PyObject *object)
+{
+  core_catalog *self = (core_catalog *)object;
+  frz_catalog_free(self->catalog);
+  Py_XDECREF((PyObject *)self->context);
+  core_object_free(object);
+}
+
+static PyObject *catalog_create_namespace(PyObject *object, PyObject *args)
+{
+  core_catalog *self = (core_catalog *)object;
+  const char *name = NULL;
+  PyObject *dict = NULL;
+  if (!PyArg_ParseTuple(args, "sO:create_namespace", &name, &dict)) return NULL;
+  core_properties properties;
+  if (core_properties_from(dict, &properties) != 0) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st =
+      frz_catalog_create_namespace(self->catalog, name, properties.items, properties.n_items, &err);
+  Py_END_ALLOW_THREADS core_properties_dispose(&properties);
+  if (st != FRZ_OK)
+    return core_raise_as(self->context->signals, &err, "NoSuchNamespaceError",
+                         "NamespaceAlreadyExistsError");
+  Py_RETURN_NONE;
+}
+
+static PyObject *catalog_drop_namespace(PyObject *object, PyObject *args)
+{
+  core_catalog *self = (core_catalog *)object;
+  const char *name = NULL;
+  if (!PyArg_ParseTuple(args, "s:drop_namespace", &name)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st = frz_catalog_drop_namespace(self->catalog, name, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
+                                                              "NoSuchNamespaceError", NULL);
+  Py_RETURN_NONE;
+}
+
+static PyObject *catalog_list_namespaces(PyObject *object, PyObject *args)
+{
+  core_catalog *self = (core_catalog *)object;
+  const char *parent = NULL;
+  if (!PyArg_ParseTuple(args, "|z:list_namespaces", &parent)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  frz_string_list list = {0};
+  Py_BEGIN_ALLOW_THREADS st = frz_catalog_list_namespaces(self->catalog, parent, &list, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
+                                                              "NoSuchNamespaceError", NULL);
+  return core_text_list_take(&list);
+}
+
+static PyObject *catalog_list_tables(PyObject *object, PyObject *args)
+{
+  core_catalog *self = (core_catalog *)object;
+  const char *name = NULL;
+  if (!PyArg_ParseTuple(args, "s:list_tables", &name)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  frz_string_list list = {0};
+  Py_BEGIN_ALLOW_THREADS st = frz_catalog_list_tables(self->catalog, name, &list, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
+                                                              "NoSuchNamespaceError", NULL);
+  return core_text_list_take(&list);
+}
+
+static PyObject *catalog_create_table(PyObject *object, PyObject *args)
+{
+  core_catalog *self = (core_catalog *)object;
+  const char *identifier = NULL;
+  PyObject *schema_object = NULL;
+  PyObject *dict = NULL;
+  frz_create_table_options options;
+  frz_create_table_options_init(&options);
+  int format_version = 2;
+  if (!PyArg_ParseTuple(args, "sOizzzO:create_table", &identifier, &schema_object, &format_version,
+                        &options.partition_spec, &options.sort_order, &options.location, &dict))
+    return NULL;
+  options.format_version = format_version;
+  PyObject *keep = NULL;
+  struct ArrowSchema *schema = core_schema_from(schema_object, &keep);
+  if (schema == NULL) return NULL;
+  core_properties properties;
+  if (core_properties_from(dict, &properties) != 0) {
+    Py_DECREF(keep);
+    return NULL;
+  }
+  options.properties = properties.items;
+  options.n_properties = properties.n_items;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  frz_table *table = NULL;
+  Py_BEGIN_ALLOW_THREADS st =
+      frz_catalog_create_table(self->catalog, identifier, schema, &options, &table, &err);
+  Py_END_ALLOW_THREADS core_properties_dispose(&properties);
+  Py_DECREF(keep);
+  if (st != FRZ_OK)
+    return core_raise_as(self->context->signals, &err, "NoSuchNamespaceError",
+                         "TableAlreadyExistsError");
+  return core_table_new(core_state_of((PyObject *)Py_TYPE(object)), self->context, table);
+}
+
+static PyObject *catalog_load_table(PyObject *object, PyObject *args)
+{
+  core_catalog *self = (core_catalog *)object;
+  const char *identifier = NULL;
+  if (!PyArg_ParseTuple(args, "s:load_table", &identifier)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  frz_table *table = NULL;
+  Py_BEGIN_ALLOW_THREADS st = frz_catalog_load_table(self->catalog, identifier, &table, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
+                                                              "NoSuchTableError", NULL);
+  return core_table_new(core_state_of((PyObject *)Py_TYPE(object)), self->context, table);
+}
+
+static PyObject *catalog_register_table(PyObject *object, PyObject *args)
+{
+  core_catalog *self = (core_catalog *)object;
+  const char *identifier = NULL;
+  const char *location = NULL;
+  if (!PyArg_ParseTuple(args, "ss:register_table", &identifier, &location)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st = frz_catalog_register_table(self->catalog, identifier, location, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err, NULL,
+                                                              "TableAlreadyExistsError");
+  Py_RETURN_NONE;
+}
+
+static PyObject *catalog_drop_table(PyObject *object, PyObject *args)
+{
+  core_catalog *self = (core_catalog *)object;
+  const char *identifier = NULL;
+  int purge = 0;
+  if (!PyArg_ParseTuple(args, "sp:drop_table", &identifier, &purge)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st = frz_catalog_drop_table(self->catalog, identifier, purge != 0, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
+                                                              "NoSuchTableError", NULL);
+  Py_RETURN_NONE;
+}
+
+static PyObject *catalog_rename_table(PyObject *object, PyObject *args)
+{
+  core_catalog *self = (core_catalog *)object;
+  const char *identifier = NULL;
+  const char *new_identifier = NULL;
+  if (!PyArg_ParseTuple(args, "ss:rename_table", &identifier, &new_identifier)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st =
+      frz_catalog_rename_table(self->catalog, identifier, new_identifier, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(
+      self->context->signals, &err, "NoSuchTableError", "TableAlreadyExistsError");
+  Py_RETURN_NONE;
+}
+
+static PyMethodDef catalog_methods[] = {
+    {"open", open_catalog, METH_VARARGS | METH_CLASS, "open(context, name, properties)"},
+    {"create_namespace", catalog_create_namespace, METH_VARARGS, "(name, properties)"},
+    {"drop_namespace", catalog_drop_namespace, METH_VARARGS, "(name)"},
+    {"list_namespaces", catalog_list_namespaces, METH_VARARGS, "(parent=None)"},
+    {"list_tables", catalog_list_tables, METH_VARARGS, "(namespace)"},
+    {"create_table", catalog_create_table, METH_VARARGS,
+     "(identifier, schema, format_version, partition_spec, sort_order, location, properties)"},
+    {"load_table", catalog_load_table, METH_VARARGS, "(identifier)"},
+    {"register_table", catalog_register_table, METH_VARARGS, "(identifier, metadata_location)"},
+    {"drop_table", catalog_drop_table, METH_VARARGS, "(identifier, purge)"},
+    {"rename_table", catalog_rename_table, METH_VARARGS, "(identifier, new_identifier)"},
+    {NULL, NULL, 0, NULL}};
+
+static PyType_Slot catalog_slots[] = {{Py_tp_doc, "An open catalog."},
+                                      {Py_tp_dealloc, CORE_SLOT(catalog_dealloc)},
+                                      {Py_tp_methods, catalog_methods},
+                                      {0, NULL}};
+
+static PyType_Spec catalog_spec = {.name = "frazil._core.Catalog",
+                                   .basicsize = sizeof(core_catalog),
+                                   .flags = CORE_HANDLE_FLAGS,
+                                   .slots = catalog_slots};
+
+int core_catalog_init(PyObject *module, core_state *state)
+{
+  state->catalog_type = core_type_new(module, &catalog_spec);
+  return state->catalog_type == NULL ? -1 : 0;
+}

@@ -1,0 +1,410 @@
+/*
+ * _core_table.c - the Table and Scan handles.
+ *
+ * A table handle moves on when it is refreshed or committed through; the library orders that among
+ * threads. Streams that are passed in are consumed with the GIL released: a producer written in
+ * Python takes it itself.
+ */
+#include "core.h"
+
+/* ---- scans ---- */
+
+int core_scan_options_from(PyObject *tuple, frz_scan_options *options, core_texts *selected)
+{
+  frz_scan_options_init(options);
+  *selected = (core_texts){0};
+  if (tuple == NULL || tuple == Py_None) return 0;
+  long long snapshot_id = 0;
+  long long as_of_ms = 0;
+  long long limit = -1;
+  int case_sensitive = 1;
+  PyObject *fields = NULL;
+  if (!PyTuple_Check(tuple)) {
+    PyErr_SetString(PyExc_TypeError, "scan options must be a tuple");
+    return -1;
+  }
+  if (!PyArg_ParseTuple(tuple, "LzLzOLp:scan options", &snapshot_id, &options->ref, &as_of_ms,
+                        &options->row_filter, &fields, &limit, &case_sensitive))
+    return -1;
+  if (core_texts_from(fields, selected) != 0) return -1;
+  options->snapshot_id = snapshot_id;
+  options->as_of_ms = as_of_ms;
+  options->limit_rows = limit;
+  options->case_sensitive = case_sensitive != 0;
+  options->selected_fields = selected->items;
+  options->n_selected_fields = selected->n_items;
+  return 0;
+}
+
+static void scan_dealloc(PyObject *object)
+{
+  core_scan *self = (core_scan *)object;
+  frz_scan_free(self->scan);
+  Py_XDECREF((PyObject *)self->context);
+  core_object_free(object);
+}
+
+static PyObject *scan_run(PyObject *object,
+                          frz_status (*run)(frz_scan *, struct ArrowArrayStream *, frz_error *))
+{
+  core_scan *self = (core_scan *)object;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  struct ArrowArrayStream stream = {0};
+  Py_BEGIN_ALLOW_THREADS st = run(self->scan, &stream, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise(self->context->signals, &err);
+  return core_stream_new(core_state_of((PyObject *)Py_TYPE(object)), &stream);
+}
+
+static PyObject *scan_stream(PyObject *object, PyObject *unused)
+{
+  (void)unused;
+  return scan_run(object, frz_scan_stream);
+}
+
+static PyObject *scan_plan_files(PyObject *object, PyObject *unused)
+{
+  (void)unused;
+  return scan_run(object, frz_scan_plan_files);
+}
+
+static PyMethodDef scan_methods[] = {
+    {"stream", scan_stream, METH_NOARGS, "The rows, as a Stream."},
+    {"plan_files", scan_plan_files, METH_NOARGS, "The data files, as a Stream."},
+    {NULL, NULL, 0, NULL}};
+
+static PyType_Slot scan_slots[] = {{Py_tp_doc, "A prepared scan."},
+                                   {Py_tp_dealloc, CORE_SLOT(scan_dealloc)},
+                                   {Py_tp_methods, scan_methods},
+                                   {0, NULL}};
+
+static PyType_Spec scan_spec = {.name = "frazil._core.Scan",
+                                .basicsize = sizeof(core_scan),
+                                .flags = CORE_HANDLE_FLAGS,
+                                .slots = scan_slots};
+
+/* ---- table: reading ---- */
+
+PyObject *core_table_new(core_state *state, core_context *context, frz_table *table)
+{
+  core_table *self = (core_table *)PyType_GenericAlloc(state->table_type, 0);
+  if (self == NULL) {
+    frz_table_free(table);
+    return NULL;
+  }
+  self->table = table;
+  self->context = context;
+  Py_INCREF((PyObject *)context);
+  return (PyObject *)self;
+}
+
+static void table_dealloc(PyObject *object)
+{
+  core_table *self = (core_table *)object;
+  frz_table_free(self->table);
+  Py_XDECREF((PyObject *)self->context);
+  core_object_free(object);
+}
+
+static PyObject *table_identifier(PyObject *object, PyObject *unused)
+{
+  (void)unused;
+  return PyUnicode_FromString(frz_table_identifier(((core_table *)object)->table));
+}
+
+static PyObject *table_refresh(PyObject *object, PyObject *unused)
+{
+  (void)unused;
+  core_table *self = (core_table *)object;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  bool changed = false;
+  Py_BEGIN_ALLOW_THREADS st = frz_table_refresh(self->table, &changed, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
+                                                              "NoSuchTableError", NULL);
+  return PyBool_FromLong(changed);
+}
+
+static PyObject *table_text(PyObject *object,
+                            frz_status (*get)(const frz_table *, frz_string *, frz_error *))
+{
+  core_table *self = (core_table *)object;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  frz_string text = {0};
+  Py_BEGIN_ALLOW_THREADS st = get(self->table, &text, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise(self->context->signals, &err);
+  return core_text_take(&text);
+}
+
+static PyObject *table_metadata_location(PyObject *object, PyObject *unused)
+{
+  (void)unused;
+  return table_text(object, frz_table_metadata_location);
+}
+
+static PyObject *table_metadata_json(PyObject *object, PyObject *unused)
+{
+  (void)unused;
+  return table_text(object, frz_table_metadata_json);
+}
+
+static PyObject *table_current_snapshot_id(PyObject *object, PyObject *unused)
+{
+  (void)unused;
+  return PyLong_FromLongLong(frz_table_current_snapshot_id(((core_table *)object)->table));
+}
+
+static PyObject *table_arrow_schema(PyObject *object, PyObject *unused)
+{
+  (void)unused;
+  core_table *self = (core_table *)object;
+  frz_error err = {0};
+  struct ArrowSchema schema = {0};
+  if (frz_table_arrow_schema(self->table, &schema, &err) != FRZ_OK)
+    return core_raise(self->context->signals, &err);
+  return core_schema_capsule(&schema);
+}
+
+static PyObject *table_inspect(PyObject *object, PyObject *args)
+{
+  core_table *self = (core_table *)object;
+  const char *kind = NULL;
+  if (!PyArg_ParseTuple(args, "s:inspect", &kind)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  struct ArrowArrayStream stream = {0};
+  Py_BEGIN_ALLOW_THREADS st = frz_table_inspect(self->table, kind, &stream, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise(self->context->signals, &err);
+  return core_stream_new(core_state_of((PyObject *)Py_TYPE(object)), &stream);
+}
+
+static PyObject *table_scan(PyObject *object, PyObject *args)
+{
+  core_table *self = (core_table *)object;
+  frz_scan_options options;
+  core_texts selected;
+  PyObject *tuple = NULL;
+  if (!PyArg_ParseTuple(args, "O:scan", &tuple)) return NULL;
+  if (core_scan_options_from(tuple, &options, &selected) != 0) return NULL;
+  core_state *state = core_state_of((PyObject *)Py_TYPE(object));
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  frz_scan *scan = NULL;
+  Py_BEGIN_ALLOW_THREADS st = frz_table_scan(self->table, &options, &scan, &err);
+  Py_END_ALLOW_THREADS core_texts_dispose(&selected);
+  if (st != FRZ_OK) return core_raise_as(self->context->signals, &err, "NoSuchSnapshotError", NULL);
+  core_scan *made = (core_scan *)PyType_GenericAlloc(state->scan_type, 0);
+  if (made == NULL) {
+    frz_scan_free(scan);
+    return NULL;
+  }
+  made->scan = scan;
+  made->context = self->context;
+  Py_INCREF((PyObject *)self->context);
+  return (PyObject *)made;
+}
+
+/* ---- table: writing ---- */
+
+static PyObject *write_result(const frz_write_result *result)
+{
+  return Py_BuildValue("(LLLLL)", (long long)result->snapshot_id, (long long)result->n_rows_added,
+                       (long long)result->n_rows_deleted, (long long)result->n_files_added,
+                       (long long)result->n_files_deleted);
+}
+
+/* One body for append (no filter), overwrite (both) and delete (no data). */
+typedef enum write_kind { WRITE_APPEND, WRITE_OVERWRITE, WRITE_DELETE } write_kind;
+
+static PyObject *table_write(core_table *self, write_kind kind, PyObject *data, const char *filter,
+                             PyObject *dict, bool truncate, bool case_sensitive)
+{
+  frz_write_options options;
+  frz_write_options_init(&options);
+  options.truncate_nanoseconds = truncate;
+  options.case_sensitive = case_sensitive;
+  core_properties properties;
+  if (core_properties_from(dict, &properties) != 0) return NULL;
+  options.snapshot_properties = properties.items;
+  options.n_snapshot_properties = properties.n_items;
+  struct ArrowArrayStream stream = {0};
+  if (kind != WRITE_DELETE && core_stream_from(data, &stream) != 0) {
+    core_properties_dispose(&properties);
+    return NULL;
+  }
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  frz_write_result result = {0};
+  Py_BEGIN_ALLOW_THREADS switch (kind)
+  {
+  case WRITE_APPEND: st = frz_table_append(self->table, &stream, &options, &result, &err); break;
+  case WRITE_OVERWRITE:
+    st = frz_table_overwrite(self->table, &stream, filter, &options, &result, &err);
+    break;
+  case WRITE_DELETE: st = frz_table_delete(self->table, filter, &options, &result, &err); break;
+  }
+  Py_END_ALLOW_THREADS core_properties_dispose(&properties);
+  if (st != FRZ_OK) return core_raise(self->context->signals, &err);
+  return write_result(&result);
+}
+
+static PyObject *table_append(PyObject *object, PyObject *args)
+{
+  PyObject *data = NULL;
+  PyObject *dict = NULL;
+  int truncate = 0;
+  if (!PyArg_ParseTuple(args, "OOp:append", &data, &dict, &truncate)) return NULL;
+  return table_write((core_table *)object, WRITE_APPEND, data, NULL, dict, truncate != 0, true);
+}
+
+static PyObject *table_overwrite(PyObject *object, PyObject *args)
+{
+  PyObject *data = NULL;
+  PyObject *dict = NULL;
+  const char *filter = NULL;
+  int truncate = 0;
+  int case_sensitive = 1;
+  if (!PyArg_ParseTuple(args, "OzOpp:overwrite", &data, &filter, &dict, &truncate, &case_sensitive))
+    return NULL;
+  return table_write((core_table *)object, WRITE_OVERWRITE, data, filter, dict, truncate != 0,
+                     case_sensitive != 0);
+}
+
+static PyObject *table_delete(PyObject *object, PyObject *args)
+{
+  PyObject *dict = NULL;
+  const char *filter = NULL;
+  int case_sensitive = 1;
+  if (!PyArg_ParseTuple(args, "sOp:delete", &filter, &dict, &case_sensitive)) return NULL;
+  return table_write((core_table *)object, WRITE_DELETE, NULL, filter, dict, false,
+                     case_sensitive != 0);
+}
+
+/* ---- table: evolution ---- */
+
+/* (op, path, new_name, arrow_type, type_text, doc, required); `keep` owns the schema capsule. */
+static int schema_change_from(PyObject *tuple, frz_schema_change *change, PyObject **keep)
+{
+  int op = 0;
+  int required = 0;
+  PyObject *arrow_type = NULL;
+  if (!PyTuple_Check(tuple)) {
+    PyErr_SetString(PyExc_TypeError, "a schema change must be a tuple");
+    return -1;
+  }
+  if (!PyArg_ParseTuple(tuple, "iszOzzp:schema change", &op, &change->path, &change->new_name,
+                        &arrow_type, &change->type_text, &change->doc, &required))
+    return -1;
+  change->op = (frz_schema_op)op;
+  change->required = required != 0;
+  if (arrow_type == Py_None) return 0;
+  change->arrow_type = core_schema_from(arrow_type, keep);
+  return change->arrow_type == NULL ? -1 : 0;
+}
+
+static PyObject *table_update_schema(PyObject *object, PyObject *args)
+{
+  core_table *self = (core_table *)object;
+  PyObject *tuple = NULL;
+  if (!PyArg_ParseTuple(args, "O!:update_schema", &PyTuple_Type, &tuple)) return NULL;
+  size_t n = (size_t)PyTuple_Size(tuple);
+  frz_schema_change *changes = PyMem_Calloc(n + 1, sizeof *changes);
+  PyObject **keep = PyMem_Calloc(n + 1, sizeof *keep);
+  PyObject *result = NULL;
+  if (changes == NULL || keep == NULL) {
+    PyErr_NoMemory();
+    goto out;
+  }
+  for (size_t i = 0; i < n; i++)
+    if (schema_change_from(PyTuple_GetItem(tuple, (Py_ssize_t)i), &changes[i], &keep[i]) != 0)
+      goto out;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st = frz_table_update_schema(self->table, changes, n, &err);
+  Py_END_ALLOW_THREADS if (st == FRZ_OK)
+  {
+    Py_INCREF(Py_None);
+    result = Py_None;
+  }
+  else core_raise(self->context->signals, &err);
+out:
+  if (keep != NULL)
+    for (size_t i = 0; i < n; i++) Py_XDECREF(keep[i]);
+  PyMem_Free(keep);
+  PyMem_Free(changes);
+  return result;
+}
+
+static PyObject *table_set_properties(PyObject *object, PyObject *args)
+{
+  core_table *self = (core_table *)object;
+  PyObject *dict = NULL;
+  PyObject *removed = NULL;
+  if (!PyArg_ParseTuple(args, "OO:set_properties", &dict, &removed)) return NULL;
+  core_properties properties;
+  if (core_properties_from(dict, &properties) != 0) return NULL;
+  core_texts removals;
+  if (core_texts_from(removed, &removals) != 0) {
+    core_properties_dispose(&properties);
+    return NULL;
+  }
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st = frz_table_set_properties(
+      self->table, properties.items, properties.n_items, removals.items, removals.n_items, &err);
+  Py_END_ALLOW_THREADS core_texts_dispose(&removals);
+  core_properties_dispose(&properties);
+  if (st != FRZ_OK) return core_raise(self->context->signals, &err);
+  Py_RETURN_NONE;
+}
+
+static PyObject *table_set_ref(PyObject *object, PyObject *args)
+{
+  core_table *self = (core_table *)object;
+  const char *ref = NULL;
+  const char *kind = NULL;
+  long long snapshot_id = 0;
+  if (!PyArg_ParseTuple(args, "ssL:set_ref", &ref, &kind, &snapshot_id)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st = frz_table_set_ref(self->table, ref, kind, snapshot_id, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
+                                                              "NoSuchSnapshotError", NULL);
+  Py_RETURN_NONE;
+}
+
+static PyMethodDef table_methods[] = {
+    {"identifier", table_identifier, METH_NOARGS, "The dotted name."},
+    {"refresh", table_refresh, METH_NOARGS, "Read the catalog again; True if it moved on."},
+    {"metadata_location", table_metadata_location, METH_NOARGS, "URI of the metadata file."},
+    {"metadata_json", table_metadata_json, METH_NOARGS, "The table metadata as JSON."},
+    {"current_snapshot_id", table_current_snapshot_id, METH_NOARGS, "-1 where there is none."},
+    {"arrow_schema", table_arrow_schema, METH_NOARGS, "An arrow_schema capsule."},
+    {"inspect", table_inspect, METH_VARARGS, "(kind)"},
+    {"scan", table_scan, METH_VARARGS, "(options)"},
+    {"append", table_append, METH_VARARGS, "(data, snapshot_properties, truncate_nanoseconds)"},
+    {"overwrite", table_overwrite, METH_VARARGS,
+     "(data, filter, snapshot_properties, truncate_nanoseconds, case_sensitive)"},
+    {"delete", table_delete, METH_VARARGS, "(filter, snapshot_properties, case_sensitive)"},
+    {"update_schema", table_update_schema, METH_VARARGS, "(changes)"},
+    {"set_properties", table_set_properties, METH_VARARGS, "(properties, removals)"},
+    {"set_ref", table_set_ref, METH_VARARGS, "(ref, kind, snapshot_id)"},
+    {NULL, NULL, 0, NULL}};
+
+static PyType_Slot table_slots[] = {{Py_tp_doc, "A loaded table."},
+                                    {Py_tp_dealloc, CORE_SLOT(table_dealloc)},
+                                    {Py_tp_methods, table_methods},
+                                    {0, NULL}};
+
+static PyType_Spec table_spec = {.name = "frazil._core.Table",
+                                 .basicsize = sizeof(core_table),
+                                 .flags = CORE_HANDLE_FLAGS,
+                                 .slots = table_slots};
+
+int core_table_init(PyObject *module, core_state *state)
+{
+  state->scan_type = core_type_new(module, &scan_spec);
+  state->table_type = core_type_new(module, &table_spec);
+  return state->scan_type == NULL || state->table_type == NULL ? -1 : 0;
+}

@@ -1,0 +1,129 @@
+/*
+ * core.h - what the files of the extension module share.
+ *
+ * The module is a thin shell: it turns Python arguments into structs of include/frazil, releases
+ * the GIL around each call that can read, decode or wait, and turns a status into an exception.
+ * Types of the public Python API are written in Python, over the four handle types made here.
+ *
+ * Invariants: a handle object keeps its context object alive; contexts are never ended (Arrow
+ * streams that other libraries hold may outlive every Python object), so there are few of them:
+ * the Python side keeps one for each set of options.
+ */
+#ifndef FRAZIL_PYTHON_CORE_H
+#define FRAZIL_PYTHON_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "frazil/frazil.h"
+
+/** What all contexts of the module share; touched with the GIL held, except as noted. */
+typedef struct core_signals {
+  unsigned long main_thread; /**< The thread that Python runs signal handlers on. */
+  PyObject *pending[3];      /**< Type, value and traceback that a signal handler raised. */
+} core_signals;
+
+typedef struct core_state {
+  PyTypeObject *context_type;
+  PyTypeObject *catalog_type;
+  PyTypeObject *table_type;
+  PyTypeObject *scan_type;
+  PyTypeObject *stream_type;
+  core_signals *signals; /**< Lives as long as the process: contexts point at it. */
+} core_state;
+
+typedef struct core_context {
+  PyObject_HEAD frz_context *context;
+  core_signals *signals;
+} core_context;
+
+typedef struct core_catalog {
+  PyObject_HEAD frz_catalog *catalog;
+  core_context *context;
+} core_catalog;
+
+typedef struct core_table {
+  PyObject_HEAD frz_table *table;
+  core_context *context;
+} core_table;
+
+typedef struct core_scan {
+  PyObject_HEAD frz_scan *scan;
+  core_context *context;
+} core_scan;
+
+typedef struct core_stream {
+  PyObject_HEAD struct ArrowArrayStream stream; /**< release NULL: handed out already. */
+} core_stream;
+
+/** Name and value lists built from a dict; the texts belong to the dict. */
+typedef struct core_properties {
+  frz_property *items;
+  size_t n_items;
+} core_properties;
+
+/** Texts built from a sequence of str; they belong to the sequence. */
+typedef struct core_texts {
+  const char **items;
+  size_t n_items;
+} core_texts;
+
+core_state *core_state_of(PyObject *type_or_module);
+
+/** Raise the exception for a failure. `not_found` names the class to use for FRZ_ERR_NOT_FOUND and
+ * `exists` for FRZ_ERR_EXISTS; NULL: the general ones. Always NULL. */
+PyObject *core_raise_as(core_signals *signals, const frz_error *err, const char *not_found,
+                        const char *exists);
+PyObject *core_raise(core_signals *signals, const frz_error *err);
+
+/** 0, or -1 with an exception set. None and NULL make an empty list. Dispose on success only. */
+int core_properties_from(PyObject *dict, core_properties *out);
+void core_properties_dispose(core_properties *properties);
+int core_texts_from(PyObject *sequence, core_texts *out);
+void core_texts_dispose(core_texts *texts);
+
+/** A str from a text of the library; bytes that are not UTF-8 are replaced. */
+PyObject *core_text(const char *data, size_t size);
+PyObject *core_text_take(frz_string *string);
+PyObject *core_text_list_take(frz_string_list *list);
+
+/** Move the stream behind a capsule, or behind `__arrow_c_stream__` or `__arrow_c_array__` of an
+ * object, into `out`. 0, or -1 with an exception set. */
+int core_stream_from(PyObject *data, struct ArrowArrayStream *out);
+
+/** Borrow the schema behind a capsule or `__arrow_c_schema__`; `keep_out` owns it. */
+struct ArrowSchema *core_schema_from(PyObject *data, PyObject **keep_out);
+
+PyObject *core_schema_capsule(struct ArrowSchema *schema);
+
+/** A Stream object; takes the stream, on failure too. */
+PyObject *core_stream_new(core_state *state, struct ArrowArrayStream *stream);
+
+/** A Table object; takes the handle, on failure too. */
+PyObject *core_table_new(core_state *state, core_context *context, frz_table *table);
+
+/** Parse (snapshot_id, ref, as_of_ms, row_filter, selected_fields, limit, case_sensitive). The
+ * texts belong to `tuple`; dispose `selected` afterwards. */
+int core_scan_options_from(PyObject *tuple, frz_scan_options *options, core_texts *selected);
+
+/** Make a type with this module's state. */
+PyTypeObject *core_type_new(PyObject *module, PyType_Spec *spec);
+
+int core_stream_init(PyObject *module, core_state *state);
+int core_catalog_init(PyObject *module, core_state *state);
+int core_table_init(PyObject *module, core_state *state);
+
+/** Module functions of _core_pit.c. */
+PyObject *core_pit_join(PyObject *module, PyObject *args);
+PyObject *core_latest_per_key(PyObject *module, PyObject *args);
+
+/** The type `tp_new` of handles that only the library makes is not inherited: see Py_TPFLAGS. */
+#define CORE_HANDLE_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION)
+
+/** A function in a slot table: ISO C has no such conversion, POSIX and Python rely on it. */
+#define CORE_SLOT(function) (__extension__(void *)(function))
+
+/** Free a heap type's instance: the type itself is counted too. */
+void core_object_free(PyObject *self);
+
+#endif

@@ -1,0 +1,177 @@
+"""Between Python values and what the extension takes: tables, times, names, properties.
+
+pyarrow, pandas, polars and duckdb are imported inside the functions that need them, never when
+frazil is imported. Reading and writing Arrow data between libraries needs none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta, timezone
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from frazil.exceptions import InvalidError, from_stream_error
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+_T = TypeVar("_T")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def guarded(run: Callable[[], _T]) -> _T:
+    """Run a consumer of one of our streams; raise our exception where our stream failed."""
+    try:
+        return run()
+    except Exception as error:
+        ours = from_stream_error(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def is_pandas(data: object) -> bool:
+    kind = type(data)
+    return kind.__name__ == "DataFrame" and kind.__module__.split(".", 1)[0] == "pandas"
+
+
+def from_pandas(frame: "pandas.DataFrame") -> "pyarrow.Table":
+    """A pandas frame as Arrow; an index that has names becomes columns, any other is dropped."""
+    import pyarrow as pa
+
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def as_stream(data: Any) -> Any:
+    """An object that the extension can read Arrow rows from."""
+    if is_pandas(data):
+        return from_pandas(data)
+    if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
+        return data
+    if isinstance(data, (list, tuple)) and all(isinstance(row, Mapping) for row in data):
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(list(data))
+    if type(data).__module__.split(".", 1)[0].endswith("duckdb") and hasattr(
+        data, "fetch_arrow_reader"
+    ):
+        return data.fetch_arrow_reader()
+    raise TypeError(
+        f"{type(data).__name__} is not a table: pass an object with __arrow_c_stream__ "
+        "(pyarrow, Polars, DuckDB), a pandas DataFrame or a list of dicts"
+    )
+
+
+def as_schema(schema: Any) -> Any:
+    """An object with `__arrow_c_schema__`, from a schema or from a table that has one."""
+    if not hasattr(schema, "__arrow_c_schema__"):
+        if is_pandas(schema):
+            return from_pandas(schema.head(0)).schema
+        inner = getattr(schema, "schema", None)
+        if hasattr(inner, "__arrow_c_schema__"):
+            return inner
+        raise TypeError(
+            f"{type(schema).__name__} is not a schema: pass a pyarrow schema or any object "
+            "with __arrow_c_schema__"
+        )
+    return schema
+
+
+def to_arrow(stream: Any) -> "pyarrow.Table":
+    import pyarrow as pa
+
+    return guarded(lambda: pa.RecordBatchReader.from_stream(stream).read_all())
+
+
+def to_arrow_one_chunk(stream: Any) -> "pyarrow.Table":
+    return to_arrow(stream).combine_chunks()
+
+
+def to_pylist(stream: Any) -> list[dict[str, Any]]:
+    return to_arrow(stream).to_pylist()
+
+
+def identifier_of(identifier: str | Iterable[str]) -> str:
+    """ "ns.table" or ("ns", "table")."""
+    text = identifier if isinstance(identifier, str) else ".".join(identifier)
+    if not text:
+        raise InvalidError("a table identifier is empty")
+    return text
+
+
+def property_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def properties_of(properties: Mapping[str, object] | None) -> dict[str, str]:
+    """Texts from whatever YAML or Python gave; None values are left out."""
+    return {
+        str(key): property_text(value)
+        for key, value in (properties or {}).items()
+        if value is not None
+    }
+
+
+def utc(moment: datetime | date) -> datetime:
+    """Naive times are UTC; a date is its first moment."""
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time())
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc)
+
+
+def microseconds_of(moment: datetime | date) -> int:
+    return (utc(moment) - _EPOCH) // timedelta(microseconds=1)
+
+
+def milliseconds_of(moment: datetime | date | str | int | None) -> int:
+    """0 for None; an int is milliseconds already."""
+    if moment is None:
+        return 0
+    if isinstance(moment, int):
+        return moment
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return microseconds_of(moment) // 1000
+
+
+def ttl_microseconds(ttl: timedelta | None) -> int:
+    if ttl is None:
+        return 0
+    if ttl < timedelta(0):
+        raise InvalidError(f"ttl {ttl} is negative")
+    return ttl // timedelta(microseconds=1)
+
+
+def scan_options(
+    row_filter: str | None = None,
+    selected_fields: Iterable[str] | None = ("*",),
+    snapshot_id: int | None = None,
+    ref: str | None = None,
+    as_of: datetime | date | str | int | None = None,
+    limit: int | None = None,
+    case_sensitive: bool = True,
+) -> tuple[int, str | None, int, str | None, tuple[str, ...] | None, int, bool]:
+    """The tuple that the extension takes."""
+    if isinstance(selected_fields, str):
+        selected_fields = (selected_fields,)
+    fields = None if selected_fields is None else tuple(selected_fields)
+    if fields is not None and "*" in fields:
+        fields = None
+    if limit is not None and limit < 0:
+        raise InvalidError(f"limit {limit} is negative")
+    return (
+        snapshot_id or 0,
+        ref,
+        milliseconds_of(as_of),
+        row_filter or None,
+        fields,
+        -1 if limit is None else limit,
+        case_sensitive,
+    )

@@ -1,0 +1,164 @@
+"""Point-in-time join and latest row per key.
+
+For an entity row with key k and time t, and a view with time-to-live d, candidates are feature
+rows with key k, event time <= t and, where d is given, event time >= t - d, both ends included.
+The winner has the greatest event time, then the greatest created time, then was committed last.
+Every entity row comes back once, in its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from frazil import _convert, _core
+from frazil._context import context as _context
+from frazil.exceptions import InvalidError
+from frazil.table import Rows, Table
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
+
+
+@dataclass
+class View:
+    """A table of feature rows, and how it is joined.
+
+    Args:
+        table: the table.
+        name: prefix of full feature names, and used in errors.
+        join_keys: entity column to table column, or the names that both have. None: every
+            feature row is a candidate for every entity row.
+        timestamp_field: the column of event times.
+        created_timestamp_column: decides among equal event times.
+        ttl: how old a feature row may be; None is any age.
+        features: column names, or (column, name in the result) pairs, or a mapping of these.
+        created_cutoff: candidates also need created time <= the entity row's time.
+        snapshot_id, ref, as_of: at most one; the current snapshot by default.
+        row_filter: only these feature rows.
+    """
+
+    table: Table
+    name: str
+    join_keys: Mapping[str, str] | Sequence[str] = ()
+    timestamp_field: str = "event_timestamp"
+    created_timestamp_column: str | None = None
+    ttl: timedelta | None = None
+    features: Iterable[str | tuple[str, str]] | Mapping[str, str] = ()
+    created_cutoff: bool = False
+    snapshot_id: int | None = None
+    ref: str | None = None
+    as_of: datetime | date | str | int | None = None
+    row_filter: str | None = None
+    case_sensitive: bool = field(default=True, kw_only=True)
+
+    def _tuple(self) -> tuple[Any, ...]:
+        keys = self.join_keys
+        pairs = keys.items() if isinstance(keys, Mapping) else ((key, key) for key in keys)
+        features = self.features
+        if isinstance(features, Mapping):
+            features = tuple(features.items())
+        scan = _convert.scan_options(
+            self.row_filter,
+            None,
+            self.snapshot_id,
+            self.ref,
+            self.as_of,
+            None,
+            self.case_sensitive,
+        )
+        return (
+            self.name,
+            self.table._handle,
+            scan,
+            tuple(tuple(pair) for pair in pairs),
+            self.timestamp_field,
+            self.created_timestamp_column or None,
+            _convert.ttl_microseconds(self.ttl),
+            self.created_cutoff,
+            tuple((each, None) if isinstance(each, str) else tuple(each) for each in features),
+        )
+
+
+class OneTimeRows(Rows):
+    """Rows that can be read once as a stream; to_arrow() keeps them for more."""
+
+    def __init__(self, stream: _core.Stream) -> None:
+        self._once: _core.Stream | None = stream
+        self._kept: "pyarrow.Table | None" = None
+
+    def _stream(self) -> Any:
+        if self._kept is not None:
+            return self._kept
+        if self._once is None:
+            raise InvalidError("the rows have been read already: keep what to_arrow() returns")
+        stream, self._once = self._once, None
+        return stream
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """The rows as one chunk a column."""
+        if self._kept is None:
+            self._kept = _convert.to_arrow_one_chunk(self._stream())
+        return self._kept
+
+
+def pit_join(
+    entity: Any,
+    views: Sequence[View],
+    timestamp_field: str = "event_timestamp",
+    full_feature_names: bool = False,
+    *,
+    memory_limit_mb: int | None = None,
+) -> OneTimeRows:
+    """Join feature views to entity rows, point-in-time-correctly.
+
+    Args:
+        entity: the entity rows, in any form that Table.append() takes.
+        views: each is pruned and read on its own.
+        timestamp_field: the entity column of times; naive times are UTC.
+        full_feature_names: name features "view__feature".
+    """
+    return OneTimeRows(
+        _core.pit_join(
+            _context(memory_limit_mb),
+            _convert.as_stream(entity),
+            tuple(view._tuple() for view in views),
+            timestamp_field,
+            full_feature_names,
+        )
+    )
+
+
+def latest_per_key(
+    table: Table,
+    key_columns: Iterable[str],
+    timestamp_field: str,
+    created_timestamp_column: str | None = None,
+    start: datetime | date | None = None,
+    end: datetime | date | None = None,
+    columns: Iterable[str] | None = None,
+    row_filter: str | None = None,
+    snapshot_id: int | None = None,
+    ref: str | None = None,
+    as_of: datetime | date | str | int | None = None,
+) -> OneTimeRows:
+    """The latest row of each key with start <= event time <= end.
+
+    Rows with a null key count as a key of their own. Without key columns: one row for the table.
+    """
+    return OneTimeRows(
+        _core.latest_per_key(
+            table._handle,
+            _convert.scan_options(row_filter, None, snapshot_id, ref, as_of),
+            tuple(key_columns),
+            timestamp_field,
+            created_timestamp_column or None,
+            _INT64_MIN if start is None else _convert.microseconds_of(start),
+            _INT64_MAX if end is None else _convert.microseconds_of(end),
+            None if columns is None else tuple(columns),
+        )
+    )

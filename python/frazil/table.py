@@ -1,0 +1,459 @@
+"""Tables and scans.
+
+A Table shows one version until `refresh()` or a commit through it moves it on. It may be used by
+several threads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from frazil import _convert, _core
+from frazil.exceptions import InvalidError
+from frazil.schema import HistoryEntry, PartitionSpec, Schema, Snapshot, SnapshotRef
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas
+    import polars
+    import pyarrow
+
+_ADD, _RENAME, _DROP, _PROMOTE, _OPTIONAL, _DOC = range(6)
+
+
+class WriteResult(NamedTuple):
+    """What a commit did. snapshot_id is -1 where there was nothing to do."""
+
+    snapshot_id: int
+    rows_added: int
+    rows_deleted: int
+    files_added: int
+    files_deleted: int
+
+
+class ArrowSchema:
+    """A schema for any library that speaks the Arrow PyCapsule interface."""
+
+    def __init__(self, table: _core.Table) -> None:
+        self._table = table
+
+    def __arrow_c_schema__(self) -> object:
+        return self._table.arrow_schema()
+
+
+class Rows:
+    """Rows that can be read in any form; each call reads them afresh."""
+
+    def _stream(self) -> _core.Stream:
+        raise NotImplementedError
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._stream().__arrow_c_stream__(requested_schema)
+
+    def to_arrow_batch_reader(self) -> "pyarrow.RecordBatchReader":
+        """Record batches as they are read: memory does not grow with the number of rows."""
+        import pyarrow as pa
+
+        return pa.RecordBatchReader.from_stream(self._stream())
+
+    def to_arrow(self) -> "pyarrow.Table":
+        return _convert.to_arrow(self._stream())
+
+    def to_pandas(self, **options: Any) -> "pandas.DataFrame":
+        """As pandas; options go to pyarrow.Table.to_pandas()."""
+        return self.to_arrow().to_pandas(**options)
+
+    def to_polars(self) -> "polars.DataFrame":
+        import polars
+
+        return _convert.guarded(lambda: polars.DataFrame(polars.from_arrow(self)))
+
+    def to_duckdb(
+        self, table_name: str, connection: "duckdb.DuckDBPyConnection | None" = None
+    ) -> "duckdb.DuckDBPyConnection":
+        """Register the rows as a table of a connection (a new one by default)."""
+        try:
+            import duckdb
+        except ImportError as error:
+            raise ImportError("to_duckdb() needs duckdb: pip install 'frazil[duckdb]'") from error
+        target = connection if connection is not None else duckdb.connect(database=":memory:")
+        target.register(table_name, self.to_arrow())
+        return target
+
+
+class FileTask(NamedTuple):
+    """A data file that a scan would read."""
+
+    file_path: str
+    file_format: str
+    record_count: int
+    file_size_in_bytes: int
+    spec_id: int
+    partition: str
+    data_sequence_number: int
+    n_delete_files: int
+
+
+class Scan(Rows):
+    """A snapshot, a projection and a row filter. It is checked when made, and read when asked."""
+
+    def __init__(self, table: "Table", options: tuple[Any, ...]) -> None:
+        self._table = table
+        self._options = options
+        self._handle = table._handle.scan(options)  # type: ignore[arg-type]
+
+    def _stream(self) -> _core.Stream:
+        return self._handle.stream()
+
+    def plan_files(self) -> list[FileTask]:
+        """The data files that the scan would read."""
+        rows = _convert.to_pylist(self._handle.plan_files())
+        return [FileTask(*(row[name] for name in FileTask._fields)) for row in rows]
+
+    def count(self) -> int:
+        """The number of rows. No column is kept."""
+        return _convert.guarded(
+            lambda: sum(batch.num_rows for batch in self.to_arrow_batch_reader())
+        )
+
+
+class Inspect:
+    """The metadata tables, as pyarrow tables."""
+
+    def __init__(self, table: "Table") -> None:
+        self._table = table
+
+    def _rows(self, kind: str) -> "pyarrow.Table":
+        return _convert.to_arrow(self._table._handle.inspect(kind))
+
+    def snapshots(self) -> "pyarrow.Table":
+        return self._rows("snapshots")
+
+    def history(self) -> "pyarrow.Table":
+        return self._rows("history")
+
+    def refs(self) -> "pyarrow.Table":
+        return self._rows("refs")
+
+    def files(self) -> "pyarrow.Table":
+        return self._rows("files")
+
+    def manifests(self) -> "pyarrow.Table":
+        return self._rows("manifests")
+
+    def properties(self) -> "pyarrow.Table":
+        return self._rows("properties")
+
+
+class UpdateSchema:
+    """Schema changes, committed together on commit() or at the end of a `with` block.
+
+    A type is an Iceberg primitive by name ("long", "decimal(9, 2)") or an Arrow type.
+    """
+
+    def __init__(self, table: "Table") -> None:
+        self._table = table
+        self._changes: list[tuple[int, str, str | None, Any, str | None, str | None, bool]] = []
+
+    def _add(
+        self,
+        op: int,
+        path: str | tuple[str, ...],
+        *,
+        new_name: str | None = None,
+        kind: Any = None,
+        doc: str | None = None,
+        required: bool = False,
+    ) -> "UpdateSchema":
+        name = path if isinstance(path, str) else ".".join(path)
+        text = kind if isinstance(kind, str) else None
+        arrow = None if kind is None or text is not None else _convert.as_schema(kind)
+        self._changes.append((op, name, new_name, arrow, text, doc, required))
+        return self
+
+    def add_column(
+        self,
+        path: str | tuple[str, ...],
+        field_type: Any,
+        doc: str | None = None,
+        required: bool = False,
+    ) -> "UpdateSchema":
+        return self._add(_ADD, path, kind=field_type, doc=doc, required=required)
+
+    def rename_column(self, path: str | tuple[str, ...], new_name: str) -> "UpdateSchema":
+        return self._add(_RENAME, path, new_name=new_name)
+
+    def delete_column(self, path: str | tuple[str, ...]) -> "UpdateSchema":
+        return self._add(_DROP, path)
+
+    def update_column(
+        self,
+        path: str | tuple[str, ...],
+        field_type: Any = None,
+        required: bool | None = None,
+        doc: str | None = None,
+    ) -> "UpdateSchema":
+        """Widen a type, make the column optional, or set its doc."""
+        if required:
+            raise InvalidError(f"column {path!r}: Iceberg does not let a column become required")
+        if field_type is not None:
+            self._add(_PROMOTE, path, kind=field_type)
+        if required is False:
+            self._add(_OPTIONAL, path)
+        if doc is not None:
+            self._add(_DOC, path, doc=doc)
+        return self
+
+    def make_column_optional(self, path: str | tuple[str, ...]) -> "UpdateSchema":
+        return self._add(_OPTIONAL, path)
+
+    def commit(self) -> None:
+        changes, self._changes = tuple(self._changes), []
+        if changes:
+            self._table._handle.update_schema(changes)
+
+    def __enter__(self) -> "UpdateSchema":
+        return self
+
+    def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
+        if kind is None:
+            self.commit()
+
+
+class Table:
+    """An Iceberg table. Made by a Catalog."""
+
+    def __init__(self, handle: _core.Table) -> None:
+        self._handle = handle
+        self._parsed: tuple[str, dict[str, Any]] | None = None
+
+    def __repr__(self) -> str:
+        return f"Table({self._handle.identifier()!r})"
+
+    @property
+    def _metadata(self) -> dict[str, Any]:
+        """The metadata JSON, parsed once a version."""
+        location = self._handle.metadata_location()
+        parsed = self._parsed
+        if parsed is None or parsed[0] != location:
+            parsed = (location, json.loads(self._handle.metadata_json()))
+            self._parsed = parsed
+        return parsed[1]
+
+    # -- what it is --
+
+    def name(self) -> tuple[str, ...]:
+        return tuple(self._handle.identifier().split("."))
+
+    @property
+    def identifier(self) -> str:
+        return self._handle.identifier()
+
+    def refresh(self) -> "Table":
+        """Read the catalog again."""
+        self._handle.refresh()
+        return self
+
+    @property
+    def metadata_location(self) -> str:
+        return self._handle.metadata_location()
+
+    def location(self) -> str:
+        return str(self._metadata["location"])
+
+    @property
+    def format_version(self) -> int:
+        return int(self._metadata["format-version"])
+
+    @property
+    def uuid(self) -> str:
+        return str(self._metadata["table-uuid"])
+
+    @property
+    def properties(self) -> dict[str, str]:
+        return dict(self._metadata.get("properties") or {})
+
+    def _schemas(self) -> list[dict[str, Any]]:
+        metadata = self._metadata
+        return metadata.get("schemas") or [metadata["schema"]]
+
+    def schema(self) -> Schema:
+        """The current schema."""
+        current = self._metadata.get("current-schema-id", 0)
+        schemas = self._schemas()
+        return Schema._from_json(
+            next((each for each in schemas if each.get("schema-id", 0) == current), schemas[-1])
+        )
+
+    def schemas(self) -> dict[int, Schema]:
+        return {each.get("schema-id", 0): Schema._from_json(each) for each in self._schemas()}
+
+    def arrow_schema(self) -> ArrowSchema:
+        """The schema for any Arrow library, for example pyarrow.schema(table.arrow_schema())."""
+        return ArrowSchema(self._handle)
+
+    def __arrow_c_schema__(self) -> object:
+        return self._handle.arrow_schema()
+
+    def specs(self) -> dict[int, PartitionSpec]:
+        metadata = self._metadata
+        specs = metadata.get("partition-specs") or [
+            {"spec-id": 0, "fields": metadata.get("partition-spec", [])}
+        ]
+        return {each["spec-id"]: PartitionSpec._from_json(each) for each in specs}
+
+    def spec(self) -> PartitionSpec:
+        """The partition spec that new files get."""
+        return self.specs()[self._metadata.get("default-spec-id", 0)]
+
+    def snapshots(self) -> list[Snapshot]:
+        return [Snapshot._from_json(each) for each in self._metadata.get("snapshots") or []]
+
+    def current_snapshot_id(self) -> int | None:
+        snapshot_id = self._handle.current_snapshot_id()
+        return None if snapshot_id == -1 else snapshot_id
+
+    def current_snapshot(self) -> Snapshot | None:
+        snapshot_id = self.current_snapshot_id()
+        return None if snapshot_id is None else self.snapshot_by_id(snapshot_id)
+
+    def snapshot_by_id(self, snapshot_id: int) -> Snapshot | None:
+        for each in self._metadata.get("snapshots") or []:
+            if each["snapshot-id"] == snapshot_id:
+                return Snapshot._from_json(each)
+        return None
+
+    def snapshot_by_name(self, name: str) -> Snapshot | None:
+        ref = self.refs().get(name)
+        return None if ref is None else self.snapshot_by_id(ref.snapshot_id)
+
+    def history(self) -> list[HistoryEntry]:
+        return [
+            HistoryEntry(each["snapshot-id"], each["timestamp-ms"])
+            for each in self._metadata.get("snapshot-log") or []
+        ]
+
+    def refs(self) -> dict[str, SnapshotRef]:
+        refs = self._metadata.get("refs")
+        if not refs and self.current_snapshot_id() is not None:
+            refs = {"main": {"snapshot-id": self.current_snapshot_id(), "type": "branch"}}
+        return {name: SnapshotRef._from_json(each) for name, each in (refs or {}).items()}
+
+    @property
+    def inspect(self) -> Inspect:
+        return Inspect(self)
+
+    # -- reading --
+
+    def scan(
+        self,
+        row_filter: str | None = None,
+        selected_fields: Iterable[str] = ("*",),
+        snapshot_id: int | None = None,
+        ref: str | None = None,
+        as_of: datetime | date | str | int | None = None,
+        limit: int | None = None,
+        case_sensitive: bool = True,
+    ) -> Scan:
+        """Choose snapshot, columns and rows.
+
+        Args:
+            row_filter: such as "driver_id = 5 and event_ts >= '2024-01-01T00:00:00+00:00'".
+            selected_fields: column names; a dot reaches into a struct.
+            snapshot_id: at most one of snapshot_id, ref and as_of.
+            ref: a branch or tag.
+            as_of: the snapshot that was current then; naive times are UTC, an int is
+                milliseconds since 1970.
+        """
+        options = _convert.scan_options(
+            row_filter, selected_fields, snapshot_id, ref, as_of, limit, case_sensitive
+        )
+        return Scan(self, options)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.scan().__arrow_c_stream__(requested_schema)
+
+    def to_arrow(self) -> "pyarrow.Table":
+        return self.scan().to_arrow()
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        return self.scan().to_pandas()
+
+    def to_polars(self) -> "polars.DataFrame":
+        return self.scan().to_polars()
+
+    # -- writing --
+
+    def append(
+        self,
+        data: Any,
+        snapshot_properties: Mapping[str, object] | None = None,
+        truncate_nanoseconds: bool = False,
+    ) -> WriteResult:
+        """Append rows in one commit. Columns are matched by name."""
+        return WriteResult(
+            *self._handle.append(
+                _convert.as_stream(data),
+                _convert.properties_of(snapshot_properties),
+                truncate_nanoseconds,
+            )
+        )
+
+    def overwrite(
+        self,
+        data: Any,
+        overwrite_filter: str | None = None,
+        snapshot_properties: Mapping[str, object] | None = None,
+        truncate_nanoseconds: bool = False,
+        case_sensitive: bool = True,
+    ) -> WriteResult:
+        """Delete the rows that match (None: every row) and append others, in one snapshot."""
+        return WriteResult(
+            *self._handle.overwrite(
+                _convert.as_stream(data),
+                overwrite_filter,
+                _convert.properties_of(snapshot_properties),
+                truncate_nanoseconds,
+                case_sensitive,
+            )
+        )
+
+    def delete(
+        self,
+        delete_filter: str,
+        snapshot_properties: Mapping[str, object] | None = None,
+        case_sensitive: bool = True,
+    ) -> WriteResult:
+        """Delete the rows that match; "true" deletes every row."""
+        return WriteResult(
+            *self._handle.delete(
+                delete_filter, _convert.properties_of(snapshot_properties), case_sensitive
+            )
+        )
+
+    # -- evolution --
+
+    def update_schema(self) -> UpdateSchema:
+        return UpdateSchema(self)
+
+    def set_properties(
+        self, properties: Mapping[str, object] | None = None, **more: object
+    ) -> None:
+        self._handle.set_properties(_convert.properties_of({**(properties or {}), **more}), ())
+
+    def remove_properties(self, *names: str) -> None:
+        self._handle.set_properties({}, names)
+
+    def create_tag(self, name: str, snapshot_id: int | None = None) -> None:
+        """Name a snapshot, the current one by default. An existing tag moves."""
+        self._handle.set_ref(name, "tag", snapshot_id or 0)
+
+    def create_branch(self, name: str, snapshot_id: int | None = None) -> None:
+        self._handle.set_ref(name, "branch", snapshot_id or 0)
+
+    def remove_ref(self, name: str) -> None:
+        ref = self.refs().get(name)
+        self._handle.set_ref(name, ref.type if ref is not None else "tag", -1)
