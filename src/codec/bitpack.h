@@ -20,6 +20,10 @@ bool frz_bitunpack64(const uint8_t *src, size_t src_size, unsigned width, uint64
 frz_status frz_bitpack64(frz_buf *out, const uint64_t *values, size_t n, unsigned width,
                          frz_error *err) FRZ_MUST_CHECK;
 
+/** Pack `n_groups` groups of eight values of `width` (0 to 32) bits into `n_groups` * `width`
+ * bytes. No value may need more bits. */
+void frz_bitpack32_groups(uint8_t *dest, const uint32_t *values, size_t n_groups, unsigned width);
+
 /** Decodes the hybrid piece by piece. */
 typedef struct frz_rle_decoder {
   const uint8_t *data;
