@@ -30,6 +30,12 @@ typedef struct frz_commit_port {
                        frz_loaded_table *loaded_out, frz_error *err);
   void (*retain)(void *ctx);
   void (*release)(void *ctx);
+  /**
+   * May be NULL. As `load`, but where the table's metadata file is still `known_location` nothing
+   * is read and *changed_out is false.
+   */
+  frz_status (*load_newer)(void *ctx, const char *identifier, frz_str known_location,
+                           frz_loaded_table *loaded_out, bool *changed_out, frz_error *err);
 } frz_commit_port;
 
 /** Make a handle; takes `loaded`, retains port and storage. */
@@ -45,6 +51,10 @@ frz_storage *frz_table_storage(const frz_table *table);
 
 /** The version the handle shows now, retained for the caller. */
 frz_table_metadata *frz_table_current(const frz_table *table);
+
+/** As above, with the location of its file. */
+frz_status frz_table_current_loaded(const frz_table *table, frz_loaded_table *loaded_out,
+                                    frz_error *err) FRZ_MUST_CHECK;
 
 /**
  * Commit with retry. `prepare` is called on each attempt with the version to build on, and gives
@@ -67,6 +77,10 @@ frz_status frz_table_commit(frz_table *table,
                                                   frz_commit_attempt *attempt_out, frz_error *err),
                             void *arg, frz_error *err) FRZ_MUST_CHECK;
 
+/** The folder of a table's metadata files, by "write.metadata.path" or "<location>/metadata"; data
+ * NULL when the arena refuses. */
+frz_str frz_metadata_folder(const frz_table_metadata *metadata, frz_arena *arena);
+
 /** For pointer catalogs: check requirements, apply updates, write the next metadata file
  * ("<location>/metadata/<version>-<uuid>.metadata.json", gzip by property) and return it. */
 frz_status frz_metadata_write_next(frz_context *context, frz_storage *storage,
@@ -79,6 +93,11 @@ frz_status frz_metadata_write_next(frz_context *context, frz_storage *storage,
 frz_status frz_metadata_write_first(frz_context *context, frz_storage *storage,
                                     frz_table_metadata *metadata, frz_loaded_table *first_out,
                                     frz_error *err) FRZ_MUST_CHECK;
+
+/** After a commit: remove the metadata files that fell out of the metadata log, where
+ * "write.metadata.delete-after-commit.enabled" is set. Failures are passed over. */
+void frz_metadata_remove_trimmed(frz_context *context, frz_storage *storage,
+                                 const frz_table_metadata *before, const frz_table_metadata *after);
 
 /** Read a metadata file. */
 frz_status frz_metadata_read(frz_context *context, frz_storage *storage, frz_str location,
