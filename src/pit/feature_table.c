@@ -1,0 +1,431 @@
+/*
+ * feature_table.c - plan, scan and fetch from a feature view's table.
+ *
+ * Files are known by rank: their place in the order that decides between rows of equal event and
+ * created time. Work is shared out by row group; a lane is a thread's own scratch for the length of
+ * one row group.
+ */
+#include "pit/feature_table.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "iceberg/table_handle.h"
+
+enum { BATCH_ROWS = 65536, ARENA_BYTES_MAX = 1 << 30 };
+
+frz_status frz_feature_table_open(frz_feature_table *table, frz_table *handle,
+                                  const frz_scan_options *scan, frz_error *err)
+{
+  frz_scan_options defaults;
+  frz_scan_options_init(&defaults);
+  *table = (frz_feature_table){.context = frz_table_context(handle)};
+  frz_arena_init(&table->arena, frz_context_alloc(table->context), ARENA_BYTES_MAX);
+  table->storage = frz_storage_retain(frz_table_storage(handle));
+  table->metadata = frz_table_current(handle);
+  frz_status st = frz_scan_resolve(table->metadata, scan != NULL ? scan : &defaults, &table->arena,
+                                   &table->snapshot, &table->schema, &table->filter, err);
+  if (st != FRZ_OK) frz_feature_table_dispose(table);
+  return st;
+}
+
+void frz_feature_table_dispose(frz_feature_table *table)
+{
+  if (table->context == NULL) return;
+  if (table->is_planned) frz_scan_plan_dispose(&table->plan);
+  frz_delete_cache_free(table->deletes);
+  frz_table_metadata_release(table->metadata);
+  frz_storage_release(table->storage);
+  frz_arena_free(&table->arena);
+  *table = (frz_feature_table){0};
+}
+
+frz_status frz_feature_table_column(const frz_feature_table *table, const char *what,
+                                    const char *name, const frz_field **field_out, frz_error *err)
+{
+  const frz_type *root = &table->schema->root;
+  char columns[512] = "";
+  size_t used = 0;
+  for (size_t i = 0; i < root->n_fields; i++) {
+    if (frz_str_is(root->fields[i].name, name)) {
+      *field_out = &root->fields[i];
+      return FRZ_OK;
+    }
+    frz_str text = root->fields[i].name;
+    if (used + text.size + 3 >= sizeof columns) continue;
+    if (used != 0) {
+      memcpy(columns + used, ", ", 2);
+      used += 2;
+    }
+    memcpy(columns + used, text.data, text.size);
+    used += text.size;
+    columns[used] = '\0';
+  }
+  return frz_fail(err, FRZ_ERR_INVALID, "%s '%s' is not a column of the table; its columns: %s",
+                  what, name, columns);
+}
+
+frz_status frz_feature_table_arrow(frz_feature_table *table, const frz_field *field,
+                                   frz_arrow_field *arrow_out, frz_error *err)
+{
+  return frz_field_to_arrow(field, &table->arena, arrow_out, err);
+}
+
+/* ---- planning ---- */
+
+/* time_field >= least and time_field <= greatest, left open at the ends of the range. */
+static frz_status window_filter(frz_feature_table *table, const frz_field *time_field,
+                                int64_t least, int64_t greatest, const frz_expr **expr_out,
+                                frz_error *err)
+{
+  const frz_expr *both = NULL;
+  for (int side = 0; side < 2; side++) {
+    int64_t bound = side == 0 ? least : greatest;
+    bool is_date = time_field->type.kind == FRZ_TYPE_DATE;
+    if (is_date && (bound < INT32_MIN || bound > INT32_MAX)) continue;
+    if (bound == INT64_MIN || bound == INT64_MAX) continue;
+    frz_literal *literal = frz_arena_push(&table->arena, sizeof *literal);
+    frz_expr *expr = frz_arena_push(&table->arena, sizeof *expr);
+    if (literal == NULL || expr == NULL) return frz_fail_nomem(err, "join window");
+    literal->kind = time_field->type.kind;
+    if (is_date)
+      literal->as.i32 = (int32_t)bound;
+    else
+      literal->as.i64 = bound;
+    *expr = (frz_expr){.kind = FRZ_EXPR_PREDICATE,
+                       .predicate = side == 0 ? FRZ_PREDICATE_GE : FRZ_PREDICATE_LE,
+                       .field = time_field,
+                       .literals = literal,
+                       .n_literals = 1};
+    both = both == NULL ? expr : frz_expr_and(both, expr, &table->arena);
+    if (both == NULL) return frz_fail_nomem(err, "join window");
+  }
+  *expr_out = both;
+  return FRZ_OK;
+}
+
+typedef struct ranked_task {
+  int64_t sequence;
+  frz_str path;
+  uint32_t task;
+} ranked_task;
+
+static int compare_ranks(const void *a, const void *b)
+{
+  const ranked_task *left = a;
+  const ranked_task *right = b;
+  if (left->sequence != right->sequence) return left->sequence < right->sequence ? -1 : 1;
+  return frz_str_compare(left->path, right->path);
+}
+
+/* v1 tables have no sequence numbers: the order of snapshots takes their place. */
+static int64_t sequence_of(const frz_table_metadata *metadata, const frz_manifest_entry *entry)
+{
+  if (metadata->format_version > 1) return entry->data_sequence_number;
+  const frz_snapshot *snapshot = frz_metadata_snapshot(metadata, entry->snapshot_id);
+  return snapshot != NULL ? snapshot->timestamp_ms : 0;
+}
+
+static frz_status rank_tasks(frz_feature_table *table, frz_error *err)
+{
+  size_t n = table->plan.n_tasks;
+  if (n >= UINT32_MAX)
+    return frz_fail(err, FRZ_ERR_LIMIT, "join: %zu data files; at most %u are read in one call", n,
+                    UINT32_MAX - 1);
+  ranked_task *ranked = frz_arena_array(&table->arena, n, sizeof *ranked);
+  table->task_of_rank = frz_arena_array(&table->arena, n, sizeof *table->task_of_rank);
+  if (ranked == NULL || table->task_of_rank == NULL) return frz_fail_nomem(err, "join plan");
+  for (size_t i = 0; i < n; i++) {
+    const frz_manifest_entry *entry = table->plan.tasks[i].entry;
+    ranked[i] = (ranked_task){sequence_of(table->metadata, entry), entry->file.path, (uint32_t)i};
+  }
+  qsort(ranked, n, sizeof *ranked, compare_ranks);
+  for (size_t i = 0; i < n; i++) table->task_of_rank[i] = ranked[i].task;
+  return FRZ_OK;
+}
+
+frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *time_field,
+                                  int64_t least, int64_t greatest, frz_error *err)
+{
+  if (table->snapshot == NULL) return FRZ_OK;
+  const frz_expr *window = NULL;
+  FRZ_TRY(window_filter(table, time_field, least, greatest, &window, err));
+  const frz_expr *prune = frz_expr_and(table->filter, window, &table->arena);
+  if (prune == NULL && (table->filter != NULL || window != NULL))
+    return frz_fail_nomem(err, "join window");
+  FRZ_TRY(frz_scan_plan_make(table->context, table->storage, table->metadata, table->snapshot,
+                             table->schema, prune, &table->plan, err));
+  table->is_planned = true;
+  FRZ_TRY(frz_delete_cache_create(table->context, table->storage, table->metadata, table->schema,
+                                  &table->deletes, err));
+  return rank_tasks(table, err);
+}
+
+/* ---- the pass ---- */
+
+typedef struct scan_unit {
+  uint32_t rank;
+  frz_row_range range;
+} scan_unit;
+
+typedef struct unit_lister {
+  frz_feature_table *table;
+  frz_arena *arenas; /* one a task */
+  const frz_row_range **ranges;
+  size_t *n_ranges;
+} unit_lister;
+
+typedef struct scan_pass {
+  frz_feature_table *table;
+  const frz_projection *projection;
+  const scan_unit *units;
+  frz_feature_visit visit;
+  void *arg;
+  pthread_mutex_t lock;
+  bool *lane_taken;
+  size_t n_lanes;
+} scan_pass;
+
+size_t frz_feature_table_lanes(const frz_feature_table *table)
+{
+  return (size_t)frz_context_threads(table->context);
+}
+
+static size_t take_lane(scan_pass *pass)
+{
+  size_t lane = 0;
+  pthread_mutex_lock(&pass->lock);
+  while (pass->lane_taken[lane]) lane++; /* as many lanes as threads: one is free */
+  pass->lane_taken[lane] = true;
+  pthread_mutex_unlock(&pass->lock);
+  return lane;
+}
+
+static void give_lane(scan_pass *pass, size_t lane)
+{
+  pthread_mutex_lock(&pass->lock);
+  pass->lane_taken[lane] = false;
+  pthread_mutex_unlock(&pass->lock);
+}
+
+static const frz_scan_task *task_at(const frz_feature_table *table, uint32_t rank)
+{
+  return &table->plan.tasks[table->task_of_rank[rank]];
+}
+
+static frz_status visit_unit(scan_pass *pass, const scan_unit *unit, size_t lane, frz_error *err)
+{
+  frz_feature_table *table = pass->table;
+  frz_file_read_options options = {.ranges = &unit->range, .n_ranges = 1};
+  frz_file_reader *reader = NULL;
+  FRZ_TRY(frz_file_reader_open(table->context, table->storage, pass->projection,
+                               task_at(table, unit->rank), table->deletes, &options, &reader, err));
+  frz_status st = FRZ_OK;
+  for (;;) {
+    frz_batch batch;
+    const int64_t *positions;
+    st = frz_context_check(table->context, err);
+    if (st == FRZ_OK) st = frz_file_reader_next(reader, &batch, &positions, err);
+    if (st != FRZ_OK) break;
+    int64_t n_rows = batch.n_rows;
+    if (n_rows != 0) st = pass->visit(pass->arg, lane, &batch, positions, unit->rank, err);
+    frz_batch_dispose(&batch);
+    if (n_rows == 0 || st != FRZ_OK) break;
+  }
+  frz_file_reader_free(reader);
+  return st;
+}
+
+static frz_status run_unit(void *arg, size_t i, frz_error *err)
+{
+  scan_pass *pass = arg;
+  size_t lane = take_lane(pass);
+  frz_status st = visit_unit(pass, &pass->units[i], lane, err);
+  give_lane(pass, lane);
+  return st;
+}
+
+static frz_status list_units_of(void *arg, size_t rank, frz_error *err)
+{
+  unit_lister *lister = arg;
+  frz_arena_init(&lister->arenas[rank], frz_context_alloc(lister->table->context), ARENA_BYTES_MAX);
+  return frz_file_row_groups(lister->table->context, lister->table->storage,
+                             task_at(lister->table, (uint32_t)rank), &lister->arenas[rank],
+                             &lister->ranges[rank], &lister->n_ranges[rank], err);
+}
+
+/* Row groups of every file, by rank, into the arena. */
+static frz_status list_units(frz_feature_table *table, frz_arena *arena,
+                             const scan_unit **units_out, size_t *n_units_out, frz_error *err)
+{
+  size_t n_tasks = table->plan.n_tasks;
+  unit_lister lister = {table, frz_arena_array(arena, n_tasks, sizeof(frz_arena)),
+                        frz_arena_array(arena, n_tasks, sizeof(frz_row_range *)),
+                        frz_arena_array(arena, n_tasks, sizeof(size_t))};
+  if (lister.arenas == NULL || lister.ranges == NULL || lister.n_ranges == NULL)
+    return frz_fail_nomem(err, "join units");
+  frz_status st = frz_parallel_for(table->context, n_tasks, list_units_of, &lister, err);
+  size_t n_units = 0;
+  for (size_t i = 0; i < n_tasks; i++) n_units += lister.n_ranges[i];
+  scan_unit *units = NULL;
+  if (st == FRZ_OK) {
+    units = frz_arena_array(arena, n_units, sizeof *units);
+    if (units == NULL) st = frz_fail_nomem(err, "join units");
+  }
+  size_t at = 0;
+  for (size_t rank = 0; rank < n_tasks; rank++) {
+    for (size_t r = 0; st == FRZ_OK && r < lister.n_ranges[rank]; r++)
+      units[at++] = (scan_unit){(uint32_t)rank, lister.ranges[rank][r]};
+    frz_arena_free(&lister.arenas[rank]);
+  }
+  *units_out = units;
+  *n_units_out = n_units;
+  return st;
+}
+
+frz_status frz_feature_table_scan(frz_feature_table *table, const char *const *names,
+                                  size_t n_names, frz_feature_visit visit, void *arg,
+                                  frz_error *err)
+{
+  if (!table->is_planned || table->plan.n_tasks == 0) return FRZ_OK;
+  frz_projection projection;
+  FRZ_TRY(frz_projection_make(table->metadata, table->schema, names, n_names, true, table->filter,
+                              BATCH_ROWS, &table->arena, &projection, err));
+  frz_arena arena;
+  frz_arena_init(&arena, frz_context_alloc(table->context), ARENA_BYTES_MAX);
+  size_t n_units = 0;
+  scan_pass pass = {.table = table, .projection = &projection, .visit = visit, .arg = arg};
+  pass.n_lanes = frz_feature_table_lanes(table);
+  pthread_mutex_init(&pass.lock, NULL);
+  frz_status st = FRZ_OK;
+  pass.lane_taken = frz_arena_array(&arena, pass.n_lanes, sizeof(bool));
+  if (pass.lane_taken == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "join lanes"));
+  FRZ_TRY_OUT(list_units(table, &arena, &pass.units, &n_units, err));
+  FRZ_TRY_OUT(frz_parallel_for(table->context, n_units, run_unit, &pass, err));
+out:
+  pthread_mutex_destroy(&pass.lock);
+  frz_arena_free(&arena);
+  return st;
+}
+
+/* ---- fetching rows ---- */
+
+typedef struct fetch_pass {
+  frz_feature_table *table;
+  const frz_projection *projection;
+  const frz_row_reference *rows;
+  const size_t *first; /* first row of each file's run; one more at the end */
+  frz_batch *batches;  /* one a run */
+} fetch_pass;
+
+/* The run's positions as ranges: neighbours join. */
+static size_t make_ranges(const frz_row_reference *rows, size_t n_rows, frz_row_range *ranges)
+{
+  size_t n = 0;
+  for (size_t i = 0; i < n_rows; i++) {
+    if (n != 0 && ranges[n - 1].last == rows[i].position)
+      ranges[n - 1].last++;
+    else
+      ranges[n++] = (frz_row_range){rows[i].position, rows[i].position + 1};
+  }
+  return n;
+}
+
+static frz_status append_batch(frz_batch *to, const frz_batch *from, frz_error *err)
+{
+  for (size_t c = 0; c < to->n_columns; c++)
+    FRZ_TRY(frz_column_append_rows(&to->columns[c], &from->columns[c], 0, from->n_rows, err));
+  to->n_rows += from->n_rows;
+  return FRZ_OK;
+}
+
+static frz_status fetch_run(void *arg, size_t run, frz_error *err)
+{
+  fetch_pass *pass = arg;
+  frz_feature_table *table = pass->table;
+  const frz_alloc *alloc = frz_context_alloc(table->context);
+  const frz_row_reference *rows = pass->rows + pass->first[run];
+  size_t n_rows = pass->first[run + 1] - pass->first[run];
+  frz_file_reader *reader = NULL;
+  frz_row_range *ranges = frz_alloc_array(alloc, n_rows, sizeof *ranges);
+  if (ranges == NULL) return frz_fail_nomem(err, "join fetch");
+  frz_file_read_options options = {.ranges = ranges,
+                                   .n_ranges = make_ranges(rows, n_rows, ranges),
+                                   .merge_ranges = true,
+                                   .without_deletes = true};
+  frz_batch *whole = &pass->batches[run];
+  frz_status st = FRZ_OK;
+  FRZ_TRY_OUT(frz_batch_init(whole, pass->projection->arrow_fields, pass->projection->n_fields,
+                             alloc, err));
+  FRZ_TRY_OUT(frz_file_reader_open(table->context, table->storage, pass->projection,
+                                   task_at(table, rows->file_rank), table->deletes, &options,
+                                   &reader, err));
+  for (;;) {
+    frz_batch batch;
+    FRZ_TRY_OUT(frz_context_check(table->context, err));
+    FRZ_TRY_OUT(frz_file_reader_next(reader, &batch, NULL, err));
+    int64_t got = batch.n_rows;
+    st = append_batch(whole, &batch, err);
+    frz_batch_dispose(&batch);
+    if (st != FRZ_OK || got == 0) break;
+  }
+  if (st == FRZ_OK && whole->n_rows != (int64_t)n_rows)
+    st = frz_fail(err, FRZ_ERR_CORRUPT, "%.*s: %lld of %zu rows came back by position",
+                  FRZ_STR_ARG(task_at(table, rows->file_rank)->entry->file.path),
+                  (long long)whole->n_rows, n_rows);
+out:
+  frz_file_reader_free(reader);
+  frz_alloc_free(alloc, ranges, n_rows * sizeof *ranges);
+  return st;
+}
+
+/* Where each file's rows start. */
+static frz_status find_runs(const frz_row_reference *rows, size_t n_rows, frz_arena *arena,
+                            const size_t **first_out, size_t *n_runs_out, frz_error *err)
+{
+  size_t n_runs = 0;
+  for (size_t i = 0; i < n_rows; i++)
+    n_runs += i == 0 || rows[i].file_rank != rows[i - 1].file_rank;
+  size_t *first = frz_arena_array(arena, n_runs + 1, sizeof *first);
+  if (first == NULL) return frz_fail_nomem(err, "join fetch");
+  size_t run = 0;
+  for (size_t i = 0; i < n_rows; i++)
+    if (i == 0 || rows[i].file_rank != rows[i - 1].file_rank) first[run++] = i;
+  first[n_runs] = n_rows;
+  *first_out = first;
+  *n_runs_out = n_runs;
+  return FRZ_OK;
+}
+
+frz_status frz_feature_table_fetch(frz_feature_table *table, const char *const *names,
+                                   size_t n_names, const frz_row_reference *rows, size_t n_rows,
+                                   frz_batch *batch_out, frz_error *err)
+{
+  const frz_alloc *alloc = frz_context_alloc(table->context);
+  frz_projection projection;
+  FRZ_TRY(frz_projection_make(table->metadata, table->schema, names, n_names, true, NULL,
+                              BATCH_ROWS, &table->arena, &projection, err));
+  frz_arena arena;
+  frz_arena_init(&arena, alloc, ARENA_BYTES_MAX);
+  fetch_pass pass = {.table = table, .projection = &projection, .rows = rows};
+  size_t n_runs = 0;
+  frz_batch whole = {0};
+  frz_status st = FRZ_OK;
+  FRZ_TRY_OUT(find_runs(rows, n_rows, &arena, &pass.first, &n_runs, err));
+  pass.batches = frz_arena_array(&arena, n_runs, sizeof *pass.batches);
+  if (pass.batches == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "join fetch"));
+  FRZ_TRY_OUT(frz_parallel_for(table->context, n_runs, fetch_run, &pass, err));
+  FRZ_TRY_OUT(frz_batch_init(&whole, projection.arrow_fields, projection.n_fields, alloc, err));
+  for (size_t run = 0; run < n_runs; run++) {
+    FRZ_TRY_OUT(append_batch(&whole, &pass.batches[run], err));
+    frz_batch_dispose(&pass.batches[run]);
+  }
+  *batch_out = whole;
+  whole = (frz_batch){0};
+out:
+  for (size_t run = 0; pass.batches != NULL && run < n_runs; run++)
+    frz_batch_dispose(&pass.batches[run]);
+  frz_batch_dispose(&whole);
+  frz_arena_free(&arena);
+  return st;
+}

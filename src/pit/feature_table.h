@@ -1,0 +1,73 @@
+/*
+ * feature_table.h - a feature view's table as the join reads it: one pass over a few columns in no
+ * order, then single rows by (file, position).
+ */
+#ifndef FRZ_PIT_FEATURE_TABLE_H
+#define FRZ_PIT_FEATURE_TABLE_H
+
+#include "frazil/table.h"
+#include "iceberg/file_read.h"
+#include "pit/join_time.h"
+
+/** Opened by frz_feature_table_open(), planned by frz_feature_table_plan(). Owned by one call. */
+typedef struct frz_feature_table {
+  frz_context *context;
+  frz_storage *storage;         /* retained */
+  frz_table_metadata *metadata; /* retained */
+  frz_arena arena;
+  const frz_snapshot *snapshot; /* NULL: the table is empty */
+  const frz_schema *schema;
+  const frz_expr *filter; /* NULL: none */
+  bool is_planned;
+  frz_scan_plan plan;
+  frz_delete_cache *deletes;
+  uint32_t *task_of_rank; /* tasks by data sequence number (v1: snapshot order), then path */
+} frz_feature_table;
+
+/** Choose snapshot and schema. `scan` may be NULL. */
+frz_status frz_feature_table_open(frz_feature_table *table, frz_table *handle,
+                                  const frz_scan_options *scan, frz_error *err) FRZ_MUST_CHECK;
+void frz_feature_table_dispose(frz_feature_table *table);
+
+/** A top-level column; FRZ_ERR_INVALID says that `what` is missing and lists the columns. */
+frz_status frz_feature_table_column(const frz_feature_table *table, const char *what,
+                                    const char *name, const frz_field **field_out,
+                                    frz_error *err) FRZ_MUST_CHECK;
+
+/** The Arrow form of a column, in the table's arena. */
+frz_status frz_feature_table_arrow(frz_feature_table *table, const frz_field *field,
+                                   frz_arrow_field *arrow_out, frz_error *err) FRZ_MUST_CHECK;
+
+/** Find the files that may hold rows whose `time_field` lies in [least, greatest], in its own unit.
+ */
+frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *time_field,
+                                  int64_t least, int64_t greatest, frz_error *err) FRZ_MUST_CHECK;
+
+/** Called from several threads, each with the scratch of its own `lane` in [0, n_lanes). */
+typedef frz_status (*frz_feature_visit)(void *arg, size_t lane, const frz_batch *batch,
+                                        const int64_t *positions, uint32_t file_rank,
+                                        frz_error *err);
+
+/** Lanes that frz_feature_table_scan() uses. */
+size_t frz_feature_table_lanes(const frz_feature_table *table);
+
+/** Read every live row's `names` columns once, in no order, on all threads. */
+frz_status frz_feature_table_scan(frz_feature_table *table, const char *const *names,
+                                  size_t n_names, frz_feature_visit visit, void *arg,
+                                  frz_error *err) FRZ_MUST_CHECK;
+
+/** One row to fetch. */
+typedef struct frz_row_reference {
+  uint32_t file_rank;
+  int64_t position;
+} frz_row_reference;
+
+/**
+ * Fetch `names` of rows that are sorted by rank and position and distinct, into `batch_out` in that
+ * order. Files are read in parallel.
+ */
+frz_status frz_feature_table_fetch(frz_feature_table *table, const char *const *names,
+                                   size_t n_names, const frz_row_reference *rows, size_t n_rows,
+                                   frz_batch *batch_out, frz_error *err) FRZ_MUST_CHECK;
+
+#endif

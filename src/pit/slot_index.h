@@ -1,0 +1,54 @@
+/*
+ * slot_index.h - the slots of a point-in-time join: one for each distinct (entity key, time).
+ *
+ * Keys are split by hash into partitions, each with a small table of its own and a lock, so that a
+ * partition's work stays in the cache and threads rarely meet. A feature row goes to the first slot
+ * of its key whose time is not before it, and stays there if it beats the row already kept;
+ * carrying forward then gives every slot its winner. Memory grows with entity rows only.
+ */
+#ifndef FRZ_PIT_SLOT_INDEX_H
+#define FRZ_PIT_SLOT_INDEX_H
+
+#include "base/runtime.h"
+#include "pit/feature_offer.h"
+#include "pit/join_time.h"
+
+#define FRZ_NO_SLOT UINT32_MAX
+
+typedef struct frz_slot_index frz_slot_index;
+
+typedef struct frz_slot_options {
+  frz_time_scale entity_scale;
+  frz_time_scale event_scale;
+  frz_time_scale created_scale; /* with created_cutoff */
+  int64_t ttl_us;               /* 0: none */
+  bool created_cutoff;
+} frz_slot_options;
+
+/**
+ * Build the index over entity rows. `times` in the entity's unit; a row takes part when its key is
+ * present and `time_present` is not 0. `keys` must outlive the index when it has bytes.
+ */
+frz_status frz_slot_index_create(frz_context *context, const frz_key_batch *keys,
+                                 const int64_t *times, const uint8_t *time_present, int64_t n_rows,
+                                 const frz_slot_options *options, frz_slot_index **index_out,
+                                 frz_error *err) FRZ_MUST_CHECK;
+void frz_slot_index_free(frz_slot_index *index);
+
+/** Feature rows with an event time outside [least, greatest] win nothing; false: no entity row
+ * takes part. */
+bool frz_slot_index_window(const frz_slot_index *index, int64_t *least_out, int64_t *greatest_out);
+
+/** Let the rows compete. Any number of threads, each with a scratch of its own. */
+frz_status frz_slot_index_offer(frz_slot_index *index, const frz_offer *offer,
+                                frz_offer_scratch *scratch, frz_error *err) FRZ_MUST_CHECK;
+
+/** After all offers: carry winners forward to later slots inside the time to live. */
+frz_status frz_slot_index_carry(frz_slot_index *index, frz_error *err) FRZ_MUST_CHECK;
+
+/** An entity row's slot, or FRZ_NO_SLOT; and a slot's winner. */
+uint32_t frz_slot_index_slot(const frz_slot_index *index, int64_t entity_row);
+const frz_candidate *frz_slot_index_winner(const frz_slot_index *index, uint32_t slot);
+size_t frz_slot_index_slots(const frz_slot_index *index);
+
+#endif
