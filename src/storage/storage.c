@@ -1,0 +1,201 @@
+/*
+ * storage.c - choose the operations for a URI by its scheme; whole reads and writes over them.
+ *
+ * A storage made with frz_storage_create() knows the schemes of this build. A wrapped one has a
+ * single set of operations for every URI, so that a test sees all traffic.
+ *
+ * What must stay true: references are counted with atomics, since streams on several threads share
+ * a storage; the last release ends the operations.
+ */
+#include "storage/storage.h"
+
+#include <stdatomic.h>
+#include <strings.h>
+
+#include "storage/local_storage.h"
+
+struct frz_storage {
+  const frz_alloc *alloc;
+  atomic_size_t n_references;
+  bool wrapped;
+  frz_storage_ops ops; /* of a wrapped storage */
+  void *ctx;
+};
+
+/* The scheme of "scheme://rest" or "file:rest"; empty for a plain path. */
+static frz_str scheme_of(frz_str uri)
+{
+  size_t n = 0;
+  while (n < uri.size && n < 32 &&
+         ((uri.data[n] >= 'a' && uri.data[n] <= 'z') ||
+          (uri.data[n] >= 'A' && uri.data[n] <= 'Z') ||
+          (n != 0 && ((uri.data[n] >= '0' && uri.data[n] <= '9') || uri.data[n] == '+' ||
+                      uri.data[n] == '-' || uri.data[n] == '.'))))
+    n++;
+  frz_str scheme = {uri.data, n};
+  if (n == 0 || n == uri.size || uri.data[n] != ':') return (frz_str){0};
+  if (n == 4 && strncasecmp(uri.data, "file", 4) == 0) return scheme;
+  bool has_slashes = uri.size - n >= 3 && memcmp(uri.data + n, "://", 3) == 0;
+  return has_slashes ? scheme : (frz_str){0};
+}
+
+static bool is_file(frz_str scheme)
+{
+  return scheme.size == 4 && strncasecmp(scheme.data, "file", 4) == 0;
+}
+
+bool frz_storage_local_path(frz_str uri, frz_str *path_out)
+{
+  frz_str scheme = scheme_of(uri);
+  if (scheme.size == 0) {
+    *path_out = uri;
+    return true;
+  }
+  if (!is_file(scheme)) return false;
+  frz_str path = {uri.data + 5, uri.size - 5};
+  if (frz_str_starts(path, "//")) { /* an authority follows: none, or this machine */
+    path = (frz_str){path.data + 2, path.size - 2};
+    if (frz_str_starts(path, "localhost/")) path = (frz_str){path.data + 9, path.size - 9};
+    if (!frz_str_starts(path, "/")) return false;
+  }
+  *path_out = path;
+  return true;
+}
+
+frz_status frz_storage_create(frz_context *context, const frz_property *properties,
+                              size_t n_properties, frz_storage **storage_out, frz_error *err)
+{
+  (void)properties; /* local files need none */
+  (void)n_properties;
+  const frz_alloc *alloc = frz_context_alloc(context);
+  frz_storage *storage = frz_alloc_zeroed(alloc, sizeof *storage);
+  if (storage == NULL) return frz_fail_nomem(err, "storage");
+  storage->alloc = alloc;
+  atomic_init(&storage->n_references, 1);
+  *storage_out = storage;
+  return FRZ_OK;
+}
+
+frz_status frz_storage_wrap(frz_context *context, const frz_storage_ops *ops, void *ctx,
+                            frz_storage **storage_out, frz_error *err)
+{
+  if (ops->version != 1)
+    return frz_fail(err, FRZ_ERR_INVALID, "storage operations of version %d", (int)ops->version);
+  frz_storage *storage = NULL;
+  FRZ_TRY(frz_storage_create(context, NULL, 0, &storage, err));
+  storage->wrapped = true;
+  storage->ops = *ops;
+  storage->ctx = ctx;
+  *storage_out = storage;
+  return FRZ_OK;
+}
+
+frz_storage *frz_storage_retain(frz_storage *storage)
+{
+  size_t before = atomic_fetch_add(&storage->n_references, 1);
+  assert(before != 0);
+  (void)before;
+  return storage;
+}
+
+void frz_storage_release(frz_storage *storage)
+{
+  if (storage == NULL) return;
+  size_t before = atomic_fetch_sub(&storage->n_references, 1);
+  assert(before != 0);
+  if (before != 1) return;
+  if (storage->wrapped && storage->ops.free != NULL) storage->ops.free(storage->ctx);
+  frz_alloc_free(storage->alloc, storage, sizeof *storage);
+}
+
+/* The operations for a URI and what to call them with. */
+typedef struct target {
+  const frz_storage_ops *ops;
+  void *ctx;
+} target;
+
+static frz_status choose(frz_storage *storage, frz_str uri, target *target_out, frz_error *err)
+{
+  if (uri.size == 0) return frz_fail(err, FRZ_ERR_INVALID, "empty URI");
+  if (storage->wrapped) {
+    *target_out = (target){&storage->ops, storage->ctx};
+    return FRZ_OK;
+  }
+  frz_str path;
+  if (frz_storage_local_path(uri, &path)) {
+    *target_out = (target){frz_local_storage_ops(), (void *)(uintptr_t)storage->alloc};
+    return FRZ_OK;
+  }
+  frz_str scheme = scheme_of(uri);
+  if (is_file(scheme))
+    return frz_fail(err, FRZ_ERR_INVALID, "'%.*s' names another machine: write file:///path",
+                    FRZ_STR_ARG(uri));
+  return frz_fail(err, FRZ_ERR_UNSUPPORTED, "'%.*s': this build has no storage for '%.*s://'",
+                  FRZ_STR_ARG(uri), FRZ_STR_ARG(scheme));
+}
+
+frz_status frz_storage_open(frz_storage *storage, frz_str uri, frz_source **source_out,
+                            frz_error *err)
+{
+  target to;
+  FRZ_TRY(choose(storage, uri, &to, err));
+  return to.ops->open(to.ctx, uri, source_out, err);
+}
+
+frz_status frz_storage_create_file(frz_storage *storage, frz_str uri, bool must_be_new,
+                                   frz_sink **sink_out, frz_error *err)
+{
+  target to;
+  FRZ_TRY(choose(storage, uri, &to, err));
+  return to.ops->create(to.ctx, uri, must_be_new, sink_out, err);
+}
+
+frz_status frz_storage_remove(frz_storage *storage, frz_str uri, frz_error *err)
+{
+  target to;
+  FRZ_TRY(choose(storage, uri, &to, err));
+  return to.ops->remove(to.ctx, uri, err);
+}
+
+frz_status frz_storage_list(frz_storage *storage, frz_str uri, frz_storage_visit visit, void *arg,
+                            frz_error *err)
+{
+  target to;
+  FRZ_TRY(choose(storage, uri, &to, err));
+  return to.ops->list(to.ctx, uri, visit, arg, err);
+}
+
+frz_status frz_storage_read_all(frz_storage *storage, frz_str uri, frz_buf *buf, frz_error *err)
+{
+  frz_source *source = NULL;
+  FRZ_TRY(frz_storage_open(storage, uri, &source, err));
+  frz_status st = FRZ_OK;
+  size_t size_before = buf->size;
+  size_t room = buf->max_bytes > buf->size ? buf->max_bytes - buf->size : 0;
+  uint8_t *at = NULL;
+  if (source->size_bytes < 0 || (uint64_t)source->size_bytes > room) {
+    st = frz_fail(err, FRZ_ERR_LIMIT, "read '%.*s': %lld bytes pass the limit of %zu",
+                  FRZ_STR_ARG(uri), (long long)source->size_bytes, room);
+    goto out;
+  }
+  FRZ_TRY_OUT(frz_buf_extend(buf, (size_t)source->size_bytes, &at, err));
+  if (source->size_bytes != 0)
+    FRZ_TRY_OUT(frz_source_read(source, 0, (size_t)source->size_bytes, at, err));
+out:
+  if (st != FRZ_OK) buf->size = size_before;
+  frz_source_free(source);
+  return st;
+}
+
+frz_status frz_storage_write_all(frz_storage *storage, frz_str uri, bool must_be_new,
+                                 const void *data, size_t size, frz_error *err)
+{
+  frz_sink *sink = NULL;
+  FRZ_TRY(frz_storage_create_file(storage, uri, must_be_new, &sink, err));
+  frz_status st = FRZ_OK;
+  if (size != 0) FRZ_TRY_OUT(frz_sink_write(sink, data, size, err));
+  FRZ_TRY_OUT(frz_sink_commit(sink, err));
+out:
+  frz_sink_free(sink);
+  return st;
+}
