@@ -10,6 +10,7 @@
 #include "iceberg/schema.h"
 
 __extension__ typedef __int128 frz_int128;
+__extension__ typedef unsigned __int128 frz_uint128;
 
 /** A value of a primitive type, or null. `bytes` is borrowed. */
 typedef struct frz_literal {
@@ -76,5 +77,14 @@ bool frz_literal_promote(const frz_literal *literal, const frz_type *to, frz_lit
  * no upper bound exists (leave it out). */
 bool frz_literal_truncate_bound(const frz_literal *literal, int32_t length, bool is_upper,
                                 frz_arena *arena, frz_literal *literal_out);
+
+/** Minimal big-endian two's complement; returns the length, 1 to 16. */
+size_t frz_decimal_to_bytes(frz_int128 value, uint8_t bytes_out[16]);
+
+/** Bytes of the first `n_points` code points. */
+size_t frz_utf8_prefix(frz_str text, int32_t n_points);
+
+/** Pairs of hexadecimal digits to text.size / 2 bytes; false where they are not. */
+bool frz_hex_parse(frz_str text, uint8_t *bytes_out);
 
 #endif

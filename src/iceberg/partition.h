@@ -31,7 +31,9 @@ typedef struct frz_partition_field {
   int32_t source_id; /* the first of several for multi-argument transforms */
   int32_t field_id;  /* 1000 and up */
   frz_str name;
-  frz_transform transform;
+  frz_transform transform;   /* UNKNOWN where there are several sources */
+  const int32_t *source_ids; /* all of several; NULL: source_id alone */
+  size_t n_source_ids;
 } frz_partition_field;
 
 typedef struct frz_partition_spec {
@@ -45,6 +47,8 @@ typedef struct frz_sort_field {
   frz_transform transform;
   bool descending;
   bool nulls_last;
+  const int32_t *source_ids; /* all of several; NULL: source_id alone */
+  size_t n_source_ids;
 } frz_sort_field;
 
 typedef struct frz_sort_order {
@@ -71,6 +75,7 @@ frz_status frz_transform_apply(const frz_transform *transform, const frz_literal
                                frz_arena *arena, frz_literal *result_out,
                                frz_error *err) FRZ_MUST_CHECK;
 
+/** From the object form, or from the fields array alone (spec id 0). */
 frz_status frz_partition_spec_parse(frz_json_reader *json, frz_arena *arena,
                                     frz_partition_spec *spec_out, frz_error *err) FRZ_MUST_CHECK;
 void frz_partition_spec_write(frz_json_writer *json, const frz_partition_spec *spec);
@@ -98,6 +103,22 @@ frz_type frz_partition_field_type(const frz_partition_field *field, const frz_sc
 /** "region=eu/event_ts_day=2024-01-01", URL-encoded as Java does; "" when unpartitioned. */
 frz_str frz_partition_path(const frz_partition_spec *spec, const frz_schema *schema,
                            const frz_partition *partition, frz_arena *arena);
+
+/** The greatest field id of a spec; 999 when it has no fields. */
+int32_t frz_partition_last_field_id(const frz_partition_spec *spec);
+
+/** Same fields but for their ids: sources, transforms and names. */
+bool frz_partition_spec_compatible(const frz_partition_spec *a, const frz_partition_spec *b);
+
+/** Same fields. */
+bool frz_sort_order_same(const frz_sort_order *a, const frz_sort_order *b);
+
+/** Every source column is there and of a type that its transform takes (void takes any). `code` is
+ * the status of a refusal. */
+frz_status frz_partition_spec_check(const frz_partition_spec *spec, const frz_schema *schema,
+                                    frz_status code, frz_error *err) FRZ_MUST_CHECK;
+frz_status frz_sort_order_check(const frz_sort_order *order, const frz_schema *schema,
+                                frz_status code, frz_error *err) FRZ_MUST_CHECK;
 
 /** The same with null equal to null, NaN to NaN and -0.0 to +0.0. */
 bool frz_partition_equal(const frz_partition *a, const frz_partition *b);

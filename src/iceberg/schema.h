@@ -71,6 +71,9 @@ static inline bool frz_type_is_primitive(const frz_type *type)
   return type->kind < FRZ_TYPE_STRUCT;
 }
 
+/** The name without parameters, "decimal" or "list"; for messages. Static storage. */
+const char *frz_type_kind_name(frz_type_kind kind);
+
 bool frz_type_equal(const frz_type *a, const frz_type *b); /* with ids, names and requiredness */
 
 /** "long", "decimal(9, 2)", "fixed[16]", "list<string>"... for metadata (primitives) and messages.
@@ -85,6 +88,11 @@ frz_status frz_type_parse_primitive(frz_str text, frz_type *type_out,
 frz_status frz_schema_parse(frz_json_reader *json, frz_arena *arena, frz_schema *schema_out,
                             frz_error *err) FRZ_MUST_CHECK;
 void frz_schema_write(frz_json_writer *json, const frz_schema *schema);
+
+/** Ids and the names of each struct are unique, ids are valid, identifier fields exist; sets
+ * highest_field_id. `code` is the status of a refusal. */
+frz_status frz_schema_validate(frz_schema *schema, const frz_alloc *alloc, frz_status code,
+                               frz_error *err) FRZ_MUST_CHECK;
 
 /** NULL where there is none. Any depth. */
 const frz_field *frz_schema_find_id(const frz_schema *schema, int32_t field_id);
