@@ -1,0 +1,643 @@
+/*
+ * sql_catalog.c - a catalog in SQLite, in the tables that Iceberg's Python and Java libraries use.
+ *
+ * iceberg_tables holds one row a table: its name and the location of its current metadata file.
+ * iceberg_namespace_properties holds namespaces; a namespace exists where it, or one below it, has
+ * a property or a table. Databases made before views existed lack the column iceberg_type; they
+ * are used as they are, unless schema_version v1 is asked for.
+ *
+ * A commit is a compare-and-swap on metadata_location inside one transaction. The new metadata
+ * file is written before, and removed again only when the swap surely did not happen.
+ *
+ * Source: the public schemas of PyIceberg's SqlCatalog and Iceberg's JdbcCatalog (V0 and V1).
+ */
+#include <assert.h>
+
+#include "base/limits.h"
+#include "catalog/catalog_ops.h"
+#include "catalog/sqlite_link.h"
+
+typedef struct sql_catalog {
+  frz_context *context;
+  const frz_alloc *alloc;
+  frz_storage *storage;
+  frz_string name;
+  frz_string warehouse; /* data NULL: none */
+  frz_sqlite_link link;
+  bool has_type; /* the column iceberg_type */
+} sql_catalog;
+
+static const char create_tables_sql[] =
+    "CREATE TABLE IF NOT EXISTS iceberg_tables (catalog_name VARCHAR(255) NOT NULL, "
+    "table_namespace VARCHAR(255) NOT NULL, table_name VARCHAR(255) NOT NULL, "
+    "metadata_location VARCHAR(1000), previous_metadata_location VARCHAR(1000), "
+    "iceberg_type VARCHAR(5), PRIMARY KEY (catalog_name, table_namespace, table_name))";
+
+static const char create_namespaces_sql[] =
+    "CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (catalog_name VARCHAR(255) NOT NULL, "
+    "namespace VARCHAR(255) NOT NULL, property_key VARCHAR(255) NOT NULL, "
+    "property_value VARCHAR(1000) NOT NULL, PRIMARY KEY (catalog_name, namespace, property_key))";
+
+/* Conditions on one table's row: catalog, namespace, name. Views share the table. */
+#define ONE_TABLE " WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?"
+#define NO_VIEWS " AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)"
+
+static frz_str str_of(const frz_string *text)
+{
+  return (frz_str){text->data, text->size_bytes};
+}
+
+/* The form of a statement for this database. */
+static const char *pick(const sql_catalog *catalog, const char *with_type, const char *without)
+{
+  return catalog->has_type ? with_type : without;
+}
+
+static frz_status run(sql_catalog *catalog, const char *sql, const frz_str *args, size_t n_args,
+                      frz_error *err)
+{
+  return frz_sqlite_run(&catalog->link, sql, args, n_args, NULL, NULL, err);
+}
+
+static frz_status visit_any(void *arg, sqlite3_stmt *row, frz_error *err)
+{
+  (void)row;
+  (void)err;
+  *(bool *)arg = true;
+  return FRZ_OK;
+}
+
+/* ---- opening ---- */
+
+static frz_status detect(sql_catalog *catalog, bool *has_tables_out, frz_error *err)
+{
+  bool has_tables = false;
+  catalog->has_type = false;
+  FRZ_TRY(frz_sqlite_run(&catalog->link,
+                         "SELECT 1 FROM sqlite_master WHERE type = 'table' AND "
+                         "name = 'iceberg_namespace_properties' AND EXISTS (SELECT 1 FROM "
+                         "sqlite_master WHERE type = 'table' AND name = 'iceberg_tables')",
+                         NULL, 0, visit_any, &has_tables, err));
+  FRZ_TRY(frz_sqlite_run(&catalog->link,
+                         "SELECT 1 FROM pragma_table_info('iceberg_tables') "
+                         "WHERE name = 'iceberg_type'",
+                         NULL, 0, visit_any, &catalog->has_type, err));
+  *has_tables_out = has_tables;
+  return FRZ_OK;
+}
+
+static frz_status make_tables(sql_catalog *catalog, bool add_type, frz_error *err)
+{
+  FRZ_TRY(run(catalog, "BEGIN IMMEDIATE", NULL, 0, err));
+  FRZ_TRY(run(catalog, create_tables_sql, NULL, 0, err));
+  FRZ_TRY(run(catalog, create_namespaces_sql, NULL, 0, err));
+  bool has_tables;
+  FRZ_TRY(detect(catalog, &has_tables, err)); /* another process may have been faster */
+  if (add_type && !catalog->has_type)
+    FRZ_TRY(run(catalog, "ALTER TABLE iceberg_tables ADD COLUMN iceberg_type VARCHAR(5)", NULL, 0,
+                err));
+  return run(catalog, "COMMIT", NULL, 0, err);
+}
+
+static frz_status set_up_tables(sql_catalog *catalog, const frz_catalog_setup *setup,
+                                frz_error *err)
+{
+  const char *version = frz_catalog_property(setup, "schema_version");
+  const char *init = frz_catalog_property(setup, "init_catalog_tables");
+  if (version == NULL) version = "v0";
+  bool add_type = strcmp(version, "v1") == 0;
+  if (!add_type && strcmp(version, "v0") != 0)
+    return frz_fail(err, FRZ_ERR_INVALID, "property schema_version: '%s' is neither v0 nor v1",
+                    version);
+  bool has_tables;
+  FRZ_TRY(detect(catalog, &has_tables, err));
+  if (has_tables && (catalog->has_type || !add_type)) return FRZ_OK;
+  if (!has_tables && init != NULL && strcmp(init, "false") == 0)
+    return frz_fail(err, FRZ_ERR_NOT_FOUND,
+                    "database %s has no iceberg_tables, and init_catalog_tables is false",
+                    catalog->link.path.data);
+  FRZ_TRY(make_tables(catalog, add_type, err));
+  return detect(catalog, &has_tables, err);
+}
+
+static void sql_free(void *self)
+{
+  sql_catalog *catalog = self;
+  frz_sqlite_link_dispose(&catalog->link);
+  frz_string_dispose(&catalog->name);
+  frz_string_dispose(&catalog->warehouse);
+  frz_storage_release(catalog->storage);
+  frz_alloc_free(catalog->alloc, catalog, sizeof *catalog);
+}
+
+static frz_status copy_setup(sql_catalog *catalog, const frz_catalog_setup *setup, frz_error *err)
+{
+  const char *uri = frz_catalog_property(setup, "uri");
+  const char *warehouse = frz_catalog_property(setup, "warehouse");
+  frz_str path;
+  if (uri == NULL)
+    return frz_fail(err, FRZ_ERR_INVALID, "property uri is missing, such as sqlite:///catalog.db");
+  FRZ_TRY(frz_sqlite_path(uri, &path, err));
+  FRZ_TRY(frz_sqlite_link_init(&catalog->link, path, catalog->alloc, err));
+  FRZ_TRY(frz_string_copy(catalog->alloc, frz_str_from(setup->name), &catalog->name, err));
+  if (warehouse == NULL) return FRZ_OK;
+  frz_str folder = frz_str_from(warehouse);
+  while (folder.size > 1 && folder.data[folder.size - 1] == '/') folder.size--;
+  return frz_string_copy(catalog->alloc, folder, &catalog->warehouse, err);
+}
+
+/* ---- namespaces ---- */
+
+/* All namespaces that the catalog's rows name. */
+#define NAMESPACES                                                                      \
+  "(SELECT table_namespace AS n FROM iceberg_tables WHERE catalog_name = ?1 UNION ALL " \
+  "SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?1)"
+/* Compared by bytes: LIKE would take "A" and "a" as equal. */
+#define IS_BELOW "substr(n, 1, length(?2) + 1) = ?2 || '.'"
+
+static frz_status namespace_exists(sql_catalog *catalog, frz_str name, bool *exists_out,
+                                   frz_error *err)
+{
+  const frz_str args[] = {str_of(&catalog->name), name};
+  *exists_out = false;
+  return frz_sqlite_run(&catalog->link,
+                        "SELECT 1 FROM " NAMESPACES " WHERE n = ?2 OR " IS_BELOW " LIMIT 1", args,
+                        2, visit_any, exists_out, err);
+}
+
+static frz_status require_namespace(sql_catalog *catalog, frz_str name, frz_error *err)
+{
+  bool exists;
+  FRZ_TRY(namespace_exists(catalog, name, &exists, err));
+  if (exists) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_NOT_FOUND, "namespace '%.*s' does not exist", FRZ_STR_ARG(name));
+}
+
+static frz_status insert_namespace(sql_catalog *catalog, frz_str name,
+                                   const frz_property *properties, size_t n_properties,
+                                   frz_error *err)
+{
+  static const frz_property minimal = {"exists", "true"};
+  bool exists;
+  FRZ_TRY(run(catalog, "BEGIN IMMEDIATE", NULL, 0, err));
+  FRZ_TRY(namespace_exists(catalog, name, &exists, err));
+  if (exists)
+    return frz_fail(err, FRZ_ERR_EXISTS, "namespace '%.*s' exists already", FRZ_STR_ARG(name));
+  if (n_properties == 0) {
+    properties = &minimal;
+    n_properties = 1;
+  }
+  for (size_t i = 0; i < n_properties; i++) {
+    const frz_str args[] = {str_of(&catalog->name), name, frz_str_from(properties[i].key),
+                            frz_str_from(properties[i].value)};
+    FRZ_TRY(run(catalog,
+                "INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, "
+                "property_value) VALUES (?, ?, ?, ?)",
+                args, 4, err));
+  }
+  return run(catalog, "COMMIT", NULL, 0, err);
+}
+
+static frz_status sql_create_namespace(void *self, frz_str name, const frz_property *properties,
+                                       size_t n_properties, frz_error *err)
+{
+  sql_catalog *catalog = self;
+  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  frz_status st = insert_namespace(catalog, name, properties, n_properties, err);
+  frz_sqlite_release(&catalog->link);
+  return st;
+}
+
+static frz_status delete_namespace(sql_catalog *catalog, frz_str name, frz_error *err)
+{
+  const frz_str args[] = {str_of(&catalog->name), name};
+  bool has_tables = false, has_children = false;
+  FRZ_TRY(run(catalog, "BEGIN IMMEDIATE", NULL, 0, err));
+  FRZ_TRY(require_namespace(catalog, name, err));
+  FRZ_TRY(frz_sqlite_run(&catalog->link,
+                         "SELECT 1 FROM iceberg_tables WHERE catalog_name = ? AND "
+                         "table_namespace = ? LIMIT 1",
+                         args, 2, visit_any, &has_tables, err));
+  FRZ_TRY(frz_sqlite_run(&catalog->link, "SELECT 1 FROM " NAMESPACES " WHERE " IS_BELOW " LIMIT 1",
+                         args, 2, visit_any, &has_children, err));
+  if (has_tables || has_children)
+    return frz_fail(err, FRZ_ERR_INVALID, "namespace '%.*s' is not empty: it holds %s",
+                    FRZ_STR_ARG(name), has_tables ? "tables" : "namespaces");
+  FRZ_TRY(run(catalog,
+              "DELETE FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ?",
+              args, 2, err));
+  return run(catalog, "COMMIT", NULL, 0, err);
+}
+
+static frz_status sql_drop_namespace(void *self, frz_str name, frz_error *err)
+{
+  sql_catalog *catalog = self;
+  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  frz_status st = delete_namespace(catalog, name, err);
+  frz_sqlite_release(&catalog->link);
+  return st;
+}
+
+/* Names found while rows are visited. */
+typedef struct name_list {
+  frz_str parent;
+  frz_map seen;
+  frz_string_list *list;
+} name_list;
+
+static frz_status visit_namespace(void *arg, sqlite3_stmt *row, frz_error *err)
+{
+  name_list *names = arg;
+  frz_str name = frz_sqlite_text(row, 0);
+  size_t skip = names->parent.size != 0 ? names->parent.size + 1 : 0;
+  if (name.size <= skip) return FRZ_OK;
+  if (skip != 0 && (memcmp(name.data, names->parent.data, names->parent.size) != 0 ||
+                    name.data[names->parent.size] != '.'))
+    return FRZ_OK;
+  const char *dot = memchr(name.data + skip, '.', name.size - skip);
+  if (dot != NULL) name.size = (size_t)(dot - name.data);
+  bool is_new;
+  FRZ_TRY(frz_map_insert(&names->seen, name, 0, NULL, &is_new, err));
+  return is_new ? frz_string_list_add(names->list, name, err) : FRZ_OK;
+}
+
+static frz_status sql_list_namespaces(void *self, frz_str parent, frz_string_list *list,
+                                      frz_error *err)
+{
+  sql_catalog *catalog = self;
+  name_list names = {.parent = parent, .list = list};
+  const frz_str args[] = {str_of(&catalog->name)};
+  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  frz_map_init(&names.seen, catalog->alloc, FRZ_LIMIT_MANIFEST_BYTES);
+  frz_status st = parent.size != 0 ? require_namespace(catalog, parent, err) : FRZ_OK;
+  if (st == FRZ_OK)
+    st =
+        frz_sqlite_run(&catalog->link,
+                       "SELECT table_namespace FROM iceberg_tables WHERE catalog_name = ?1 UNION "
+                       "SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?1",
+                       args, 1, visit_namespace, &names, err);
+  frz_map_dispose(&names.seen);
+  frz_sqlite_release(&catalog->link);
+  return st;
+}
+
+static frz_status visit_table(void *arg, sqlite3_stmt *row, frz_error *err)
+{
+  name_list *names = arg;
+  frz_buf text;
+  frz_buf_init(&text, names->list->alloc, FRZ_LIMIT_FILTER_BYTES);
+  frz_status st = frz_buf_append_str(&text, names->parent, err);
+  if (st == FRZ_OK) st = frz_buf_append_byte(&text, '.', err);
+  if (st == FRZ_OK) st = frz_buf_append_str(&text, frz_sqlite_text(row, 0), err);
+  if (st == FRZ_OK) st = frz_string_list_add(names->list, frz_buf_str(&text), err);
+  frz_buf_dispose(&text);
+  return st;
+}
+
+static frz_status sql_list_tables(void *self, frz_str name, frz_string_list *list, frz_error *err)
+{
+  sql_catalog *catalog = self;
+  name_list names = {.parent = name, .list = list};
+  const frz_str args[] = {str_of(&catalog->name), name};
+  static const char sql[] =
+      "SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?";
+  static const char sql_with_type[] =
+      "SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = "
+      "?" NO_VIEWS;
+  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  frz_status st = require_namespace(catalog, name, err);
+  if (st == FRZ_OK)
+    st = frz_sqlite_run(&catalog->link, pick(catalog, sql_with_type, sql), args, 2, visit_table,
+                        &names, err);
+  frz_sqlite_release(&catalog->link);
+  return st;
+}
+
+/* ---- tables ---- */
+
+typedef struct found_location {
+  const frz_alloc *alloc;
+  frz_string location; /* data NULL: no row, or no location in it */
+  bool has_row;
+} found_location;
+
+static frz_status visit_location(void *arg, sqlite3_stmt *row, frz_error *err)
+{
+  found_location *found = arg;
+  frz_str location = frz_sqlite_text(row, 0);
+  if (found->has_row || location.data == NULL) return FRZ_OK;
+  found->has_row = true;
+  return frz_string_copy(found->alloc, location, &found->location, err);
+}
+
+/* The metadata location of a table; FRZ_ERR_NOT_FOUND. */
+static frz_status find_location(sql_catalog *catalog, const frz_identifier *id,
+                                frz_string *location_out, frz_error *err)
+{
+  found_location found = {.alloc = catalog->alloc};
+  const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name};
+  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  frz_status st = frz_sqlite_run(
+      &catalog->link,
+      pick(catalog, "SELECT metadata_location FROM iceberg_tables" ONE_TABLE NO_VIEWS,
+           "SELECT metadata_location FROM iceberg_tables" ONE_TABLE),
+      args, 3, visit_location, &found, err);
+  frz_sqlite_release(&catalog->link);
+  if (st == FRZ_OK && found.location.data == NULL)
+    return frz_fail(err, FRZ_ERR_NOT_FOUND, "not in catalog '%s'", catalog->name.data);
+  if (st != FRZ_OK) frz_string_dispose(&found.location);
+  if (st == FRZ_OK) *location_out = found.location;
+  return st;
+}
+
+static frz_status sql_load_table(void *self, const char *identifier, frz_str known_location,
+                                 frz_loaded_table *loaded_out, bool *changed_out, frz_error *err)
+{
+  sql_catalog *catalog = self;
+  frz_identifier id;
+  frz_string location = {0};
+  FRZ_TRY(frz_identifier_parse(identifier, &id, err));
+  FRZ_TRY(find_location(catalog, &id, &location, err));
+  frz_status st = FRZ_OK;
+  *changed_out = !frz_str_equal(str_of(&location), known_location);
+  if (*changed_out)
+    st = frz_metadata_read(catalog->context, catalog->storage, str_of(&location), loaded_out, err);
+  frz_string_dispose(&location);
+  return st;
+}
+
+static void remove_metadata(sql_catalog *catalog, frz_loaded_table *loaded)
+{
+  frz_error err;
+  if (frz_storage_remove(catalog->storage, str_of(&loaded->location), &err) != FRZ_OK)
+    frz_context_log(catalog->context, FRZ_LOG_WARNING, "metadata file stays: %s", err.message);
+  frz_loaded_table_dispose(loaded);
+}
+
+static frz_status insert_table(sql_catalog *catalog, const frz_identifier *id, frz_str location,
+                               frz_error *err)
+{
+  const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name, location};
+  FRZ_TRY(run(catalog, "BEGIN IMMEDIATE", NULL, 0, err));
+  FRZ_TRY(require_namespace(catalog, id->namespace_name, err));
+  frz_status st = run(catalog,
+                      pick(catalog,
+                           "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, "
+                           "metadata_location, previous_metadata_location, iceberg_type) "
+                           "VALUES (?, ?, ?, ?, NULL, 'TABLE')",
+                           "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, "
+                           "metadata_location, previous_metadata_location) "
+                           "VALUES (?, ?, ?, ?, NULL)"),
+                      args, 4, err);
+  if (st == FRZ_ERR_EXISTS)
+    return frz_fail(err, st, "the name exists already in catalog '%s'", catalog->name.data);
+  FRZ_TRY(st);
+  return run(catalog, "COMMIT", NULL, 0, err);
+}
+
+static frz_status sql_register_table(void *self, const frz_identifier *id,
+                                     frz_str metadata_location, frz_error *err)
+{
+  sql_catalog *catalog = self;
+  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  frz_status st = insert_table(catalog, id, metadata_location, err);
+  frz_sqlite_release(&catalog->link);
+  return st;
+}
+
+static frz_status visit_text(void *arg, sqlite3_stmt *row, frz_error *err)
+{
+  return frz_buf_append_str(arg, frz_sqlite_text(row, 0), err);
+}
+
+/* "<namespace's location>/table" or "<warehouse>/namespace/table", as PyIceberg chooses. */
+static frz_status default_location(sql_catalog *catalog, const frz_identifier *id, frz_buf *out,
+                                   frz_error *err)
+{
+  const frz_str args[] = {str_of(&catalog->name), id->namespace_name};
+  FRZ_TRY(frz_sqlite_run(&catalog->link,
+                         "SELECT property_value FROM iceberg_namespace_properties WHERE "
+                         "catalog_name = ? AND namespace = ? AND property_key = 'location'",
+                         args, 2, visit_text, out, err));
+  while (out->size > 1 && out->data[out->size - 1] == '/') out->size--;
+  if (out->size == 0) {
+    if (catalog->warehouse.data == NULL)
+      return frz_fail(err, FRZ_ERR_INVALID,
+                      "no location: neither the table, nor its namespace, nor the catalog's "
+                      "property warehouse gives one");
+    FRZ_TRY(frz_buf_append_str(out, str_of(&catalog->warehouse), err));
+    FRZ_TRY(frz_buf_append_byte(out, '/', err));
+    FRZ_TRY(frz_buf_append_str(out, id->namespace_name, err));
+  }
+  FRZ_TRY(frz_buf_append_byte(out, '/', err));
+  return frz_buf_append_str(out, id->table_name, err);
+}
+
+/* Namespace and name are looked at first, so that no file is written in vain. */
+static frz_status choose_location(sql_catalog *catalog, const frz_identifier *id,
+                                  const frz_table_creation *creation, frz_buf *out, frz_error *err)
+{
+  const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name};
+  bool exists = false;
+  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  frz_status st = require_namespace(catalog, id->namespace_name, err);
+  if (st == FRZ_OK)
+    st = frz_sqlite_run(&catalog->link, "SELECT 1 FROM iceberg_tables" ONE_TABLE, args, 3,
+                        visit_any, &exists, err);
+  if (st == FRZ_OK && exists)
+    st = frz_fail(err, FRZ_ERR_EXISTS, "the name exists already in catalog '%s'",
+                  catalog->name.data);
+  if (st == FRZ_OK) {
+    if (creation->location.size != 0)
+      st = frz_buf_append_str(out, creation->location, err);
+    else
+      st = default_location(catalog, id, out, err);
+  }
+  frz_sqlite_release(&catalog->link);
+  return st;
+}
+
+static frz_status sql_create_table(void *self, const frz_identifier *id,
+                                   const frz_table_creation *creation, frz_loaded_table *loaded_out,
+                                   frz_error *err)
+{
+  sql_catalog *catalog = self;
+  frz_loaded_table made = {0};
+  frz_status st = FRZ_OK;
+  frz_buf location;
+  frz_buf_init(&location, catalog->alloc, FRZ_LIMIT_FILTER_BYTES);
+  FRZ_TRY_OUT(choose_location(catalog, id, creation, &location, err));
+  FRZ_TRY_OUT(frz_creation_write(catalog->context, catalog->storage, creation,
+                                 frz_buf_str(&location), &made, err));
+  st = sql_register_table(self, id, str_of(&made.location), err);
+  if (st == FRZ_OK) {
+    *loaded_out = made;
+    made = (frz_loaded_table){0};
+  } else if (st == FRZ_ERR_EXISTS || st == FRZ_ERR_NOT_FOUND) {
+    remove_metadata(catalog, &made); /* surely not inserted */
+  }
+out:
+  frz_loaded_table_dispose(&made);
+  frz_buf_dispose(&location);
+  return st;
+}
+
+/* ---- commits ---- */
+
+/* The swap. FRZ_ERR_CONFLICT: nothing happened. Any other failure: see settle(). */
+static frz_status swap_location(sql_catalog *catalog, const frz_identifier *id, frz_str base,
+                                frz_str next, frz_error *err)
+{
+  const frz_str args[] = {next,           base, str_of(&catalog->name), id->namespace_name,
+                          id->table_name, base};
+  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  frz_status st = run(catalog, "BEGIN IMMEDIATE", NULL, 0, err);
+  if (st == FRZ_OK)
+    st = run(catalog,
+             pick(catalog,
+                  "UPDATE iceberg_tables SET metadata_location = ?, "
+                  "previous_metadata_location = ?" ONE_TABLE " AND metadata_location = ?" NO_VIEWS,
+                  "UPDATE iceberg_tables SET metadata_location = ?, "
+                  "previous_metadata_location = ?" ONE_TABLE " AND metadata_location = ?"),
+             args, 6, err);
+  if (st == FRZ_OK && frz_sqlite_changes(&catalog->link) < 1)
+    st = frz_fail(err, FRZ_ERR_CONFLICT, "another commit replaced %.*s", FRZ_STR_ARG(base));
+  if (st == FRZ_OK) st = run(catalog, "COMMIT", NULL, 0, err);
+  frz_sqlite_release(&catalog->link);
+  return st;
+}
+
+/* After a swap that failed somehow: what does the database say? */
+static frz_status settle(sql_catalog *catalog, const frz_identifier *id, frz_str base, frz_str next,
+                         frz_status failure, frz_error *err)
+{
+  frz_string location = {0};
+  if (failure == FRZ_ERR_CONFLICT) return failure;
+  frz_status st = find_location(catalog, id, &location, NULL);
+  bool is_next = st == FRZ_OK && frz_str_equal(str_of(&location), next);
+  bool is_base = st == FRZ_OK && frz_str_equal(str_of(&location), base);
+  frz_string_dispose(&location);
+  if (is_next) return FRZ_OK;
+  if (is_base) return failure;
+  frz_error_where(err, "commit of %.*s, outcome unknown: ", FRZ_STR_ARG(next));
+  if (err != NULL) err->code = FRZ_ERR_COMMIT_UNKNOWN;
+  return FRZ_ERR_COMMIT_UNKNOWN;
+}
+
+static frz_status sql_commit_table(void *self, const char *identifier, const frz_loaded_table *base,
+                                   const frz_requirement *requirements, size_t n_requirements,
+                                   const frz_metadata_update *updates, size_t n_updates,
+                                   frz_loaded_table *loaded_out, frz_error *err)
+{
+  sql_catalog *catalog = self;
+  frz_identifier id;
+  frz_string current = {0};
+  frz_loaded_table next = {0};
+  frz_str base_location = str_of(&base->location);
+  FRZ_TRY(frz_identifier_parse(identifier, &id, err));
+  FRZ_TRY(find_location(catalog, &id, &current, err));
+  bool is_base = frz_str_equal(str_of(&current), base_location);
+  frz_string_dispose(&current);
+  if (!is_base)
+    return frz_fail(err, FRZ_ERR_CONFLICT, "another commit replaced %.*s",
+                    FRZ_STR_ARG(base_location));
+  FRZ_TRY(frz_metadata_write_next(catalog->context, catalog->storage, base, requirements,
+                                  n_requirements, updates, n_updates, &next, err));
+  frz_str next_location = str_of(&next.location);
+  frz_status st = swap_location(catalog, &id, base_location, next_location, err);
+  if (st != FRZ_OK) st = settle(catalog, &id, base_location, next_location, st, err);
+  if (st == FRZ_OK) {
+    frz_metadata_remove_trimmed(catalog->context, catalog->storage, base->metadata, next.metadata);
+    *loaded_out = next;
+  } else if (st == FRZ_ERR_COMMIT_UNKNOWN) {
+    frz_loaded_table_dispose(&next);
+  } else {
+    remove_metadata(catalog, &next);
+  }
+  return st;
+}
+
+/* ---- dropping and renaming ---- */
+
+static frz_status sql_drop_table(void *self, const frz_identifier *id, frz_error *err)
+{
+  sql_catalog *catalog = self;
+  const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name};
+  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  frz_status st = run(catalog,
+                      pick(catalog, "DELETE FROM iceberg_tables" ONE_TABLE NO_VIEWS,
+                           "DELETE FROM iceberg_tables" ONE_TABLE),
+                      args, 3, err);
+  if (st == FRZ_OK && frz_sqlite_changes(&catalog->link) < 1)
+    st = frz_fail(err, FRZ_ERR_NOT_FOUND, "not in catalog '%s'", catalog->name.data);
+  frz_sqlite_release(&catalog->link);
+  return st;
+}
+
+static frz_status update_name(sql_catalog *catalog, const frz_identifier *id,
+                              const frz_identifier *new_id, frz_error *err)
+{
+  const frz_str args[] = {new_id->namespace_name, new_id->table_name, str_of(&catalog->name),
+                          id->namespace_name, id->table_name};
+  FRZ_TRY(run(catalog, "BEGIN IMMEDIATE", NULL, 0, err));
+  FRZ_TRY(require_namespace(catalog, new_id->namespace_name, err));
+  frz_status st =
+      run(catalog,
+          pick(catalog,
+               "UPDATE iceberg_tables SET table_namespace = ?, table_name = ?" ONE_TABLE NO_VIEWS,
+               "UPDATE iceberg_tables SET table_namespace = ?, table_name = ?" ONE_TABLE),
+          args, 5, err);
+  if (st == FRZ_ERR_EXISTS)
+    return frz_fail(err, st, "the name '%s' exists already in catalog '%s'", new_id->text,
+                    catalog->name.data);
+  FRZ_TRY(st);
+  if (frz_sqlite_changes(&catalog->link) < 1)
+    return frz_fail(err, FRZ_ERR_NOT_FOUND, "not in catalog '%s'", catalog->name.data);
+  return run(catalog, "COMMIT", NULL, 0, err);
+}
+
+static frz_status sql_rename_table(void *self, const frz_identifier *id,
+                                   const frz_identifier *new_id, frz_error *err)
+{
+  sql_catalog *catalog = self;
+  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  frz_status st = update_name(catalog, id, new_id, err);
+  frz_sqlite_release(&catalog->link);
+  return st;
+}
+
+frz_status frz_sql_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
+                                void **self_out, frz_error *err)
+{
+  static const frz_catalog_ops ops = {.version = 1,
+                                      .create_namespace = sql_create_namespace,
+                                      .drop_namespace = sql_drop_namespace,
+                                      .list_namespaces = sql_list_namespaces,
+                                      .list_tables = sql_list_tables,
+                                      .create_table = sql_create_table,
+                                      .load_table = sql_load_table,
+                                      .commit_table = sql_commit_table,
+                                      .register_table = sql_register_table,
+                                      .drop_table = sql_drop_table,
+                                      .rename_table = sql_rename_table,
+                                      .free = sql_free};
+  const frz_alloc *alloc = frz_context_alloc(setup->context);
+  sql_catalog *catalog = frz_alloc_zeroed(alloc, sizeof *catalog);
+  if (catalog == NULL) return frz_fail_nomem(err, "SQL catalog");
+  catalog->context = setup->context;
+  catalog->alloc = alloc;
+  catalog->storage = frz_storage_retain(setup->storage);
+  frz_status st = copy_setup(catalog, setup, err);
+  if (st == FRZ_OK) st = frz_sqlite_acquire(&catalog->link, err);
+  if (st == FRZ_OK) {
+    st = set_up_tables(catalog, setup, err);
+    frz_sqlite_release(&catalog->link);
+  }
+  if (st != FRZ_OK) {
+    sql_free(catalog);
+    return st;
+  }
+  *ops_out = &ops;
+  *self_out = catalog;
+  return FRZ_OK;
+}
