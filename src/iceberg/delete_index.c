@@ -68,11 +68,15 @@ frz_str frz_delete_target(const frz_data_file *file)
 }
 
 const frz_field *frz_metadata_find_field(const frz_table_metadata *metadata,
-                                         const frz_schema *schema, int32_t field_id)
+                                         const frz_schema *schema, int32_t field_id,
+                                         const frz_schema **schema_out)
 {
   const frz_field *field = schema != NULL ? frz_schema_find_id(schema, field_id) : NULL;
-  for (size_t i = metadata->n_schemas; field == NULL && i > 0; i--)
-    field = frz_schema_find_id(&metadata->schemas[i - 1], field_id);
+  for (size_t i = metadata->n_schemas; field == NULL && i > 0; i--) {
+    schema = &metadata->schemas[i - 1];
+    field = frz_schema_find_id(schema, field_id);
+  }
+  if (schema_out != NULL) *schema_out = schema;
   return field;
 }
 
@@ -385,7 +389,7 @@ static bool may_share_keys(const frz_delete_index *index, const frz_data_file *d
 {
   for (size_t i = 0; i < deletes->n_equality_ids; i++) {
     int32_t id = deletes->equality_ids[i];
-    const frz_field *field = frz_metadata_find_field(index->metadata, NULL, id);
+    const frz_field *field = frz_metadata_find_field(index->metadata, NULL, id, NULL);
     if (field == NULL || !frz_type_is_primitive(&field->type)) continue;
     if (frz_metric_find(data->null_counts, data->n_null_counts, id) != 0 &&
         frz_metric_find(deletes->null_counts, deletes->n_null_counts, id) != 0)

@@ -40,8 +40,10 @@ frz_status frz_partition_key(int32_t spec_id, const frz_partition *partition, fr
                              frz_error *err) FRZ_MUST_CHECK;
 
 /** The field of an id in `schema`, or in the newest schema that has it; NULL: in none. Equality
- * deletes go on applying after their columns were dropped. */
+ * deletes go on applying after their columns were dropped. `schema_out` (may be NULL): its schema.
+ */
 const frz_field *frz_metadata_find_field(const frz_table_metadata *metadata,
-                                         const frz_schema *schema, int32_t field_id);
+                                         const frz_schema *schema, int32_t field_id,
+                                         const frz_schema **schema_out);
 
 #endif

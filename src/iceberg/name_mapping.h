@@ -1,0 +1,35 @@
+/*
+ * name_mapping.h - field ids for files that were written without them, by column name.
+ *
+ * Source: Iceberg specification, appendix C "Name mapping serialization", and "Column Projection".
+ */
+#ifndef FRZ_ICEBERG_NAME_MAPPING_H
+#define FRZ_ICEBERG_NAME_MAPPING_H
+
+#include "arrow/arrow_type.h"
+
+typedef struct frz_mapped_field frz_mapped_field;
+
+/** The mapped fields of one level; nested in each other. In an arena. */
+typedef struct frz_name_mapping {
+  frz_mapped_field *fields;
+  size_t n_fields;
+} frz_name_mapping;
+
+struct frz_mapped_field {
+  int32_t field_id; /* -1: none */
+  const frz_str *names;
+  size_t n_names;
+  frz_name_mapping children;
+};
+
+/** Parse the value of "schema.name-mapping.default"; `json` is borrowed by the result. */
+frz_status frz_name_mapping_parse(frz_str json, frz_arena *arena, frz_name_mapping *mapping_out,
+                                  frz_error *err) FRZ_MUST_CHECK;
+
+/** Give ids to the fields of a file that have none. List elements are "element", maps have "key"
+ * and "value", whatever the file calls them. */
+void frz_name_mapping_apply(const frz_name_mapping *mapping, frz_arrow_field *fields,
+                            size_t n_fields);
+
+#endif
