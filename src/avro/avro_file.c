@@ -326,8 +326,10 @@ static frz_status flush_block(frz_avro_writer *w, frz_error *err)
     data = &w->out;
   }
   uint8_t head_bytes[24];
-  frz_buf head = {
-      .data = head_bytes, .capacity = sizeof head_bytes, .max_bytes = sizeof head_bytes};
+  frz_buf head = {.data = head_bytes,
+                  .capacity = sizeof head_bytes,
+                  .max_bytes = sizeof head_bytes,
+                  .alloc = w->alloc};
   FRZ_TRY(frz_avro_write_long(&head, w->n_records, err));
   FRZ_TRY(frz_avro_write_long(&head, (int64_t)data->size, err));
   FRZ_TRY(frz_sink_write(w->sink, head.data, head.size, err));

@@ -209,11 +209,10 @@ static frz_status add_named(parser *p, const members *m, frz_str name_space, frz
     p->types = grown;
     p->capacity = wanted;
   }
-  bool inserted;
-  FRZ_TRY(frz_map_insert(&p->named, type->name, p->n_types, NULL, &inserted, err));
-  if (!inserted)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "avro schema: type '%.*s' is defined twice",
-                    FRZ_STR_ARG(type->name));
+  /* Some writers repeat a definition; a name then stands for the latest. */
+  uint64_t *index;
+  FRZ_TRY(frz_map_insert(&p->named, type->name, p->n_types, &index, NULL, err));
+  *index = p->n_types;
   p->types[p->n_types++] = type;
   return FRZ_OK;
 }
