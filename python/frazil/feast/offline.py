@@ -1,0 +1,657 @@
+"""The offline store: historical features, pulls for materialization, writes.
+
+Feature rows are read and joined in C; this file says what Feast means in frazil's terms. Names
+of columns come in three kinds: in the table, in the feature view (after the source's field
+mapping), and in the entity rows (after the projection's join key map).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Dict, List, Literal, Optional, Tuple, Union
+
+import pandas as pd
+import pyarrow as pa
+from feast.data_source import DataSource
+from feast.errors import FeastJoinKeysDuringMaterialization
+from feast.feature_logging import LoggingConfig, LoggingSource
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL, FeatureView
+from feast.infra.offline_stores.offline_store import (
+    OfflineStore,
+    RetrievalJob,
+    RetrievalMetadata,
+)
+from feast.infra.offline_stores.offline_utils import DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.repo_config import RepoConfig
+from feast.utils import (
+    _get_requested_feature_views_to_features_dict,
+    _get_requested_on_demand_feature_views,
+    compute_non_entity_date_range,
+)
+from pydantic import StrictInt, StrictStr
+
+import frazil
+from frazil import NotFoundError, Table, UnsupportedError, View
+from frazil._convert import utc
+from frazil.feast import duckdb_sql, entity_rows
+from frazil.feast.entity_rows import EntityRows
+from frazil.feast.feast_types import TIMESTAMP, conform_column, conform_key, conform_table
+from frazil.feast.retrieval import IcebergRetrievalJob, storable_schema
+from frazil.feast.settings import (
+    FrazilStoreConfig,
+    create_table,
+    full_name,
+    moment_of,
+    open_catalog,
+    repo_folder,
+)
+from frazil.feast.source import FrazilLoggingDestination, FrazilSource, store_settings
+
+_ENTITY_NAME = "entity_df"
+
+
+class IcebergOfflineStoreConfig(FrazilStoreConfig):
+    """Offline store in Iceberg tables, read by frazil."""
+
+    type: Literal[
+        "frazil.feast.IcebergOfflineStore", "frazil.feast.offline.IcebergOfflineStore"
+    ] = "frazil.feast.IcebergOfflineStore"
+    """ Offline store type selector. """
+
+    engine: Literal["native", "duckdb", "spark"] = "native"
+    """ What runs the join: native is C; duckdb runs the same contract as a query. """
+
+    staging_location: Optional[StrictStr] = None
+    """ Folder that to_remote_storage() writes Parquet files under. """
+
+    snapshot_id: Optional[StrictInt] = None
+    """ Read every table at this snapshot; a source's own pin goes first. """
+
+    tag: Optional[StrictStr] = None
+    """ Read every table at this tag or branch. """
+
+    as_of: Optional[Union[datetime, StrictStr]] = None
+    """ Read every table as it was then; a time without a zone is UTC. """
+
+
+def _settings(config: RepoConfig) -> IcebergOfflineStoreConfig:
+    settings = store_settings(config)
+    assert isinstance(settings, IcebergOfflineStoreConfig)
+    if settings.engine == "spark":
+        raise UnsupportedError("engine: spark is not available yet; use native or duckdb")
+    return settings
+
+
+def _source(source: DataSource | None, what: str) -> FrazilSource:
+    if not isinstance(source, FrazilSource):
+        raise ValueError(
+            f"{what}: IcebergOfflineStore reads FrazilSource, not {type(source).__name__}"
+        )
+    return source
+
+
+def _pin(settings: IcebergOfflineStoreConfig, source: FrazilSource) -> dict[str, Any]:
+    """Which snapshot to read, as arguments of a scan."""
+    own = source.pin()
+    if own:
+        return own
+    if settings.snapshot_id is not None:
+        return {"snapshot_id": settings.snapshot_id}
+    if settings.tag is not None:
+        return {"ref": settings.tag}
+    if settings.as_of is not None:
+        return {"as_of": moment_of(settings.as_of)}
+    return {}
+
+
+def _reverse(source: FrazilSource) -> dict[str, str]:
+    return {new: old for old, new in source.field_mapping.items()}
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _literal(moment: datetime, iceberg_type: str, upper: bool) -> str:
+    """A bound of a window in the text form that the column's type takes."""
+    moment = utc(moment)
+    if iceberg_type == "date":
+        # A date is its first moment: a lower bound within a day excludes that day.
+        whole = moment.date()
+        midnight = datetime(whole.year, whole.month, whole.day, tzinfo=moment.tzinfo)
+        if not upper and moment != midnight:
+            whole += timedelta(days=1)
+        return f"'{whole.isoformat()}'"
+    zone = "+00:00" if "tz" in iceberg_type else ""
+    return f"'{moment.replace(tzinfo=None).isoformat()}{zone}'"
+
+
+def _window(
+    table: Table, column: str, start: datetime | None, end: datetime | None
+) -> str | None:
+    """A row filter for start <= column <= end."""
+    kind = table.schema().find_field(column).type
+    parts = []
+    if start is not None:
+        parts.append(f"{_quoted(column)} >= {_literal(start, kind, upper=False)}")
+    if end is not None:
+        parts.append(f"{_quoted(column)} <= {_literal(end, kind, upper=True)}")
+    return " and ".join(parts) or None
+
+
+class _JoinedView:
+    """A feature view as it takes part in one join."""
+
+    def __init__(
+        self,
+        config: RepoConfig,
+        settings: IcebergOfflineStoreConfig,
+        view: FeatureView,
+        features: list[str],
+        full_feature_names: bool,
+        created_cutoff: bool,
+    ):
+        self.view = view
+        self.source = _source(view.batch_source, f"feature view {view.name!r}")
+        reverse = _reverse(self.source)
+        known = {field.name for field in view.features} | {
+            field.name for field in view.entity_columns
+        }
+        for name in features:
+            if name not in known:
+                raise KeyError(f"feature view {view.name!r} has no feature {name!r}")
+        prefix = view.projection.name_to_use()
+        key_map = view.projection.join_key_map
+        self.join_keys = {
+            key_map.get(column.name, column.name): reverse.get(column.name, column.name)
+            for column in view.entity_columns
+            if column.name != DUMMY_ENTITY_ID
+        }
+        self.features = tuple(
+            (reverse.get(name, name), f"{prefix}__{name}" if full_feature_names else name)
+            for name in dict.fromkeys(features)
+        )
+        stamp = self.source.timestamp_field
+        created = self.source.created_timestamp_column
+        self.timestamp_field = reverse.get(stamp, stamp)
+        self.created = reverse.get(created, created) or None
+        self.ttl = view.ttl if isinstance(view.ttl, timedelta) and view.ttl else None
+        self.created_cutoff = created_cutoff and self.created is not None
+        self.pin = _pin(settings, self.source)
+        self._config = config
+
+    def load(self) -> Table:
+        return self.source.load(self._config)
+
+    def native(self, table: Table) -> View:
+        return View(
+            table,
+            name=self.view.projection.name_to_use(),
+            join_keys=self.join_keys,
+            timestamp_field=self.timestamp_field,
+            created_timestamp_column=self.created,
+            ttl=self.ttl,
+            features=self.features,
+            created_cutoff=self.created_cutoff,
+            **self.pin,
+        )
+
+    def sql(self, settings: FrazilStoreConfig) -> duckdb_sql.SqlView:
+        return duckdb_sql.SqlView(
+            name=self.view.projection.name_to_use(),
+            relation=duckdb_sql.quoted_path(full_name(settings, self.source.table)),
+            join_keys=tuple(self.join_keys.items()),
+            timestamp_field=self.timestamp_field,
+            created_timestamp_column=self.created,
+            ttl=self.ttl,
+            features=self.features,
+            created_cutoff=self.created_cutoff,
+        )
+
+
+class _HistoricalJoin:
+    """One call of get_historical_features()."""
+
+    def __init__(
+        self,
+        config: RepoConfig,
+        settings: IcebergOfflineStoreConfig,
+        views: list[_JoinedView],
+        entities: EntityRows | None,
+        dates: tuple[datetime, datetime],
+    ):
+        self.config = config
+        self.settings = settings
+        self.views = views
+        self.entities = entities
+        self.dates = dates
+
+    def run(self) -> pa.Table:
+        tables = [view.load() for view in self.views]
+        entities = self.entities
+        if entities is None:
+            entities = self._entities_in_range(tables)
+        outputs = [output for view in self.views for _, output in view.features]
+        clash = set(outputs) & set(entities.column_names())
+        if clash or len(set(outputs)) != len(outputs):
+            twice = sorted(clash or {name for name in outputs if outputs.count(name) > 1})
+            raise ValueError(
+                f"result columns {twice} would be there twice: use full_feature_names=True, "
+                "or drop them from entity_df"
+            )
+        if self.settings.engine == "duckdb":
+            return self._run_duckdb(tables, entities)
+        return self._run_native(tables, entities)
+
+    def _run_native(self, tables: list[Table], entities: EntityRows) -> pa.Table:
+        """The join sees keys and times only; other entity columns are put back beside it, since
+        rows come back in their order."""
+        columns = {"t": entities.table.column(entities.timestamp_field)}
+        joined = []
+        for table, view in zip(tables, self.views):
+            schema = table.schema()
+            native = view.native(table)
+            keys = {}
+            for mine, theirs in view.join_keys.items():
+                kind = schema.find_field(theirs).type
+                name = f"{kind}:{mine}"
+                if name not in columns:
+                    columns[name] = conform_key(entities.table.column(mine), kind, mine)
+                keys[name] = theirs
+            native.join_keys = keys
+            joined.append(native)
+        # Result names are made unlike any entity column's, and replaced by position.
+        rows = frazil.pit_join(
+            pa.table(columns),
+            [_numbered(view, number) for number, view in enumerate(joined)],
+            timestamp_field="t",
+            memory_limit_mb=self.settings.memory_limit_mb,
+        ).to_arrow()
+        outputs = [output for view in self.views for _, output in view.features]
+        features = rows.columns[len(columns) :]
+        return pa.table(
+            [*entities.table.columns, *features], names=[*entities.column_names(), *outputs]
+        )
+
+    def _sources(self, tables: list[Table]) -> duckdb_sql.Sources:
+        catalog = open_catalog(self.settings, repo_folder(self.config))
+        sources = duckdb_sql.Sources(catalog, self.settings.namespace)
+        for table, view in zip(tables, self.views):
+            sources.tables[full_name(self.settings, view.source.table)] = (table, view.pin)
+        return sources
+
+    def _run_duckdb(self, tables: list[Table], entities: EntityRows) -> pa.Table:
+        return duckdb_sql.run(
+            self.to_sql(entities.timestamp_field),
+            self._sources(tables),
+            {_ENTITY_NAME: entities.table},
+        )
+
+    def to_sql(self, timestamp_field: str | None = None) -> str:
+        if timestamp_field is None:
+            timestamp_field = (
+                self.entities.timestamp_field
+                if self.entities is not None
+                else DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
+            )
+        views = [view.sql(self.settings) for view in self.views]
+        return duckdb_sql.join_sql(_ENTITY_NAME, timestamp_field, views)
+
+    def _entities_in_range(self, tables: list[Table]) -> EntityRows:
+        """Each distinct key and event time that a view has in the range of dates."""
+        start, end = self.dates
+        parts = []
+        for table, view in zip(tables, self.views):
+            columns = list(dict.fromkeys([*view.join_keys.values(), view.timestamp_field]))
+            rows = table.scan(
+                row_filter=_window(table, view.timestamp_field, start, end),
+                selected_fields=columns,
+                **view.pin,
+            ).to_arrow()
+            made = {mine: rows.column(theirs) for mine, theirs in view.join_keys.items()}
+            times = rows.column(view.timestamp_field)
+            made[DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL] = conform_column(
+                times if pa.types.is_timestamp(times.type) else times.cast(pa.timestamp("us")),
+                TIMESTAMP,
+                view.timestamp_field,
+            ).cast(TIMESTAMP, safe=False)
+            parts.append(pa.table(made))
+        spine = pa.concat_tables(parts, promote_options="permissive")
+        times = spine.column_names.index(DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL)
+        order = [name for i, name in enumerate(spine.column_names) if i != times]
+        order.append(DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL)
+        spine = spine.select(order).group_by(order).aggregate([])
+        return EntityRows(
+            spine.sort_by([(name, "ascending") for name in reversed(order)]).combine_chunks(),
+            DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL,
+        )
+
+
+def _numbered(view: View, number: int) -> View:
+    features = view.features
+    assert isinstance(features, tuple)
+    view.features = tuple((column, f"{number}.{i}") for i, (column, _) in enumerate(features))
+    return view
+
+
+class IcebergOfflineStore(OfflineStore):
+    """Historical features from Iceberg tables."""
+
+    supports_filter_by_created_timestamp = True
+
+    @staticmethod
+    def get_historical_features(
+        config: RepoConfig,
+        feature_views: List[FeatureView],
+        feature_refs: List[str],
+        entity_df: Optional[Union[pd.DataFrame, str]],
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+        filter_by_created_timestamp: bool = False,
+        **kwargs: Any,
+    ) -> RetrievalJob:
+        settings = _settings(config)
+        requested, _ = _get_requested_feature_views_to_features_dict(
+            feature_refs,
+            feature_views,
+            _get_requested_on_demand_feature_views(feature_refs, project, registry),
+        )
+        views = [
+            _JoinedView(
+                config, settings, view, features, full_feature_names, filter_by_created_timestamp
+            )
+            for view, features in requested.items()
+        ]
+        dates = compute_non_entity_date_range(
+            feature_views, start_date=kwargs.get("start_date"), end_date=kwargs.get("end_date")
+        )
+        join_keys = {key for view in views for key in view.join_keys}
+        entities: EntityRows | None = None
+        if entity_df is None:
+            keys, bounds = sorted(join_keys), dates
+        else:
+            entities = _entities(config, settings, entity_df)
+            entities.require(join_keys)
+            keys = [n for n in entities.column_names() if n != entities.timestamp_field]
+            bounds = entities.range()  # type: ignore[assignment]
+        join = _HistoricalJoin(config, settings, views, entities, dates)
+        return IcebergRetrievalJob(
+            config,
+            run=join.run,
+            sql=join.to_sql,
+            full_feature_names=full_feature_names,
+            on_demand_feature_views=OnDemandFeatureView.get_requested_odfvs(
+                feature_refs, project, registry
+            ),
+            metadata=RetrievalMetadata(
+                features=feature_refs,
+                keys=keys,
+                min_event_timestamp=bounds[0],
+                max_event_timestamp=bounds[1],
+            ),
+        )
+
+    @staticmethod
+    def pull_latest_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: List[str],
+        feature_name_columns: List[str],
+        timestamp_field: str,
+        created_timestamp_column: Optional[str],
+        start_date: Optional[datetime] = None,
+        end_date: Optional[datetime] = None,
+    ) -> RetrievalJob:
+        settings = _settings(config)
+        source = _source(data_source, "pull_latest")
+        created = created_timestamp_column or None
+
+        def run() -> pa.Table:
+            table = source.load(config)
+            _check_join_keys(source, table, join_key_columns)
+            rows = frazil.latest_per_key(
+                table,
+                join_key_columns,
+                timestamp_field,
+                created_timestamp_column=created,
+                start=start_date,
+                end=end_date,
+                columns=_pulled(
+                    table, join_key_columns, feature_name_columns, timestamp_field, created
+                ),
+                **_pin(settings, source),
+            ).to_arrow()
+            return rows if join_key_columns else _with_dummy_entity(rows)
+
+        def sql() -> str:
+            keys = ", ".join(duckdb_sql.quoted(key) for key in join_key_columns)
+            by = f"PARTITION BY {keys} " if keys else ""
+            order = f"{duckdb_sql.quoted(timestamp_field)} DESC"
+            if created:
+                order += f", {duckdb_sql.quoted(created)} DESC NULLS LAST"
+            return (
+                _pull_sql(settings, source, join_key_columns, feature_name_columns,
+                          timestamp_field, created, start_date, end_date)
+                + f"\nQUALIFY row_number() OVER ({by}ORDER BY {order}) = 1"
+            )  # fmt: skip
+
+        return IcebergRetrievalJob(config, run=run, sql=sql)
+
+    @staticmethod
+    def pull_all_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: List[str],
+        feature_name_columns: List[str],
+        timestamp_field: str,
+        created_timestamp_column: Optional[str] = None,
+        start_date: Optional[datetime] = None,
+        end_date: Optional[datetime] = None,
+    ) -> RetrievalJob:
+        settings = _settings(config)
+        source = _source(data_source, "pull_all")
+        created = created_timestamp_column or None
+
+        def run() -> pa.Table:
+            table = source.load(config)
+            _check_join_keys(source, table, join_key_columns)
+            columns = _pulled(
+                table, join_key_columns, feature_name_columns, timestamp_field, created
+            )
+            rows = table.scan(
+                row_filter=_window(table, timestamp_field, start_date, end_date),
+                selected_fields=("*",) if columns is None else columns,
+                **_pin(settings, source),
+            ).to_arrow()
+            if columns is not None:
+                rows = rows.select(columns)
+            return rows if join_key_columns else _with_dummy_entity(rows)
+
+        def sql() -> str:
+            return _pull_sql(settings, source, join_key_columns, feature_name_columns,
+                             timestamp_field, created, start_date, end_date)  # fmt: skip
+
+        return IcebergRetrievalJob(config, run=run, sql=sql)
+
+    @staticmethod
+    def write_logged_features(
+        config: RepoConfig,
+        data: Union[pa.Table, Path],
+        source: LoggingSource,
+        logging_config: LoggingConfig,
+        registry: BaseRegistry,
+    ) -> None:
+        settings = _settings(config)
+        destination = logging_config.destination
+        if not isinstance(destination, FrazilLoggingDestination):
+            raise ValueError(
+                "IcebergOfflineStore logs to FrazilLoggingDestination, "
+                f"not {type(destination).__name__}"
+            )
+        if isinstance(data, (str, Path)):
+            import pyarrow.parquet
+
+            data = pyarrow.parquet.read_table(str(data), use_threads=False)
+        catalog = open_catalog(settings, repo_folder(config))
+        identifier = full_name(settings, destination.table)
+        try:
+            table = catalog.load_table(identifier)
+        except NotFoundError:
+            table = create_table(
+                catalog,
+                identifier,
+                storable_schema(source.get_schema(registry)),
+                partition_spec=f"day({_quoted(source.get_log_timestamp_column())})",
+            )
+        table.append(
+            conform_table(data, pa.schema(table.arrow_schema())), truncate_nanoseconds=True
+        )
+
+    @staticmethod
+    def offline_write_batch(
+        config: RepoConfig,
+        feature_view: FeatureView,
+        table: pa.Table,
+        progress: Optional[Callable[[int], Any]],
+    ) -> None:
+        _settings(config)
+        source = _source(feature_view.batch_source, f"feature view {feature_view.name!r}")
+        target = source.load(config)
+        schema = pa.schema(target.arrow_schema())
+        # A pandas index that came along is nobody's column.
+        given = [name for name in table.column_names if not name.startswith("__index_level_")]
+        if set(given) != set(schema.names):
+            raise ValueError(
+                f"table {source.table!r} has columns {schema.names}, the rows to write have {given}"
+            )
+        target.append(conform_table(table.select(given), schema), truncate_nanoseconds=True)
+        if progress:
+            progress(table.num_rows)
+
+    # -- not done, by name --
+
+    @staticmethod
+    def compute_monitoring_metrics(
+        config: RepoConfig,
+        data_source: DataSource,
+        feature_columns: List[Tuple[str, str]],
+        timestamp_field: str,
+        start_date: Optional[datetime] = None,
+        end_date: Optional[datetime] = None,
+        histogram_bins: int = 20,
+        top_n: int = 10,
+    ) -> List[Dict[str, Any]]:
+        raise _not_done("compute_monitoring_metrics")
+
+    @staticmethod
+    def get_monitoring_max_timestamp(
+        config: RepoConfig, data_source: DataSource, timestamp_field: str
+    ) -> Optional[datetime]:
+        raise _not_done("get_monitoring_max_timestamp")
+
+    @staticmethod
+    def ensure_monitoring_tables(config: RepoConfig) -> None:
+        raise _not_done("ensure_monitoring_tables")
+
+    @staticmethod
+    def save_monitoring_metrics(
+        config: RepoConfig, metric_type: str, metrics: List[Dict[str, Any]]
+    ) -> None:
+        raise _not_done("save_monitoring_metrics")
+
+    @staticmethod
+    def query_monitoring_metrics(
+        config: RepoConfig,
+        project: str,
+        metric_type: str,
+        filters: Optional[Dict[str, Any]] = None,
+        start_date: Optional[date] = None,
+        end_date: Optional[date] = None,
+    ) -> List[Dict[str, Any]]:
+        raise _not_done("query_monitoring_metrics")
+
+    @staticmethod
+    def clear_monitoring_baseline(
+        config: RepoConfig,
+        project: str,
+        feature_view_name: Optional[str] = None,
+        feature_name: Optional[str] = None,
+        data_source_type: Optional[str] = None,
+    ) -> None:
+        raise _not_done("clear_monitoring_baseline")
+
+
+def _not_done(what: str) -> NotImplementedError:
+    return NotImplementedError(f"IcebergOfflineStore does not do {what}")
+
+
+def _entities(
+    config: RepoConfig, settings: IcebergOfflineStoreConfig, entity_df: Any
+) -> EntityRows:
+    if isinstance(entity_df, pd.DataFrame):
+        return entity_rows.from_frame(entity_df)
+    if isinstance(entity_df, str):
+        catalog = open_catalog(settings, repo_folder(config))
+        sources = duckdb_sql.Sources(catalog, settings.namespace)
+        return entity_rows.from_arrow(duckdb_sql.run(entity_df, sources))
+    if hasattr(entity_df, "__arrow_c_stream__"):
+        return entity_rows.from_arrow(pa.table(entity_df))
+    raise ValueError(
+        "entity_df is a pandas DataFrame, an SQL query, an Arrow table or None, "
+        f"not {type(entity_df).__name__}"
+    )
+
+
+def _check_join_keys(source: FrazilSource, table: Table, join_keys: Iterable[str]) -> None:
+    columns = set(table.schema().column_names)
+    if not set(join_keys) <= columns:
+        raise FeastJoinKeysDuringMaterialization(source.table, set(join_keys), columns)
+
+
+def _pulled(
+    table: Table,
+    join_keys: list[str],
+    features: list[str],
+    timestamp_field: str,
+    created: str | None,
+) -> list[str] | None:
+    """The columns of a pull, each once; None where no feature was named: all."""
+    if not features:
+        return None
+    wanted = [*join_keys, *features, timestamp_field, *([created] if created else [])]
+    return list(dict.fromkeys(wanted))
+
+
+def _with_dummy_entity(rows: pa.Table) -> pa.Table:
+    """Feast keys a view without entities by a column of its own."""
+    if DUMMY_ENTITY_ID in rows.column_names:
+        return rows
+    value = pa.scalar(DUMMY_ENTITY_VAL, pa.string())
+    return rows.append_column(DUMMY_ENTITY_ID, pa.repeat(value, rows.num_rows))
+
+
+def _pull_sql(
+    settings: IcebergOfflineStoreConfig,
+    source: FrazilSource,
+    join_keys: list[str],
+    features: list[str],
+    timestamp_field: str,
+    created: str | None,
+    start: datetime | None,
+    end: datetime | None,
+) -> str:
+    wanted = [*join_keys, *features, timestamp_field, *([created] if created else [])]
+    columns = [duckdb_sql.quoted(name) for name in dict.fromkeys(wanted)] if features else ["*"]
+    if not join_keys:
+        columns.append(f"'{DUMMY_ENTITY_VAL}' AS {duckdb_sql.quoted(DUMMY_ENTITY_ID)}")
+    relation = duckdb_sql.quoted_path(full_name(settings, source.table))
+    time = f"CAST({duckdb_sql.quoted(timestamp_field)} AS TIMESTAMPTZ)"
+    where = [f"{time} >= {duckdb_sql.moment(start)}"] if start is not None else []
+    where += [f"{time} <= {duckdb_sql.moment(end)}"] if end is not None else []
+    text = f"SELECT {', '.join(columns)}\nFROM {relation}"
+    return text + (f"\nWHERE {' AND '.join(where)}" if where else "")
