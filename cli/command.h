@@ -1,0 +1,78 @@
+/*
+ * command.h - what the sub-commands of `frazil` share: options, the catalog, exit codes, output.
+ */
+#ifndef FRAZIL_CLI_COMMAND_H
+#define FRAZIL_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "frazil/frazil.h"
+
+enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+
+enum { PROPERTIES_MAX = 64, ARGUMENTS_MAX = 8 };
+
+typedef enum output_format {
+  FORMAT_PRETTY,
+  FORMAT_CSV,
+  FORMAT_JSONL,
+  FORMAT_PARQUET
+} output_format;
+
+/** The whole command line. Texts are borrowed from argv. */
+typedef struct command_line {
+  const char *arguments[ARGUMENTS_MAX]; /* what is not an option, the command's words first */
+  int n_arguments;
+  const char *catalog;
+  frz_property properties[PROPERTIES_MAX]; /* of the catalog */
+  size_t n_properties;
+  const char *filter;
+  const char *columns;
+  const char *output;
+  const char *partition;
+  const char *ref;
+  int64_t snapshot_id;
+  int64_t as_of_ms;
+  int64_t limit;
+  output_format format;
+  bool has_format;
+  bool json;
+  bool purge;
+  bool replace;
+  bool help;
+} command_line;
+
+/** Everything a command works with. */
+typedef struct session {
+  const command_line *line;
+  frz_context *context;
+  frz_catalog *catalog;
+} session;
+
+/** Parse argv; on a mistake prints what is wrong to stderr and returns false. */
+bool command_line_parse(int argc, char **argv, command_line *line_out);
+
+/** Print the error of a failed call and return the exit code for it. */
+int report(const frz_error *err);
+
+/** Print a mistake in the usage and return EXIT_USAGE. */
+int report_usage(const char *format, ...) FRZ_PRINTF(1, 2);
+
+/** Load the table that `identifier` names: in the catalog, or by path where it has a slash. */
+frz_status load_table(const session *run, const char *identifier, frz_table **table_out,
+                      frz_error *err);
+
+/** Print a stream in the format and to the place that the command line names; consumes it. */
+int print_stream(const session *run, struct ArrowArrayStream *stream);
+
+/** A line on stderr that is overwritten, on a terminal only; NULL ends it. */
+void show_progress(const char *format, ...) FRZ_PRINTF(1, 2);
+void end_progress(void);
+
+int run_catalog(const session *run);
+int run_table(const session *run);
+int run_scan(const session *run);
+int run_import(const session *run);
+
+#endif

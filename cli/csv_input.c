@@ -1,0 +1,509 @@
+/*
+ * csv_input.c - read a CSV file into Arrow batches.
+ *
+ * A first pass finds the types of columns that no table gives one; a second reads the rows. A batch
+ * is built in plain growable buffers, one set a column, which its ArrowArray then owns.
+ */
+#include "csv_input.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csv_values.h"
+#include "text_output.h"
+
+enum { BATCH_ROWS = 65536, COLUMNS_LIMIT = 4096 };
+
+typedef enum value_type {
+  TYPE_BOOLEAN,
+  TYPE_LONG,
+  TYPE_INT,
+  TYPE_DOUBLE,
+  TYPE_FLOAT,
+  TYPE_DATE,
+  TYPE_TIMESTAMPTZ,
+  TYPE_TIMESTAMP,
+  TYPE_STRING
+} value_type;
+
+static const char *const type_formats[] = {"b", "l", "i", "g", "f", "tdD", "tsu:UTC", "tsu:", "u"};
+static const char *const type_names[] = {"boolean", "long",        "int",       "double", "float",
+                                         "date",    "timestamptz", "timestamp", "string"};
+
+typedef struct column_build {
+  char *name;
+  value_type type;
+  bool is_given; /* by the table */
+  bool seen;     /* a value, while types are found */
+  text validity; /* a byte a row while built */
+  text values;
+  text offsets;
+} column_build;
+
+typedef struct csv_file {
+  FILE *file;
+  char *path;
+  int64_t line;
+  column_build *columns;
+  size_t n_columns;
+  text field;
+  bool field_quoted;
+  frz_error error;
+} csv_file;
+
+static frz_status fail(frz_error *err, frz_status code, const char *format, ...) FRZ_PRINTF(3, 4);
+
+static frz_status fail(frz_error *err, frz_status code, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  err->code = code;
+  vsnprintf(err->message, sizeof err->message, format, args);
+  va_end(args);
+  return code;
+}
+
+static void csv_free(csv_file *csv)
+{
+  if (csv->file != NULL) fclose(csv->file);
+  for (size_t i = 0; i < csv->n_columns; i++) {
+    free(csv->columns[i].name);
+    text_free(&csv->columns[i].validity);
+    text_free(&csv->columns[i].values);
+    text_free(&csv->columns[i].offsets);
+  }
+  free(csv->columns);
+  free(csv->path);
+  text_free(&csv->field);
+  free(csv);
+}
+
+/* ---- fields ---- */
+
+typedef enum field_end { END_COMMA, END_LINE, END_FILE } field_end;
+
+/* Read one field into csv->field, NUL-terminated. */
+static frz_status read_field(csv_file *csv, field_end *end_out, frz_error *err)
+{
+  csv->field.size = 0;
+  csv->field_quoted = false;
+  int64_t first_line = csv->line;
+  bool inside = false;
+  for (;;) {
+    int c = getc_unlocked(csv->file);
+    if (c == EOF && ferror(csv->file))
+      return fail(err, FRZ_ERR_IO, "%s: %s", csv->path, strerror(errno));
+    if (c == EOF && inside)
+      return fail(err, FRZ_ERR_CORRUPT, "%s: line %lld: a quote is not closed", csv->path,
+                  (long long)first_line);
+    if (inside && c != '"') {
+      if (c == '\n') csv->line++;
+    } else if (inside) {
+      int next = getc_unlocked(csv->file);
+      if (next != '"') {
+        inside = false;
+        if (next != EOF) ungetc(next, csv->file);
+        continue;
+      }
+    } else if (c == '"' && csv->field.size == 0 && !csv->field_quoted) {
+      inside = true;
+      csv->field_quoted = true;
+      continue;
+    } else if (c == '\r')
+      continue;
+    else if (c == ',' || c == '\n' || c == EOF) {
+      *end_out = c == ',' ? END_COMMA : c == '\n' ? END_LINE : END_FILE;
+      if (c == '\n') csv->line++;
+      text_append(&csv->field, "", 1);
+      csv->field.size--;
+      return FRZ_OK;
+    }
+    char byte = (char)c;
+    text_append(&csv->field, &byte, 1);
+  }
+}
+
+static frz_status read_header(csv_file *csv, frz_error *err)
+{
+  csv->columns = calloc(COLUMNS_LIMIT, sizeof *csv->columns);
+  if (csv->columns == NULL) return fail(err, FRZ_ERR_NOMEM, "out of memory: %s", csv->path);
+  for (field_end end = END_COMMA; end == END_COMMA;) {
+    frz_status st = read_field(csv, &end, err);
+    if (st != FRZ_OK) return st;
+    if (csv->n_columns == COLUMNS_LIMIT)
+      return fail(err, FRZ_ERR_LIMIT, "%s: more than %d columns", csv->path, COLUMNS_LIMIT);
+    if (csv->field.size == 0)
+      return fail(err, FRZ_ERR_INVALID, "%s: line 1: column %zu has no name", csv->path,
+                  csv->n_columns + 1);
+    char *name = strdup(csv->field.data);
+    if (name == NULL) return fail(err, FRZ_ERR_NOMEM, "out of memory: %s", csv->path);
+    csv->columns[csv->n_columns++] = (column_build){.name = name, .type = TYPE_STRING};
+  }
+  return FRZ_OK;
+}
+
+/* Call `take` for every field of the next row; `more_out` false at the end of the file. */
+static frz_status read_row(csv_file *csv,
+                           frz_status (*take)(csv_file *csv, column_build *column, frz_error *err),
+                           bool *more_out, frz_error *err)
+{
+  int64_t line = csv->line;
+  field_end end = END_COMMA;
+  size_t n = 0;
+  for (; end == END_COMMA; n++) {
+    frz_status st = read_field(csv, &end, err);
+    if (st != FRZ_OK) return st;
+    if (n == 0 && end == END_FILE && csv->field.size == 0 && !csv->field_quoted) {
+      *more_out = false;
+      return FRZ_OK;
+    }
+    if (n < csv->n_columns) st = take(csv, &csv->columns[n], err);
+    if (st != FRZ_OK) return st;
+  }
+  if (n != csv->n_columns)
+    return fail(err, FRZ_ERR_CORRUPT, "%s: line %lld has %zu fields, the header %zu", csv->path,
+                (long long)line, n, csv->n_columns);
+  *more_out = true;
+  return FRZ_OK;
+}
+
+static bool is_null_field(const csv_file *csv)
+{
+  return csv->field.size == 0 && !csv->field_quoted;
+}
+
+/* ---- types ---- */
+
+static bool fits(const char *value, value_type type)
+{
+  bool flag;
+  int32_t days;
+  int64_t integer;
+  double number;
+  switch (type) {
+  case TYPE_BOOLEAN: return csv_parse_boolean(value, &flag);
+  case TYPE_INT:
+    return csv_parse_long(value, &integer) && integer >= INT32_MIN && integer <= INT32_MAX;
+  case TYPE_LONG: return csv_parse_long(value, &integer);
+  case TYPE_FLOAT:
+  case TYPE_DOUBLE: return csv_parse_double(value, &number);
+  case TYPE_DATE: return csv_parse_date(value, &days);
+  case TYPE_TIMESTAMPTZ: return csv_parse_timestamp(value, &integer, &flag) && flag;
+  case TYPE_TIMESTAMP: return csv_parse_timestamp(value, &integer, &flag) && !flag;
+  case TYPE_STRING: return true;
+  }
+  return false;
+}
+
+static value_type narrowest(const char *value)
+{
+  static const value_type tried[] = {TYPE_BOOLEAN, TYPE_LONG,        TYPE_DOUBLE,
+                                     TYPE_DATE,    TYPE_TIMESTAMPTZ, TYPE_TIMESTAMP};
+  for (size_t i = 0; i < sizeof tried / sizeof tried[0]; i++)
+    if (fits(value, tried[i])) return tried[i];
+  return TYPE_STRING;
+}
+
+/* Widen the column's type until it holds this value too. */
+static frz_status find_type(csv_file *csv, column_build *column, frz_error *err)
+{
+  (void)err;
+  if (column->is_given || is_null_field(csv)) return FRZ_OK;
+  if (!column->seen)
+    column->type = narrowest(csv->field.data);
+  else if (!fits(csv->field.data, column->type))
+    column->type =
+        column->type == TYPE_LONG && fits(csv->field.data, TYPE_DOUBLE) ? TYPE_DOUBLE : TYPE_STRING;
+  column->seen = true;
+  return FRZ_OK;
+}
+
+static frz_status take_table_types(csv_file *csv, const struct ArrowSchema *schema, frz_error *err)
+{
+  for (size_t c = 0; schema != NULL && c < csv->n_columns; c++) {
+    for (int64_t f = 0; f < schema->n_children; f++) {
+      const struct ArrowSchema *field = schema->children[f];
+      if (strcmp(field->name, csv->columns[c].name) != 0) continue;
+      size_t t = 0;
+      while (t <= TYPE_STRING && strcmp(type_formats[t], field->format) != 0) t++;
+      if (t > TYPE_STRING) {
+        text type = {0};
+        text_append_type(&type, field);
+        fail(err, FRZ_ERR_UNSUPPORTED, "%s: column '%s' has type %.*s, which CSV cannot hold",
+             csv->path, field->name, (int)type.size, type.data);
+        text_free(&type);
+        return FRZ_ERR_UNSUPPORTED;
+      }
+      csv->columns[c].type = (value_type)t;
+      csv->columns[c].is_given = true;
+    }
+  }
+  return FRZ_OK;
+}
+
+static frz_status find_types(csv_file *csv, frz_error *err)
+{
+  bool all_given = true;
+  for (size_t c = 0; c < csv->n_columns; c++) all_given = all_given && csv->columns[c].is_given;
+  if (all_given) return FRZ_OK;
+  long start = ftell(csv->file);
+  bool more = true;
+  while (more) {
+    frz_status st = read_row(csv, find_type, &more, err);
+    if (st != FRZ_OK) return st;
+  }
+  if (start < 0 || fseek(csv->file, start, SEEK_SET) != 0)
+    return fail(err, FRZ_ERR_IO, "%s: %s", csv->path, strerror(errno));
+  csv->line = 2;
+  return FRZ_OK;
+}
+
+/* ---- batches ---- */
+
+static void append_fixed(column_build *column, const void *value, size_t size)
+{
+  text_append(&column->values, value, size);
+}
+
+static bool append_present(column_build *column, const char *value, size_t size)
+{
+  bool flag = false;
+  int32_t days = 0;
+  int64_t integer = 0;
+  double number = 0;
+  if (!fits(value, column->type)) return false;
+  switch (column->type) {
+  case TYPE_BOOLEAN:
+    csv_parse_boolean(value, &flag);
+    append_fixed(column, &flag, 1);
+    break;
+  case TYPE_INT:
+    csv_parse_long(value, &integer);
+    days = (int32_t)integer;
+    append_fixed(column, &days, sizeof days);
+    break;
+  case TYPE_LONG:
+    csv_parse_long(value, &integer);
+    append_fixed(column, &integer, sizeof integer);
+    break;
+  case TYPE_FLOAT: {
+    csv_parse_double(value, &number);
+    float narrow = (float)number;
+    append_fixed(column, &narrow, sizeof narrow);
+    break;
+  }
+  case TYPE_DOUBLE:
+    csv_parse_double(value, &number);
+    append_fixed(column, &number, sizeof number);
+    break;
+  case TYPE_DATE:
+    csv_parse_date(value, &days);
+    append_fixed(column, &days, sizeof days);
+    break;
+  case TYPE_TIMESTAMPTZ:
+  case TYPE_TIMESTAMP:
+    csv_parse_timestamp(value, &integer, &flag);
+    append_fixed(column, &integer, sizeof integer);
+    break;
+  case TYPE_STRING: text_append(&column->values, value, size); break;
+  }
+  return true;
+}
+
+static size_t value_width(value_type type)
+{
+  switch (type) {
+  case TYPE_BOOLEAN: return 1;
+  case TYPE_INT:
+  case TYPE_FLOAT:
+  case TYPE_DATE: return 4;
+  case TYPE_STRING: return 0;
+  default: return 8;
+  }
+}
+
+static frz_status take_value(csv_file *csv, column_build *column, frz_error *err)
+{
+  static const char zeros[8] = {0};
+  bool null = is_null_field(csv);
+  char present = !null;
+  text_append(&column->validity, &present, 1);
+  if (null)
+    text_append(&column->values, zeros, value_width(column->type));
+  else if (!append_present(column, csv->field.data, csv->field.size))
+    return fail(err, FRZ_ERR_INVALID, "%s: line %lld: column '%s': '%.100s' is not a %s", csv->path,
+                (long long)csv->line - 1, column->name, csv->field.data, type_names[column->type]);
+  if (column->type == TYPE_STRING) {
+    if (column->values.size > INT32_MAX)
+      return fail(err, FRZ_ERR_LIMIT, "%s: line %lld: column '%s': over 2 GiB in one batch",
+                  csv->path, (long long)csv->line, column->name);
+    int32_t end = (int32_t)column->values.size;
+    text_append(&column->offsets, (const char *)&end, sizeof end);
+  }
+  return FRZ_OK;
+}
+
+/* A byte a row becomes a bit a row. */
+static void pack_bits(text *bytes)
+{
+  size_t n = bytes->size;
+  for (size_t i = 0; i < n; i += 8) {
+    unsigned packed = 0;
+    for (size_t bit = 0; bit < 8 && i + bit < n; bit++)
+      packed |= (unsigned)(bytes->data[i + bit] != 0) << bit;
+    bytes->data[i / 8] = (char)packed;
+  }
+}
+
+static void release_column(struct ArrowArray *array)
+{
+  for (int64_t i = 0; i < array->n_buffers; i++) free((void *)array->buffers[i]);
+  free((void *)array->buffers);
+  array->release = NULL;
+}
+
+static void release_batch(struct ArrowArray *array)
+{
+  for (int64_t i = 0; i < array->n_children; i++) {
+    if (array->children[i] != NULL && array->children[i]->release != NULL)
+      array->children[i]->release(array->children[i]);
+    free(array->children[i]);
+  }
+  free(array->children);
+  free((void *)array->buffers);
+  array->release = NULL;
+}
+
+static void move_column(column_build *column, struct ArrowArray *array, int64_t n_rows)
+{
+  bool is_string = column->type == TYPE_STRING;
+  pack_bits(&column->validity);
+  if (column->type == TYPE_BOOLEAN) pack_bits(&column->values);
+  if (is_string && column->values.data == NULL) text_append(&column->values, "", 1);
+  array->buffers[0] = column->validity.data;
+  array->buffers[1] = is_string ? column->offsets.data : column->values.data;
+  if (is_string) array->buffers[2] = column->values.data;
+  array->n_buffers = is_string ? 3 : 2;
+  array->length = n_rows;
+  array->null_count = -1;
+  array->release = release_column;
+  column->validity = column->values = column->offsets = (text){0};
+}
+
+static frz_status export_batch(csv_file *csv, int64_t n_rows, struct ArrowArray *out)
+{
+  *out = (struct ArrowArray){.length = n_rows, .n_buffers = 1, .release = release_batch};
+  out->buffers = calloc(1, sizeof *out->buffers);
+  out->children = calloc(csv->n_columns, sizeof *out->children);
+  bool whole = out->buffers != NULL && out->children != NULL;
+  for (size_t c = 0; whole && c < csv->n_columns; c++) {
+    struct ArrowArray *child = calloc(1, sizeof *child);
+    if (child != NULL) child->buffers = calloc(3, sizeof *child->buffers);
+    out->children[c] = child;
+    out->n_children++;
+    whole = child != NULL && child->buffers != NULL;
+    if (whole) move_column(&csv->columns[c], child, n_rows);
+  }
+  if (whole) return FRZ_OK;
+  release_batch(out);
+  return fail(&csv->error, FRZ_ERR_NOMEM, "out of memory: %s", csv->path);
+}
+
+/* ---- the stream ---- */
+
+static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
+{
+  csv_file *csv = stream->private_data;
+  const int32_t zero = 0;
+  for (size_t c = 0; c < csv->n_columns; c++) {
+    column_build *column = &csv->columns[c];
+    column->validity.size = column->values.size = column->offsets.size = 0;
+    if (column->type == TYPE_STRING)
+      text_append(&column->offsets, (const char *)&zero, sizeof zero);
+  }
+  int64_t n_rows = 0;
+  for (bool more = true; n_rows < BATCH_ROWS; n_rows++) {
+    if (read_row(csv, take_value, &more, &csv->error) != FRZ_OK) return EINVAL;
+    if (!more) break;
+  }
+  *out = (struct ArrowArray){0};
+  if (n_rows == 0) return 0;
+  return export_batch(csv, n_rows, out) == FRZ_OK ? 0 : ENOMEM;
+}
+
+static void release_schema(struct ArrowSchema *schema)
+{
+  for (int64_t i = 0; i < schema->n_children; i++) {
+    if (schema->children[i] != NULL && schema->children[i]->release != NULL)
+      schema->children[i]->release(schema->children[i]);
+    free(schema->children[i]);
+  }
+  free(schema->children);
+  free((void *)schema->name);
+  schema->release = NULL;
+}
+
+static int stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
+{
+  csv_file *csv = stream->private_data;
+  *out = (struct ArrowSchema){.format = "+s", .release = release_schema};
+  out->name = strdup("");
+  out->children = calloc(csv->n_columns, sizeof *out->children);
+  bool whole = out->name != NULL && out->children != NULL;
+  for (size_t c = 0; whole && c < csv->n_columns; c++) {
+    struct ArrowSchema *child = calloc(1, sizeof *child);
+    out->children[c] = child;
+    out->n_children++;
+    whole = child != NULL;
+    if (!whole) break;
+    *child = (struct ArrowSchema){.format = type_formats[csv->columns[c].type],
+                                  .flags = ARROW_FLAG_NULLABLE,
+                                  .release = release_schema};
+    child->name = strdup(csv->columns[c].name);
+    whole = child->name != NULL;
+  }
+  if (whole) return 0;
+  release_schema(out);
+  return ENOMEM;
+}
+
+static const char *stream_error(struct ArrowArrayStream *stream)
+{
+  csv_file *csv = stream->private_data;
+  return csv->error.code != FRZ_OK ? csv->error.message : NULL;
+}
+
+static void stream_release(struct ArrowArrayStream *stream)
+{
+  csv_free(stream->private_data);
+  stream->release = NULL;
+}
+
+frz_status csv_open(const char *path, const struct ArrowSchema *table_schema,
+                    struct ArrowArrayStream *stream_out, frz_error *err)
+{
+  csv_file *csv = calloc(1, sizeof *csv);
+  if (csv == NULL) return fail(err, FRZ_ERR_NOMEM, "out of memory: %s", path);
+  csv->line = 1;
+  csv->path = strdup(path);
+  csv->file = fopen(path, "rb");
+  frz_status st = FRZ_OK;
+  if (csv->file == NULL || csv->path == NULL)
+    st = fail(err, errno == ENOENT ? FRZ_ERR_NOT_FOUND : FRZ_ERR_IO, "%s: %s", path,
+              strerror(errno));
+  if (st == FRZ_OK) st = read_header(csv, err);
+  if (st == FRZ_OK) st = take_table_types(csv, table_schema, err);
+  if (st == FRZ_OK) st = find_types(csv, err);
+  if (st != FRZ_OK) {
+    csv_free(csv);
+    return st;
+  }
+  *stream_out = (struct ArrowArrayStream){.get_schema = stream_schema,
+                                          .get_next = stream_next,
+                                          .get_last_error = stream_error,
+                                          .release = stream_release,
+                                          .private_data = csv};
+  return FRZ_OK;
+}

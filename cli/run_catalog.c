@@ -1,0 +1,36 @@
+/*
+ * run_catalog.c - `frazil catalog`: namespaces.
+ */
+#include <string.h>
+
+#include "command.h"
+#include "text_output.h"
+
+static int list_namespaces(const session *run)
+{
+  const char *parent = run->line->n_arguments > 2 ? run->line->arguments[2] : NULL;
+  frz_string_list list = {0};
+  frz_error err = {0};
+  if (frz_catalog_list_namespaces(run->catalog, parent, &list, &err) != FRZ_OK) return report(&err);
+  print_name_list(run, "namespace", &list);
+  frz_string_list_dispose(&list);
+  return EXIT_FINE;
+}
+
+int run_catalog(const session *run)
+{
+  const command_line *line = run->line;
+  const char *verb = line->n_arguments > 1 ? line->arguments[1] : "ls";
+  const char *name = line->n_arguments > 2 ? line->arguments[2] : NULL;
+  frz_error err = {0};
+  if (strcmp(verb, "ls") == 0) return list_namespaces(run);
+  if (name == NULL) return report_usage("catalog %s wants a namespace", verb);
+  frz_status st;
+  if (strcmp(verb, "create") == 0)
+    st = frz_catalog_create_namespace(run->catalog, name, NULL, 0, &err);
+  else if (strcmp(verb, "drop") == 0)
+    st = frz_catalog_drop_namespace(run->catalog, name, &err);
+  else
+    return report_usage("unknown command 'catalog %s'", verb);
+  return st == FRZ_OK ? EXIT_FINE : report(&err);
+}

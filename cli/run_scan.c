@@ -1,0 +1,67 @@
+/*
+ * run_scan.c - `frazil scan`: rows of a table.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+enum { COLUMNS_MAX = 1024 };
+
+/* Cut "a,b,c" into names in place of a copy; returns how many, or -1 for too many. */
+static int split_columns(char *list, const char **names)
+{
+  int n = 0;
+  for (char *at = list; at != NULL;) {
+    char *comma = strchr(at, ',');
+    if (comma != NULL) *comma = '\0';
+    if (n == COLUMNS_MAX) return -1;
+    names[n++] = at;
+    at = comma != NULL ? comma + 1 : NULL;
+  }
+  return n;
+}
+
+static int scan_table(const session *run, frz_table *table, frz_scan_options *options)
+{
+  frz_error err = {0};
+  frz_scan *scan = NULL;
+  struct ArrowArrayStream stream = {0};
+  frz_status st = frz_table_scan(table, options, &scan, &err);
+  if (st == FRZ_OK) st = frz_scan_stream(scan, &stream, &err);
+  frz_scan_free(scan);
+  return st == FRZ_OK ? print_stream(run, &stream) : report(&err);
+}
+
+int run_scan(const session *run)
+{
+  const command_line *line = run->line;
+  if (line->n_arguments != 2) return report_usage("scan wants one table");
+  frz_scan_options options;
+  frz_scan_options_init(&options);
+  options.snapshot_id = line->snapshot_id;
+  options.ref = line->ref;
+  options.as_of_ms = line->as_of_ms;
+  options.row_filter = line->filter;
+  options.limit_rows = line->limit;
+  const char *names[COLUMNS_MAX];
+  char *list = NULL;
+  if (line->columns != NULL) {
+    list = strdup(line->columns);
+    int n = list != NULL ? split_columns(list, names) : -1;
+    if (n < 0) {
+      free(list);
+      return report_usage("--columns names more than %d columns", COLUMNS_MAX);
+    }
+    options.selected_fields = names;
+    options.n_selected_fields = (size_t)n;
+  }
+  frz_error err = {0};
+  frz_table *table = NULL;
+  int code = load_table(run, line->arguments[1], &table, &err) == FRZ_OK
+                 ? scan_table(run, table, &options)
+                 : report(&err);
+  frz_table_free(table);
+  free(list);
+  return code;
+}

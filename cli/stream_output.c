@@ -1,0 +1,232 @@
+/*
+ * stream_output.c - a stream of rows as CSV, JSON lines, aligned columns or a Parquet file.
+ *
+ * CSV and JSON lines stream. Aligned columns need their widths first: they are taken from the first
+ * batch, and longer values of later ones push their row out.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "text_output.h"
+
+enum { COLUMN_WIDTH_MAX = 60 };
+
+typedef struct row_printer {
+  FILE *file;
+  output_format format;
+  struct ArrowSchema schema;
+  size_t *widths; /* pretty */
+  int64_t n_rows;
+} row_printer;
+
+static void append_csv_field(text *out, const char *bytes, size_t size)
+{
+  bool quoted = false;
+  for (size_t i = 0; i < size; i++) quoted = quoted || strchr(",\"\r\n", bytes[i]) != NULL;
+  if (!quoted) {
+    text_append(out, bytes, size);
+    return;
+  }
+  text_append(out, "\"", 1);
+  for (size_t i = 0; i < size; i++)
+    text_append(out, bytes[i] == '"' ? "\"\"" : bytes + i, bytes[i] == '"' ? 2 : 1);
+  text_append(out, "\"", 1);
+}
+
+static void append_csv_row(const row_printer *printer, const struct ArrowArray *batch, int64_t row,
+                           text *out)
+{
+  for (int64_t c = 0; c < printer->schema.n_children; c++) {
+    text value = {0};
+    if (c != 0) text_append(out, ",", 1);
+    text_append_value(&value, printer->schema.children[c], batch->children[c], row, false);
+    append_csv_field(out, value.data, value.size);
+    text_free(&value);
+  }
+  text_append(out, "\n", 1);
+}
+
+static void append_json_row(const row_printer *printer, const struct ArrowArray *batch, int64_t row,
+                            text *out)
+{
+  text_append(out, "{", 1);
+  for (int64_t c = 0; c < printer->schema.n_children; c++) {
+    const char *name = printer->schema.children[c]->name;
+    if (c != 0) text_append(out, ", ", 2);
+    text_append_json_string(out, name, strlen(name));
+    text_append(out, ": ", 2);
+    text_append_value(out, printer->schema.children[c], batch->children[c], row, true);
+  }
+  text_append(out, "}\n", 2);
+}
+
+static void append_padded(text *out, const char *bytes, size_t size, size_t width, bool last)
+{
+  text_append(out, bytes, size);
+  for (size_t i = size; !last && i < width + 2; i++) text_append(out, " ", 1);
+  if (!last && size > width + 2) text_append(out, "  ", 2);
+}
+
+static void append_pretty_row(const row_printer *printer, const struct ArrowArray *batch,
+                              int64_t row, text *out)
+{
+  int64_t n = printer->schema.n_children;
+  for (int64_t c = 0; c < n; c++) {
+    text value = {0};
+    text_append_value(&value, printer->schema.children[c], batch->children[c], row, false);
+    append_padded(out, value.data, value.size, printer->widths[c], c == n - 1);
+    text_free(&value);
+  }
+  text_append(out, "\n", 1);
+}
+
+static void measure(row_printer *printer, const struct ArrowArray *batch)
+{
+  for (int64_t c = 0; c < printer->schema.n_children; c++) {
+    size_t widest = strlen(printer->schema.children[c]->name);
+    for (int64_t row = 0; batch != NULL && row < batch->length && row < 1000; row++) {
+      text value = {0};
+      text_append_value(&value, printer->schema.children[c], batch->children[c], row, false);
+      if (value.size > widest) widest = value.size;
+      text_free(&value);
+    }
+    printer->widths[c] = widest < COLUMN_WIDTH_MAX ? widest : COLUMN_WIDTH_MAX;
+  }
+}
+
+static void append_header(const row_printer *printer, text *out)
+{
+  int64_t n = printer->schema.n_children;
+  for (int64_t c = 0; c < n; c++) {
+    const char *name = printer->schema.children[c]->name;
+    if (printer->format == FORMAT_CSV) {
+      if (c != 0) text_append(out, ",", 1);
+      append_csv_field(out, name, strlen(name));
+    } else
+      append_padded(out, name, strlen(name), printer->widths[c], c == n - 1);
+  }
+  if (printer->format != FORMAT_JSONL) text_append(out, "\n", 1);
+}
+
+static bool write_text(const row_printer *printer, text *out)
+{
+  bool written = fwrite(out->data, 1, out->size, printer->file) == out->size;
+  out->size = 0;
+  return written;
+}
+
+static bool print_batch(row_printer *printer, const struct ArrowArray *batch)
+{
+  text out = {0};
+  bool written = true;
+  for (int64_t row = 0; written && row < batch->length; row++) {
+    if (printer->format == FORMAT_JSONL)
+      append_json_row(printer, batch, row, &out);
+    else if (printer->format == FORMAT_CSV)
+      append_csv_row(printer, batch, row, &out);
+    else
+      append_pretty_row(printer, batch, row, &out);
+    if (out.size > 1 << 16) written = write_text(printer, &out);
+  }
+  if (written) written = write_text(printer, &out);
+  text_free(&out);
+  printer->n_rows += batch->length;
+  return written;
+}
+
+/* ---- streams ---- */
+
+static int report_stream(struct ArrowArrayStream *stream, int code)
+{
+  frz_error err = {.code = code == ECANCELED ? FRZ_ERR_CANCELLED : FRZ_ERR_IO};
+  const char *message = stream->get_last_error(stream);
+  snprintf(err.message, sizeof err.message, "%s", message != NULL ? message : strerror(code));
+  char *words = strchr(err.message, ']'); /* "[FRZ_ERR_X] words" */
+  if (err.message[0] == '[' && words != NULL && words[1] == ' ') {
+    if (strncmp(err.message, "[FRZ_ERR_CANCELLED]", 19) == 0) err.code = FRZ_ERR_CANCELLED;
+    memmove(err.message, words + 2, strlen(words + 2) + 1);
+  }
+  return report(&err);
+}
+
+static int report_output(const char *place)
+{
+  if (errno == EPIPE) return EXIT_FAILED; /* the reader has enough: no complaint */
+  end_progress();
+  fprintf(stderr, "frazil: %s: %s\n", place, strerror(errno));
+  return EXIT_FAILED;
+}
+
+static int print_rows(row_printer *printer, struct ArrowArrayStream *stream, const char *place)
+{
+  bool first = true;
+  int code = EXIT_FINE;
+  while (code == EXIT_FINE) {
+    struct ArrowArray batch = {0};
+    int failed = stream->get_next(stream, &batch);
+    if (failed != 0) return report_stream(stream, failed);
+    bool end = batch.release == NULL;
+    if (first) {
+      text header = {0};
+      measure(printer, end ? NULL : &batch);
+      append_header(printer, &header);
+      if (!write_text(printer, &header)) code = report_output(place);
+      text_free(&header);
+      first = false;
+    }
+    if (end) break;
+    if (code == EXIT_FINE && !print_batch(printer, &batch)) code = report_output(place);
+    batch.release(&batch);
+    if (printer->file != stdout) show_progress("%lld rows", (long long)printer->n_rows);
+  }
+  return code;
+}
+
+static int print_text(const session *run, struct ArrowArrayStream *stream, output_format format)
+{
+  const char *place = run->line->output;
+  row_printer printer = {.file = stdout, .format = format};
+  int failed = stream->get_schema(stream, &printer.schema);
+  if (failed != 0) return report_stream(stream, failed);
+  int code = EXIT_FINE;
+  printer.widths = calloc((size_t)printer.schema.n_children + 1, sizeof *printer.widths);
+  if (place != NULL && strcmp(place, "-") != 0) printer.file = fopen(place, "wb");
+  if (printer.widths == NULL || printer.file == NULL)
+    code = report_output(place);
+  else
+    code = print_rows(&printer, stream, place != NULL ? place : "standard output");
+  if (printer.file != NULL && printer.file != stdout && fclose(printer.file) != 0 &&
+      code == EXIT_FINE)
+    code = report_output(place);
+  free(printer.widths);
+  printer.schema.release(&printer.schema);
+  return code;
+}
+
+static output_format choose_format(const command_line *line)
+{
+  if (line->json) return FORMAT_JSONL;
+  if (line->has_format) return line->format;
+  return line->output == NULL && isatty(STDOUT_FILENO) ? FORMAT_PRETTY : FORMAT_CSV;
+}
+
+int print_stream(const session *run, struct ArrowArrayStream *stream)
+{
+  output_format format = choose_format(run->line);
+  if (format == FORMAT_PARQUET) {
+    if (run->line->output == NULL) {
+      stream->release(stream);
+      return report_usage("--format parquet wants --output FILE");
+    }
+    frz_error err = {0};
+    if (frz_parquet_file_write(run->context, stream, run->line->output, NULL, &err) != FRZ_OK)
+      return report(&err);
+    return EXIT_FINE;
+  }
+  int code = print_text(run, stream, format);
+  stream->release(stream);
+  return code;
+}
