@@ -137,7 +137,7 @@ static frz_status choose(frz_storage *storage, frz_str uri, target *target_out, 
 frz_status frz_storage_open(frz_storage *storage, frz_str uri, frz_source **source_out,
                             frz_error *err)
 {
-  target to;
+  target to = {0};
   FRZ_TRY(choose(storage, uri, &to, err));
   return to.ops->open(to.ctx, uri, source_out, err);
 }
@@ -145,14 +145,14 @@ frz_status frz_storage_open(frz_storage *storage, frz_str uri, frz_source **sour
 frz_status frz_storage_create_file(frz_storage *storage, frz_str uri, bool must_be_new,
                                    frz_sink **sink_out, frz_error *err)
 {
-  target to;
+  target to = {0};
   FRZ_TRY(choose(storage, uri, &to, err));
   return to.ops->create(to.ctx, uri, must_be_new, sink_out, err);
 }
 
 frz_status frz_storage_remove(frz_storage *storage, frz_str uri, frz_error *err)
 {
-  target to;
+  target to = {0};
   FRZ_TRY(choose(storage, uri, &to, err));
   return to.ops->remove(to.ctx, uri, err);
 }
@@ -160,7 +160,7 @@ frz_status frz_storage_remove(frz_storage *storage, frz_str uri, frz_error *err)
 frz_status frz_storage_list(frz_storage *storage, frz_str uri, frz_storage_visit visit, void *arg,
                             frz_error *err)
 {
-  target to;
+  target to = {0};
   FRZ_TRY(choose(storage, uri, &to, err));
   return to.ops->list(to.ctx, uri, visit, arg, err);
 }
