@@ -1,0 +1,92 @@
+"""One engine, one task, in a process of its own: prints {"seconds", "rows", "sums"} as JSON.
+
+Usage: engines.py ENGINE TASK FOLDER
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+FEATURES = [f"f{i}" for i in range(5)]
+
+
+def paths(folder):
+    return (folder / "files.txt").read_text().splitlines()
+
+
+def report(seconds, table, columns):
+    import pyarrow.compute as compute
+
+    sums = [compute.sum(table[name].cast("float64") if name in FEATURES else table[name].cast("int64")).as_py() or 0 for name in columns]
+    print(json.dumps({"seconds": seconds, "rows": table.num_rows, "sums": [float(value) for value in sums]}))
+
+
+def frazil_table(folder):
+    import frazil
+
+    return frazil.load_catalog("bench", uri=f"sqlite:///{folder}/catalog.db", warehouse=str(folder / "warehouse")).load_table("bench.features")
+
+
+def join_frazil(folder):
+    import frazil
+    import pyarrow.parquet as parquet
+
+    start = time.perf_counter()
+    entities = parquet.read_table(folder / "entities.parquet")
+    view = frazil.View(frazil_table(folder), name="stats", join_keys={"driver_id": "driver_id"},
+                       timestamp_field="event_timestamp", features=FEATURES)
+    result = frazil.pit_join(entities, [view]).to_arrow()
+    return time.perf_counter() - start, result, FEATURES
+
+
+def join_duckdb(folder):
+    import duckdb
+
+    start = time.perf_counter()
+    result = duckdb.sql(f"""
+        SELECT e.*, {', '.join(FEATURES)} FROM read_parquet('{folder}/entities.parquet') e
+        ASOF LEFT JOIN read_parquet({paths(folder)!r}) f
+        ON e.driver_id = f.driver_id AND e.event_timestamp >= f.event_timestamp""").to_arrow_table()
+    return time.perf_counter() - start, result, FEATURES
+
+
+def join_polars(folder):
+    import polars
+
+    start = time.perf_counter()
+    entities = polars.read_parquet(folder / "entities.parquet").sort("event_timestamp")
+    features = polars.read_parquet(paths(folder)).sort("event_timestamp")
+    result = entities.join_asof(features, on="event_timestamp", by="driver_id", strategy="backward").to_arrow()
+    return time.perf_counter() - start, result, FEATURES
+
+
+def decode_frazil(folder):
+    start = time.perf_counter()
+    result = frazil_table(folder).scan().to_arrow()
+    return time.perf_counter() - start, result, ["driver_id", *FEATURES]
+
+
+def decode_pyarrow(folder):
+    import pyarrow.dataset as dataset
+
+    start = time.perf_counter()
+    result = dataset.dataset(paths(folder)).to_table()
+    return time.perf_counter() - start, result, ["driver_id", *FEATURES]
+
+
+def decode_duckdb(folder):
+    import duckdb
+
+    start = time.perf_counter()
+    result = duckdb.sql(f"SELECT * FROM read_parquet({paths(folder)!r})").to_arrow_table()
+    return time.perf_counter() - start, result, ["driver_id", *FEATURES]
+
+
+def main():
+    engine, task, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+    report(*globals()[f"{task}_{engine}"](folder))
+
+
+if __name__ == "__main__":
+    main()
