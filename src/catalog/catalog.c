@@ -320,9 +320,11 @@ static frz_status read_schema(const struct ArrowSchema *arrow, frz_arena *arena,
   frz_schema *schema = frz_arena_push(arena, sizeof *schema);
   if (schema == NULL) return frz_fail_nomem(err, "schema");
   FRZ_TRY(frz_arrow_field_import(arrow, arena, &root, err));
-  if (root.type.kind != FRZ_ARROW_STRUCT)
+  if (root.type.kind != FRZ_ARROW_STRUCT) {
+    frz_str type = frz_arrow_field_describe(&root, arena);
     return frz_fail(err, FRZ_ERR_INVALID, "the Arrow schema is a %.*s, not a struct of columns",
-                    FRZ_STR_ARG(frz_arrow_field_describe(&root, arena)));
+                    FRZ_STR_ARG(type));
+  }
   int32_t next_id = 1;
   FRZ_TRY(frz_schema_from_arrow(root.children, root.n_children, creation->format_version, &next_id,
                                 arena, schema, err));
