@@ -24,6 +24,7 @@ enum {
   PAGE_DATA = 0,
   PAGE_DICTIONARY = 2,
   PAGE_DATA_V2 = 3,
+  COLUMN_BUFS = 12,
   PIECE_ROWS_MAX = 4096 /* keeps levels and gathered values in the processor's cache */
 };
 
@@ -53,26 +54,59 @@ void frz_column_writer_init(frz_column_writer *column, const frz_leaf_plan *plan
   column->is_dictionary_on = options->dictionary_bytes > 0 && has_dictionary_form(plan);
 }
 
+static void list_bufs(frz_column_writer *column, frz_buf *bufs_out[COLUMN_BUFS])
+{
+  frz_buf *bufs[COLUMN_BUFS] = {&column->scratch[0],
+                                &column->scratch[1],
+                                &column->body,
+                                &column->compressed,
+                                &column->values,
+                                &column->indices,
+                                &column->def,
+                                &column->rep,
+                                &column->pages,
+                                &column->records,
+                                &column->dictionary_page,
+                                &column->bound_bytes};
+  memcpy(bufs_out, bufs, sizeof bufs);
+}
+
+size_t frz_column_writer_memory(const frz_column_writer *column)
+{
+  const frz_column_writer *c = column;
+  size_t levels = c->levels.def.capacity + c->levels.def_spare.capacity + c->levels.rep.capacity +
+                  c->levels.rep_spare.capacity + c->levels.rows.capacity +
+                  c->levels.rows_spare.capacity;
+  size_t page = c->scratch[0].capacity + c->scratch[1].capacity + c->body.capacity +
+                c->compressed.capacity + c->values.capacity + c->indices.capacity +
+                c->def.capacity + c->rep.capacity;
+  size_t chunk = c->pages.capacity + c->records.capacity + c->dictionary_page.capacity +
+                 c->bound_bytes.capacity + c->dictionary.entries.capacity +
+                 c->dictionary.starts.capacity + c->dictionary.stamps.capacity +
+                 c->dictionary.n_slots * sizeof *c->dictionary.slots;
+  return levels + page + chunk;
+}
+
+void frz_column_writer_trim(frz_column_writer *column)
+{
+  assert(column->page_levels == 0 && column->pages.size == 0);
+  frz_buf *bufs[COLUMN_BUFS];
+  list_bufs(column, bufs);
+  for (size_t i = 0; i < COLUMN_BUFS; i++) frz_buf_dispose(bufs[i]);
+  frz_level_builder_dispose(&column->levels);
+  frz_dictionary_dispose(&column->dictionary);
+}
+
 void frz_column_writer_dispose(frz_column_writer *column)
 {
+  frz_buf *bufs[COLUMN_BUFS];
+  list_bufs(column, bufs);
+  for (size_t i = 0; i < COLUMN_BUFS; i++) frz_buf_dispose(bufs[i]);
   frz_level_builder_dispose(&column->levels);
-  frz_buf *bufs[] = {&column->scratch[0],
-                     &column->scratch[1],
-                     &column->body,
-                     &column->compressed,
-                     &column->values,
-                     &column->indices,
-                     &column->def,
-                     &column->rep,
-                     &column->pages,
-                     &column->records,
-                     &column->dictionary_page,
-                     &column->bound_bytes};
-  for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) frz_buf_dispose(bufs[i]);
+  frz_dictionary_dispose(&column->dictionary);
   frz_value_bounds_dispose(&column->page_bounds);
   frz_value_bounds_dispose(&column->chunk_bounds);
   frz_value_bounds_dispose(&column->file_bounds);
-  frz_dictionary_dispose(&column->dictionary);
 }
 
 static bool is_bytes_like(const frz_column_writer *column)

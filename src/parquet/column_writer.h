@@ -78,6 +78,12 @@ frz_status frz_column_writer_append(frz_column_writer *column, const frz_column 
 /** About how many bytes the row group's chunk will take. */
 size_t frz_column_writer_held(const frz_column_writer *column);
 
+/** Memory that is occupied. */
+size_t frz_column_writer_memory(const frz_column_writer *column);
+
+/** Give back all memory but the file's bounds; only between two chunks. */
+void frz_column_writer_trim(frz_column_writer *column);
+
 /** End the last page and the dictionary: pages, records and counts of the chunk are complete. */
 frz_status frz_column_writer_close_chunk(frz_column_writer *column, frz_error *err) FRZ_MUST_CHECK;
 

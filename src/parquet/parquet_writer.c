@@ -268,7 +268,8 @@ static frz_status append_slice(slice *self, frz_error *err)
   return FRZ_OK;
 }
 
-static frz_status write_batch(frz_parquet_writer *writer, const frz_batch *batch, frz_error *err)
+static frz_status write_rows(frz_parquet_writer *writer, const frz_batch *batch, int64_t first,
+                             int64_t end, frz_error *err)
 {
   const frz_write_schema *schema = &writer->schema;
   if (batch->n_columns != schema->n_fields)
@@ -276,9 +277,8 @@ static frz_status write_batch(frz_parquet_writer *writer, const frz_batch *batch
                     batch->n_columns, schema->n_fields);
   for (size_t i = 0; i < schema->n_fields; i++)
     FRZ_TRY(check_column(&schema->fields[i], &batch->columns[i], batch->n_rows, err));
-  int64_t first = 0;
-  while (first < batch->n_rows) {
-    slice piece = {writer, batch, first, batch->n_rows - first};
+  while (first < end) {
+    slice piece = {writer, batch, first, end - first};
     int64_t room = writer->options.row_group_rows_max - writer->group_rows;
     if (piece.n > room) piece.n = room;
     if (piece.n > SLICE_ROWS_MAX) piece.n = SLICE_ROWS_MAX;
@@ -291,13 +291,44 @@ static frz_status write_batch(frz_parquet_writer *writer, const frz_batch *batch
   return FRZ_OK;
 }
 
+static frz_status check_open(const frz_parquet_writer *writer, frz_error *err)
+{
+  if (writer->state == WRITER_OPEN) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_INVALID, "Parquet writer: used after it failed or finished");
+}
+
+frz_status frz_parquet_writer_write_rows(frz_parquet_writer *writer, const frz_batch *batch,
+                                         int64_t first, int64_t n, frz_error *err)
+{
+  assert(first >= 0 && n >= 0 && n <= batch->n_rows - first);
+  FRZ_TRY(check_open(writer, err));
+  frz_status st = write_rows(writer, batch, first, first + n, err);
+  if (st != FRZ_OK) writer->state = WRITER_FAILED;
+  return st;
+}
+
 frz_status frz_parquet_writer_write(frz_parquet_writer *writer, const frz_batch *batch,
                                     frz_error *err)
 {
-  if (writer->state != WRITER_OPEN)
-    return frz_fail(err, FRZ_ERR_INVALID, "Parquet writer: used after it failed or finished");
-  frz_status st = write_batch(writer, batch, err);
+  return frz_parquet_writer_write_rows(writer, batch, 0, batch->n_rows, err);
+}
+
+size_t frz_parquet_writer_memory(const frz_parquet_writer *writer)
+{
+  size_t bytes = writer->arena.used_bytes + writer->footer.arena.used_bytes +
+                 writer->footer.column_indexes.capacity + writer->footer.offset_indexes.capacity;
+  for (size_t i = 0; i < writer->n_columns; i++)
+    bytes += frz_column_writer_memory(&writer->columns[i]);
+  return bytes;
+}
+
+frz_status frz_parquet_writer_flush(frz_parquet_writer *writer, frz_error *err)
+{
+  FRZ_TRY(check_open(writer, err));
+  frz_status st = end_row_group(writer, err);
   if (st != FRZ_OK) writer->state = WRITER_FAILED;
+  for (size_t i = 0; st == FRZ_OK && i < writer->n_columns; i++)
+    frz_column_writer_trim(&writer->columns[i]);
   return st;
 }
 
@@ -369,8 +400,7 @@ static frz_status finish(frz_parquet_writer *writer, frz_buf *bytes,
 frz_status frz_parquet_writer_finish(frz_parquet_writer *writer,
                                      frz_parquet_write_summary *summary_out, frz_error *err)
 {
-  if (writer->state != WRITER_OPEN)
-    return frz_fail(err, FRZ_ERR_INVALID, "Parquet writer: used after it failed or finished");
+  FRZ_TRY(check_open(writer, err));
   frz_buf bytes;
   frz_buf_init(&bytes, writer->alloc, FRZ_LIMIT_COLUMN_BYTES);
   frz_parquet_write_summary summary;

@@ -61,6 +61,16 @@ frz_status frz_parquet_writer_create(frz_context *context, const frz_arrow_field
 frz_status frz_parquet_writer_write(frz_parquet_writer *writer, const frz_batch *batch,
                                     frz_error *err) FRZ_MUST_CHECK;
 
+/** As above, for rows [first, first + n) of the batch. */
+frz_status frz_parquet_writer_write_rows(frz_parquet_writer *writer, const frz_batch *batch,
+                                         int64_t first, int64_t n, frz_error *err) FRZ_MUST_CHECK;
+
+/** Memory that the writer occupies: pages of the row group, dictionaries, scratch. */
+size_t frz_parquet_writer_memory(const frz_parquet_writer *writer);
+
+/** End the row group now and give back its memory: for those who hold many writers open. */
+frz_status frz_parquet_writer_flush(frz_parquet_writer *writer, frz_error *err) FRZ_MUST_CHECK;
+
 /** Bytes written and held so far: when to start another file. */
 int64_t frz_parquet_writer_bytes(const frz_parquet_writer *writer);
 
