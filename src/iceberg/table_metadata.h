@@ -31,6 +31,7 @@ typedef struct frz_snapshot {
   int32_t schema_id;    /* -1: none */
   int64_t first_row_id; /* v3; -1: none */
   int64_t added_rows;   /* v3; -1: none */
+  frz_str key_id;       /* v3, of the key that encrypts the manifest list; data NULL: none */
 } frz_snapshot;
 
 typedef struct frz_snapshot_ref {
@@ -99,6 +100,11 @@ frz_status frz_table_metadata_parse(const frz_alloc *alloc, frz_str name, const 
 /** Append the JSON form. */
 frz_status frz_table_metadata_write(const frz_table_metadata *metadata, frz_buf *out,
                                     frz_error *err) FRZ_MUST_CHECK;
+
+/** One snapshot or ref as in table metadata and in REST catalog requests. */
+void frz_snapshot_write(frz_json_writer *json, const frz_snapshot *snapshot,
+                        int32_t format_version);
+void frz_snapshot_ref_write(frz_json_writer *json, const frz_snapshot_ref *ref);
 
 frz_table_metadata *frz_table_metadata_retain(frz_table_metadata *metadata);
 void frz_table_metadata_release(frz_table_metadata *metadata);
