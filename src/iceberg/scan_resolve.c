@@ -90,8 +90,8 @@ frz_status frz_scan_resolve(const frz_table_metadata *metadata, const frz_scan_o
 {
   frz_scan_options filled;
   FRZ_TRY(frz_scan_options_fill(options, &filled, err));
-  const frz_snapshot *snapshot;
-  bool is_pinned;
+  const frz_snapshot *snapshot = NULL;
+  bool is_pinned = false;
   FRZ_TRY(choose_snapshot(metadata, &filled, &snapshot, &is_pinned, err));
   const frz_schema *schema = frz_metadata_current_schema(metadata);
   if (is_pinned && snapshot != NULL && snapshot->schema_id != -1) {
@@ -106,6 +106,8 @@ frz_status frz_scan_resolve(const frz_table_metadata *metadata, const frz_scan_o
     if (text.size > FRZ_LIMIT_FILTER_BYTES)
       return frz_fail(err, FRZ_ERR_LIMIT, "row_filter of %zu bytes: at most %zu are allowed",
                       text.size, FRZ_LIMIT_FILTER_BYTES);
+    text = frz_arena_copy(arena, text); /* literals of the filter may point into it */
+    if (text.data == NULL) return frz_fail_nomem(err, "row_filter");
     FRZ_TRY(frz_expr_parse(text, schema, filled.case_sensitive, arena, &filter, err));
     if (filter != NULL && filter->kind == FRZ_EXPR_TRUE) filter = NULL;
   }
