@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from frazil import Catalog, NotFoundError, Table
-from frazil._convert import utc
+from frazil._convert import guarded, utc
 
 
 def connect() -> Any:
@@ -104,11 +104,16 @@ def _plain(text: str) -> str:
     return ".".join(part.strip('"') for part in text.split("."))
 
 
+def _fetch(connection: Any, sql: str) -> pa.Table:
+    result = connection.execute(sql)
+    return (getattr(result, "to_arrow_table", None) or result.fetch_arrow_table)()
+
+
 def run(sql: str, sources: Sources, given: dict[str, pa.Table] | None = None) -> pa.Table:
     """The rows of a query over Iceberg tables and given ones."""
     connection = connect()
     try:
-        named = dict(given or {})
+        named: dict[str, Any] = dict(given or {})
         wanted = [_plain(name) for name in connection.get_table_names(sql, qualified=True)]
         for name in wanted:
             if name in named:
@@ -117,12 +122,10 @@ def run(sql: str, sources: Sources, given: dict[str, pa.Table] | None = None) ->
             table, options = pinned if pinned is not None else (sources.find(name), {})
             if table is None:
                 continue  # a function or a file of DuckDB's own, or its error to report
-            named[name] = table.scan(**options).to_arrow()
+            named[name] = table.scan(**options)
         for name, data in named.items():
             _register(connection, name, data)
-        result = connection.execute(sql)
-        fetch = getattr(result, "to_arrow_table", None) or result.fetch_arrow_table
-        return fetch()
+        return guarded(lambda: _fetch(connection, sql))
     finally:
         connection.close()
 

@@ -281,7 +281,12 @@ class _HistoricalJoin:
         catalog = open_catalog(self.settings, repo_folder(self.config))
         sources = duckdb_sql.Sources(catalog, self.settings.namespace)
         for table, view in zip(tables, self.views):
-            sources.tables[full_name(self.settings, view.source.table)] = (table, view.pin)
+            name = full_name(self.settings, view.source.table)
+            known = sources.tables.setdefault(name, (table, view.pin))
+            if known[1] != view.pin:
+                raise UnsupportedError(
+                    f"engine: duckdb reads table {name!r} at one snapshot, not two: use native"
+                )
         return sources
 
     def _run_duckdb(self, tables: list[Table], entities: EntityRows) -> pa.Table:

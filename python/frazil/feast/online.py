@@ -22,11 +22,7 @@ from feast.infra.infra_object import InfraObject
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.helpers import compute_table_id
 from feast.infra.online_stores.online_store import OnlineStore
-from feast.infra.supported_async_methods import (
-    SupportedAsyncMethods,
-    SupportedAsyncReadMethods,
-    SupportedAsyncWriteMethods,
-)
+from feast.infra.supported_async_methods import SupportedAsyncMethods
 from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
@@ -111,10 +107,7 @@ class IcebergOnlineStore(OnlineStore):
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:
-        return SupportedAsyncMethods(
-            read=SupportedAsyncReadMethods(read=True, read_multi=False),
-            write=SupportedAsyncWriteMethods(write=True),
-        )
+        return SupportedAsyncMethods(read=True, write=True)
 
     def _is_versioned_read_supported(self) -> bool:
         return True

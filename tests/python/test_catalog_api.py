@@ -1,0 +1,112 @@
+"""Namespaces and tables: create, list, rename, drop, register; and which exception says what."""
+
+import pyarrow as pa
+import pytest
+
+import frazil
+
+SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("name", pa.string())])
+
+
+def test_namespaces(catalog):
+    assert catalog.list_namespaces() == [("ns",)]
+    catalog.create_namespace(("a",))
+    catalog.create_namespace_if_not_exists("a")
+    with pytest.raises(frazil.NamespaceAlreadyExistsError):
+        catalog.create_namespace("a")
+    assert catalog.namespace_exists("a")
+    catalog.drop_namespace("a")
+    assert not catalog.namespace_exists("a")
+    with pytest.raises(frazil.NoSuchNamespaceError):
+        catalog.drop_namespace("a")
+
+
+def test_namespace_with_tables_is_not_dropped(catalog):
+    catalog.create_table("ns.t", SCHEMA)
+    with pytest.raises(frazil.NamespaceNotEmptyError):
+        catalog.drop_namespace("ns")
+
+
+def test_tables(catalog):
+    table = catalog.create_table("ns.t", SCHEMA)
+    assert table.name() == ("ns", "t")
+    assert catalog.list_tables("ns") == [("ns", "t")]
+    assert catalog.table_exists("ns.t") and not catalog.table_exists("ns.u")
+    with pytest.raises(frazil.TableAlreadyExistsError):
+        catalog.create_table("ns.t", SCHEMA)
+    assert catalog.create_table_if_not_exists("ns.t", SCHEMA).uuid == table.uuid
+    renamed = catalog.rename_table("ns.t", ("ns", "u"))
+    assert renamed.uuid == table.uuid
+    catalog.drop_table("ns.u")
+    with pytest.raises(frazil.NoSuchTableError):
+        catalog.load_table("ns.u")
+    with pytest.raises(frazil.NoSuchTableError):
+        catalog.drop_table("ns.u")
+
+
+def test_exceptions_are_also_what_python_expects(catalog):
+    with pytest.raises(LookupError):
+        catalog.load_table("ns.missing")
+    with pytest.raises(frazil.FrazilError, match="ns.missing|missing"):
+        catalog.load_table("ns.missing")
+    with pytest.raises(ValueError):
+        frazil.load_catalog("x", type="no such type")
+
+
+def test_create_in_a_missing_namespace(catalog):
+    with pytest.raises(frazil.NoSuchNamespaceError):
+        catalog.create_table("other.t", SCHEMA)
+
+
+def test_create_options(catalog, tmp_path):
+    table = catalog.create_table(
+        "ns.t",
+        SCHEMA,
+        location=str(tmp_path / "elsewhere"),
+        partition_spec="bucket(4, id)",
+        sort_order="id asc nulls first",
+        properties={"a": "b", "n": 5, "yes": True},
+    )
+    assert table.location().endswith("elsewhere")
+    assert [(f.name, f.transform) for f in table.spec().fields] == [("id_bucket", "bucket[4]")]
+    assert table.properties["a"] == "b"
+    assert table.properties["n"] == "5"
+    assert table.properties["yes"] == "true"
+    assert table.format_version == 2
+
+
+def test_register(catalog):
+    table = catalog.create_table("ns.t", SCHEMA)
+    table.append(pa.table({"id": [1], "name": ["a"]}))
+    again = catalog.register_table("ns.again", table.metadata_location)
+    assert again.to_arrow().num_rows == 1
+    with pytest.raises(frazil.TableAlreadyExistsError):
+        catalog.register_table("ns.again", table.metadata_location)
+
+
+def test_static_catalog_reads_a_folder_and_a_metadata_file(catalog):
+    table = catalog.create_table("ns.t", SCHEMA)
+    table.append(pa.table({"id": [1], "name": ["a"]}))
+    static = frazil.load_catalog("files", type="static")
+    assert static.load_table(table.metadata_location).to_arrow().num_rows == 1
+
+
+def test_purge_removes_files(catalog, tmp_path):
+    table = catalog.create_table("ns.t", SCHEMA)
+    table.append(pa.table({"id": [1], "name": ["a"]}))
+    data = [path for path in (tmp_path / "warehouse").rglob("*.parquet")]
+    assert data
+    catalog.purge_table("ns.t")
+    assert not [path for path in data if path.exists()]
+
+
+def test_no_secret_in_a_repr(tmp_path):
+    made = frazil.load_catalog(
+        "x", uri=f"sqlite:///{tmp_path}/c.db", warehouse=str(tmp_path), token="hunter2"
+    )
+    assert "hunter2" not in repr(made)
+
+
+def test_a_name_with_nul_is_refused(catalog):
+    with pytest.raises(ValueError):
+        catalog.load_table("ns.a\0b")

@@ -1,0 +1,244 @@
+"""pit_join and latest_per_key against a plain reading of the contract in Python."""
+
+import random
+from datetime import datetime, timedelta, timezone
+
+import pyarrow as pa
+import pytest
+
+import frazil
+
+T0 = datetime(2024, 1, 1, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+STAMP = pa.timestamp("us", "UTC")
+
+
+def reference(entities, features, keys, ttl, cutoff=False, time="event_timestamp"):
+    """Row numbers of the winners, or None."""
+    winners = []
+    for row in entities:
+        t, best = row[time], None
+        for number, candidate in enumerate(features):
+            if t is None or candidate["ts"] is None:
+                continue
+            if any(row[k] is None or row[k] != candidate[k] for k in keys):
+                continue
+            if candidate["ts"] > t or (ttl and candidate["ts"] < t - ttl):
+                continue
+            created = candidate["created"]
+            if cutoff and (created is None or created > t):
+                continue
+            rank = (candidate["ts"], created is not None, created or T0, number)
+            if best is None or rank > best[0]:
+                best = (rank, number)
+        winners.append(None if best is None else best[1])
+    return winners
+
+
+def make(catalog, name, features, n_commits=3, **options):
+    schema = pa.schema(
+        [
+            ("a", pa.int64()),
+            ("b", pa.string()),
+            ("ts", STAMP),
+            ("created", STAMP),
+            ("x", pa.float64()),
+            ("names", pa.list_(pa.string())),
+        ]
+    )
+    table = catalog.create_table(name, schema, **options)
+    step = max(1, len(features) // n_commits)
+    for at in range(0, len(features), step):
+        table.append(pa.Table.from_pylist(features[at : at + step], schema=schema))
+    return table
+
+
+def sample(rng, n):
+    def some(value):
+        return None if rng.random() < 0.05 else value
+
+    return [
+        {
+            "a": some(rng.randrange(6)),
+            "b": some(rng.choice("xyz")),
+            "ts": some(T0 + HOUR * rng.randrange(48)),
+            "created": some(T0 + HOUR * rng.randrange(48)),
+            "x": float(i),
+            "names": [str(i)] * (i % 3),
+        }
+        for i in range(n)
+    ]
+
+
+@pytest.mark.parametrize("ttl", [None, timedelta(hours=5)])
+@pytest.mark.parametrize("cutoff", [False, True])
+@pytest.mark.parametrize("spec", [None, "bucket(4, a)", "day(ts)"])
+def test_join_equals_the_contract(catalog, ttl, cutoff, spec):
+    rng = random.Random(f"{ttl} {cutoff} {spec}")
+    features = sample(rng, 300)
+    table = make(catalog, "ns.f", features, partition_spec=spec)
+    entities = [
+        {"a": rng.choice([0, 1, 2, 3, None, 99]), "b": rng.choice("xyz"),
+         "event_timestamp": rng.choice([None, *[T0 + HOUR * rng.randrange(60) for _ in range(9)]])}
+        for _ in range(200)
+    ]  # fmt: skip
+    frame = pa.Table.from_pylist(
+        entities, schema=pa.schema([("a", pa.int64()), ("b", pa.string()), ("event_timestamp", STAMP)])
+    )
+    view = frazil.View(
+        table, name="f", join_keys=["a", "b"], timestamp_field="ts",
+        created_timestamp_column="created", ttl=ttl, created_cutoff=cutoff,
+        features=["x", ("names", "n")],
+    )  # fmt: skip
+    out = frazil.pit_join(frame, [view]).to_arrow()
+    assert out.column_names == ["a", "b", "event_timestamp", "x", "n"]
+    assert out.select(["a", "b", "event_timestamp"]).to_pylist() == entities
+    # Rows of one commit keep their order only without partitions, so compare what decides.
+    winners = reference(entities, features, ["a", "b"], ttl, cutoff)
+    for row, expected in zip(out.to_pylist(), winners):
+        if expected is None:
+            assert row["x"] is None and row["n"] is None
+            continue
+        got, want = features[int(row["x"])], features[expected]
+        assert (got["a"], got["b"], got["ts"], got["created"]) == (
+            want["a"], want["b"], want["ts"], want["created"],
+        )  # fmt: skip
+        assert row["n"] == got["names"]
+
+
+def test_swapped_composite_keys_are_not_mixed_up(catalog):
+    schema = pa.schema([("a", pa.int64()), ("b", pa.int64()), ("ts", STAMP), ("x", pa.int64())])
+    table = catalog.create_table("ns.f", schema)
+    table.append(
+        pa.table({"a": [1, 11], "b": [11, 1], "ts": [T0, T0], "x": [1, 2]}, schema=schema)
+    )
+    frame = pa.table({"a": [11, 1, 1], "b": [1, 11, 1], "event_timestamp": [T0, T0, T0]})
+    view = frazil.View(table, "f", ["a", "b"], "ts", features=["x"])
+    assert frazil.pit_join(frame, [view]).to_arrow().column("x").to_pylist() == [2, 1, None]
+
+
+def test_key_names_full_names_and_two_views(catalog):
+    schema = pa.schema([("driver", pa.int64()), ("ts", STAMP), ("x", pa.int64())])
+    one = catalog.create_table("ns.one", schema)
+    two = catalog.create_table("ns.two", schema)
+    one.append(pa.table({"driver": [5], "ts": [T0], "x": [1]}, schema=schema))
+    two.append(pa.table({"driver": [5], "ts": [T0], "x": [2]}, schema=schema))
+    frame = pa.table({"id": [5, 6], "when": pa.array([T0, T0], STAMP), "keep": ["p", "q"]})
+    views = [
+        frazil.View(t, n, {"id": "driver"}, "ts", features=["x"])
+        for t, n in ((one, "one"), (two, "two"))
+    ]
+    out = frazil.pit_join(frame, views, timestamp_field="when", full_feature_names=True).to_arrow()
+    assert out.to_pylist() == [
+        {"id": 5, "when": T0, "keep": "p", "one__x": 1, "two__x": 2},
+        {"id": 6, "when": T0, "keep": "q", "one__x": None, "two__x": None},
+    ]
+    with pytest.raises(frazil.InvalidError):
+        frazil.pit_join(frame, views, timestamp_field="when").to_arrow()
+
+
+def test_a_view_without_keys(catalog):
+    schema = pa.schema([("ts", STAMP), ("x", pa.int64())])
+    table = catalog.create_table("ns.f", schema)
+    table.append(pa.table({"ts": [T0, T0 + HOUR], "x": [1, 2]}, schema=schema))
+    frame = pa.table({"event_timestamp": [T0 - HOUR, T0, T0 + 5 * HOUR]})
+    out = frazil.pit_join(frame, [frazil.View(table, "f", (), "ts", features=["x"])]).to_arrow()
+    assert out.column("x").to_pylist() == [None, 1, 2]
+
+
+def test_mixed_units_lose_nothing(catalog):
+    schema = pa.schema([("k", pa.int64()), ("ts", STAMP), ("x", pa.int64())])
+    table = catalog.create_table("ns.f", schema)
+    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    table.append(pa.table({"k": [1], "ts": [epoch], "x": [7]}, schema=schema))
+    view = frazil.View(table, "f", ["k"], "ts", ttl=timedelta(microseconds=1), features=["x"])
+    frame = pa.table(
+        {"k": [1, 1, 1], "event_timestamp": pa.array([1000, 1100, 0], pa.timestamp("ns", "UTC"))}
+    )
+    assert frazil.pit_join(frame, [view]).to_arrow().column("x").to_pylist() == [7, None, 7]
+
+
+def test_pins_and_filters(catalog):
+    schema = pa.schema([("k", pa.int64()), ("ts", STAMP), ("x", pa.int64())])
+    table = catalog.create_table("ns.f", schema)
+    first = table.append(pa.table({"k": [1], "ts": [T0], "x": [1]}, schema=schema)).snapshot_id
+    table.create_tag("train")
+    table.append(pa.table({"k": [1], "ts": [T0 + HOUR], "x": [2]}, schema=schema))
+    frame = pa.table({"k": [1], "event_timestamp": [T0 + 2 * HOUR]})
+
+    def x(**options):
+        view = frazil.View(table, "f", ["k"], "ts", features=["x"], **options)
+        return frazil.pit_join(frame, [view]).to_arrow().column("x").to_pylist()
+
+    assert x() == [2]
+    assert x(snapshot_id=first) == [1]
+    assert x(ref="train") == [1]
+    assert x(row_filter="x < 2") == [1]
+    with pytest.raises(frazil.NotFoundError):
+        x(ref="nope")
+
+
+def test_wrong_arguments(catalog):
+    schema = pa.schema([("k", pa.int64()), ("ts", STAMP), ("x", pa.int64())])
+    table = catalog.create_table("ns.f", schema)
+    frame = pa.table({"k": [1], "event_timestamp": [T0]})
+
+    def join(frame=frame, **options):
+        options = {"join_keys": ["k"], "features": ["x"], "timestamp_field": "ts", **options}
+        frazil.pit_join(frame, [frazil.View(table, "f", **options)]).to_arrow()
+
+    for bad in (
+        {"features": ["nope"]},
+        {"join_keys": ["nope"]},
+        {"timestamp_field": "x"},
+        {"created_timestamp_column": "nope"},
+        {"frame": pa.table({"k": ["text"], "event_timestamp": [T0]})},
+        {"frame": pa.table({"k": [1]})},
+        {"ttl": timedelta(seconds=-1)},
+    ):
+        with pytest.raises(frazil.InvalidError):
+            join(**bad)
+
+
+def test_rows_of_a_join_are_read_once(catalog):
+    schema = pa.schema([("k", pa.int64()), ("ts", STAMP), ("x", pa.int64())])
+    table = catalog.create_table("ns.f", schema)
+    frame = pa.table({"k": [1], "event_timestamp": [T0]})
+    view = frazil.View(table, "f", ["k"], "ts", features=["x"])
+    joined = frazil.pit_join(frame, [view])
+    joined.to_arrow_batch_reader().read_all()
+    with pytest.raises(frazil.InvalidError, match="already"):
+        joined.to_arrow()
+    again = frazil.pit_join(frame, [view])
+    assert again.to_arrow() is again.to_arrow()
+    assert again.to_pandas().shape == (1, 3)
+    assert all(column.num_chunks == 1 for column in again.to_arrow().columns)
+
+
+def test_latest_per_key(catalog):
+    rng = random.Random(1)
+    features = sample(rng, 200)
+    table = make(catalog, "ns.f", features)
+    start, end = T0 + 5 * HOUR, T0 + 30 * HOUR
+    out = frazil.latest_per_key(
+        table, ["a"], "ts", "created", start=start, end=end, columns=["a", "x"]
+    ).to_arrow()
+    best = {}
+    for i, row in enumerate(features):
+        if row["ts"] is None or not start <= row["ts"] <= end:
+            continue
+        rank = (row["ts"], row["created"] is not None, row["created"] or T0, i)
+        if row["a"] not in best or rank > best[row["a"]]:
+            best[row["a"]] = rank
+    assert out.column_names == ["a", "x"]
+    assert dict(zip(out["a"].to_pylist(), out["x"].to_pylist())) == {
+        key: float(rank[-1]) for key, rank in best.items()
+    }
+
+
+def test_latest_of_the_whole_table(catalog):
+    features = sample(random.Random(2), 50)
+    table = make(catalog, "ns.f", features)
+    out = frazil.latest_per_key(table, [], "ts", "created").to_arrow()
+    assert out.num_rows == 1
+    assert out["ts"].to_pylist() == [max(row["ts"] for row in features if row["ts"])]

@@ -1,0 +1,236 @@
+"""Scans, writes, schema evolution, refs and metadata of a table."""
+
+from datetime import datetime, timedelta, timezone
+
+import pyarrow as pa
+import pytest
+
+import frazil
+
+T0 = datetime(2024, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def table(catalog):
+    made = catalog.create_table(
+        "ns.t",
+        pa.schema(
+            [
+                pa.field("id", pa.int64(), nullable=False),
+                pa.field("ts", pa.timestamp("us", "UTC")),
+                pa.field("value", pa.float64()),
+                pa.field("tags", pa.list_(pa.string())),
+                pa.field("place", pa.struct([("city", pa.string()), ("zip", pa.int32())])),
+                pa.field("extra", pa.map_(pa.string(), pa.int64())),
+            ]
+        ),
+    )
+    return made
+
+
+def rows(first=0, n=5):
+    ids = list(range(first, first + n))
+    return pa.table(
+        {
+            "id": ids,
+            "ts": pa.array([T0 + timedelta(hours=i) for i in ids], pa.timestamp("us", "UTC")),
+            "value": [i / 2 for i in ids],
+            "tags": [[str(i)] * (i % 3) for i in ids],
+            "place": [{"city": f"c{i}", "zip": i} for i in ids],
+            "extra": pa.array([[("k", i)] for i in ids], pa.map_(pa.string(), pa.int64())),
+        }
+    )
+
+
+def test_round_trip_of_nested_types(table):
+    result = table.append(rows())
+    assert result.rows_added == 5 and result.snapshot_id > 0
+    back = table.to_arrow()
+    assert back.drop_columns(["place"]).to_pylist() == rows().drop_columns(["place"]).to_pylist()
+    assert back.column("place").to_pylist() == rows().column("place").to_pylist()
+
+
+def test_empty_table(table):
+    assert table.to_arrow().num_rows == 0
+    assert table.to_arrow().column_names == rows().column_names
+    assert table.current_snapshot() is None and table.snapshots() == []
+
+
+@pytest.mark.parametrize(
+    "row_filter, ids",
+    [
+        ("id = 3", [3]),
+        ("id in (1, 4, 9)", [1, 4]),
+        ("ts >= '2024-01-01T03:00:00+00:00'", [3, 4]),
+        ("value < 1 or id = 4", [0, 1, 4]),
+        ("not (id > 1)", [0, 1]),
+        ("place.city = 'c2'", [2]),
+        ("value is null", []),
+        ("id between 2 and 3", [2, 3]),
+    ],
+)
+def test_row_filters(table, row_filter, ids):
+    table.append(rows())
+    assert table.scan(row_filter).to_arrow().column("id").to_pylist() == ids
+
+
+def test_selected_fields_and_limit(table):
+    table.append(rows())
+    out = table.scan(selected_fields=("value", "id"), limit=2).to_arrow()
+    assert sorted(out.column_names) == ["id", "value"] and out.num_rows == 2
+    assert table.scan(selected_fields=("ID",), case_sensitive=False).to_arrow().num_rows == 5
+    with pytest.raises(frazil.InvalidError, match="nope"):
+        table.scan(selected_fields=("nope",))
+    with pytest.raises(frazil.InvalidError):
+        table.scan("id = ")
+    with pytest.raises(ValueError):
+        table.scan(limit=-2)
+
+
+def test_snapshots_refs_and_time_travel(table):
+    first = table.append(rows(), snapshot_properties={"who": "me"}).snapshot_id
+    table.create_tag("v1")
+    second = table.append(rows(5)).snapshot_id
+    assert table.current_snapshot_id() == second
+    assert [s.snapshot_id for s in table.snapshots()] == [first, second]
+    assert table.snapshot_by_id(first).summary["who"] == "me"
+    assert table.snapshot_by_id(first).operation == "append"
+    assert table.refs()["v1"].snapshot_id == first and table.refs()["v1"].type == "tag"
+    assert table.scan(ref="v1").count() == 5
+    assert table.scan(snapshot_id=first).count() == 5
+    assert table.scan().count() == 10
+    then = table.snapshot_by_id(first).timestamp_ms
+    assert table.scan(as_of=then).count() == 5
+    assert table.scan(as_of=datetime.now(timezone.utc)).count() == 10
+    assert [h.snapshot_id for h in table.history()] == [first, second]
+    with pytest.raises(frazil.NoSuchSnapshotError):
+        table.scan(ref="v2")
+    with pytest.raises(frazil.NoSuchSnapshotError):
+        table.scan(snapshot_id=12345)
+    table.create_branch("dev", first)
+    assert table.snapshot_by_name("dev").snapshot_id == first
+    table.remove_ref("v1")
+    assert "v1" not in table.refs()
+
+
+def test_overwrite_and_delete(table):
+    table.append(rows())
+    result = table.overwrite(rows(10, 1), "id < 2")
+    assert (result.rows_added, result.rows_deleted) == (1, 2)
+    assert sorted(table.to_arrow().column("id").to_pylist()) == [2, 3, 4, 10]
+    assert table.delete("id = 10").rows_deleted == 1
+    assert table.delete("id = 10").snapshot_id == -1
+    table.overwrite(rows(0, 1))
+    assert table.to_arrow().column("id").to_pylist() == [0]
+    table.delete("true")
+    assert table.scan().count() == 0
+
+
+def test_append_refuses_what_does_not_fit(table):
+    with pytest.raises(frazil.InvalidError, match="nope"):
+        table.append(pa.table({"id": [1], "nope": [2]}))
+    with pytest.raises(frazil.InvalidError):
+        table.append(pa.table({"id": pa.array([None], pa.int64())}))
+    with pytest.raises(frazil.InvalidError):
+        table.append(pa.table({"id": ["text"]}))
+    assert table.current_snapshot() is None
+
+
+def test_nanoseconds_are_refused_unless_truncated(table):
+    fine = pa.table({"id": [1], "ts": pa.array([-1], pa.timestamp("ns", "UTC"))})
+    with pytest.raises(frazil.InvalidError):
+        table.append(fine)
+    table.append(fine, truncate_nanoseconds=True)
+    value = table.scan(selected_fields=("ts",)).to_arrow().column("ts").cast(pa.int64())
+    assert value.to_pylist() == [-1]  # the floor of -1 ns is -1 us
+
+
+def test_update_schema(table):
+    table.append(rows())
+    with table.update_schema() as update:
+        update.add_column("count", "int", doc="how many")
+        update.add_column("more", pa.list_(pa.float32()))
+        update.rename_column("value", "amount")
+        update.delete_column("extra")
+    schema = table.schema()
+    assert schema.find_field("count").doc == "how many"
+    assert schema.find_field("more").type == "list<float>"
+    assert schema.find_field("amount").id == 3
+    assert "extra" not in schema.column_names
+    out = table.to_arrow()
+    assert out.column("amount").to_pylist() == [i / 2 for i in range(5)]
+    assert out.column("count").null_count == 5
+    table.update_schema().update_column("count", "long", required=False, doc="n").commit()
+    assert table.schema().find_field("count").type == "long"
+    assert table.schema().find_field("count").doc == "n"
+    with pytest.raises(frazil.InvalidError):
+        table.update_schema().update_column("count", "int").commit()
+    with pytest.raises(frazil.InvalidError):
+        table.update_schema().update_column("count", required=True)
+    table.update_schema().make_column_optional("id").commit()
+    assert not table.schema().find_field("id").required
+
+
+def test_a_failed_block_commits_nothing(table):
+    before = table.metadata_location
+    with pytest.raises(RuntimeError):
+        with table.update_schema() as update:
+            update.add_column("x", "int")
+            raise RuntimeError
+    assert table.metadata_location == before
+
+
+def test_schema_object(table):
+    schema = table.schema()
+    assert schema.column_names == ["id", "ts", "value", "tags", "place", "extra"]
+    field = schema.find_field("id")
+    assert (field.id, field.type, field.required, field.doc) == (1, "long", True, None)
+    assert schema.find_field("ts").type == "timestamptz"
+    assert schema.find_field("place.zip").type == "int"
+    assert schema.find_field(1).name == "id"
+    assert "list<string>" in str(schema)
+    with pytest.raises(ValueError):
+        schema.find_field("nope")
+    arrow = pa.schema(table.arrow_schema())
+    assert arrow.names == schema.column_names
+    assert arrow.field("id").metadata[b"PARQUET:field_id"] == b"1"
+
+
+def test_properties(table):
+    table.set_properties({"x.y": 1}, z="2")
+    assert table.properties["x.y"] == "1" and table.properties["z"] == "2"
+    table.remove_properties("z")
+    assert "z" not in table.properties
+
+
+def test_inspect(table):
+    table.append(rows())
+    assert table.inspect.snapshots().num_rows == 1
+    assert table.inspect.history().num_rows == 1
+    assert table.inspect.files().num_rows == 1
+    assert table.inspect.manifests().num_rows == 1
+    assert table.inspect.refs().num_rows == 1
+    assert table.inspect.properties().num_rows >= 0
+
+
+def test_plan_files(table):
+    table.append(rows())
+    table.append(rows(100))
+    files = table.scan("id >= 100").plan_files()
+    assert len(files) == 1
+    assert files[0].record_count == 5 and files[0].file_path.endswith(".parquet")
+    assert files[0].n_delete_files == 0
+
+
+def test_refresh_sees_other_handles(catalog, table):
+    other = catalog.load_table("ns.t")
+    other.append(rows())
+    assert table.scan().count() == 0
+    assert table.refresh().scan().count() == 5
+
+
+def test_commits_through_stale_handles_are_retried(catalog, table):
+    other = catalog.load_table("ns.t")
+    other.append(rows())
+    table.append(rows(5))
+    assert catalog.load_table("ns.t").scan().count() == 10
