@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/endian.h"
-#include "codec/bitpack_avx2.h"
+#include "codec/bitpack_kernels.h"
 
 enum {
   GROUP = 32,   /* values a kernel call unpacks */
@@ -27,22 +27,30 @@ enum {
 typedef void kernel32(const uint8_t *src, uint32_t *values_out);
 typedef void kernel64(const uint8_t *src, uint64_t *values_out);
 
-#define WIDTHS_1_TO_31(X)                                                                     \
-  X(1)                                                                                        \
-  X(2)                                                                                        \
-  X(3)                                                                                        \
-  X(4)                                                                                        \
-  X(5)                                                                                        \
-  X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) \
-      X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+#define WIDTHS_1_TO_31(X)                                                                         \
+  X(1)                                                                                            \
+  X(2)                                                                                            \
+  X(3)                                                                                            \
+  X(4)                                                                                            \
+  X(5)                                                                                            \
+  X(6)                                                                                            \
+  X(7)                                                                                            \
+  X(8)                                                                                            \
+  X(9)                                                                                            \
+  X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) \
+      X(26) X(27) X(28) X(29) X(30) X(31)
 #define WIDTHS_32_TO_63(X)                                                                        \
   X(32)                                                                                           \
   X(33)                                                                                           \
   X(34)                                                                                           \
   X(35)                                                                                           \
   X(36)                                                                                           \
-  X(37) X(38) X(39) X(40) X(41) X(42) X(43) X(44) X(45) X(46) X(47) X(48) X(49) X(50) X(51) X(52) \
-      X(53) X(54) X(55) X(56) X(57) X(58) X(59) X(60) X(61) X(62) X(63)
+  X(37)                                                                                           \
+  X(38)                                                                                           \
+  X(39)                                                                                           \
+  X(40)                                                                                           \
+  X(41) X(42) X(43) X(44) X(45) X(46) X(47) X(48) X(49) X(50) X(51) X(52) X(53) X(54) X(55) X(56) \
+      X(57) X(58) X(59) X(60) X(61) X(62) X(63)
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -78,12 +86,34 @@ WIDTHS_32_TO_63(KERNEL64)
 static kernel32 *const kernels32[32] = {WIDTHS_1_TO_31(NAME32)};
 static kernel64 *const kernels64[64] = {WIDTHS_1_TO_31(NAME64) WIDTHS_32_TO_63(NAME64)};
 
-/* True where `n` values of `width` bits lie within `src_size` bytes; exact without overflow. */
+/* True where `n` values of `width` bits lie within `src_size` bytes; never overflows. */
 static bool fits(size_t src_size, unsigned width, size_t n)
 {
-  size_t whole = n / 8;
-  if (width != 0 && whole > src_size / width) return false;
-  return (n % 8 * width + 7) / 8 <= src_size - whole * width;
+  if (n > SIZE_MAX / 64) return false; /* also at width 0: no caller has room for so many */
+  return n / 8 * width + (n % 8 * width + 7) / 8 <= src_size;
+}
+
+void frz_bitunpack32_portable(const uint8_t *src, size_t src_size, unsigned width,
+                              uint32_t *values_out, size_t n)
+{
+  assert(width >= 1 && width <= 31);
+  size_t done = 0;
+  size_t pos = 0;
+  kernel32 *kernel = kernels32[width];
+  size_t step = (size_t)GROUP / 8 * width;
+  for (; n - done >= GROUP && src_size - pos >= step + BIT_SLACK; done += GROUP, pos += step)
+    kernel(src + pos, values_out + done);
+  while (done < n) {
+    uint8_t padded[GROUP / 8 * 31 + BIT_SLACK] = {0};
+    uint32_t values[GROUP];
+    size_t left = src_size - pos < step ? src_size - pos : step;
+    size_t n_left = n - done < GROUP ? n - done : GROUP;
+    memcpy(padded, src + pos, left);
+    kernel(padded, values);
+    memcpy(values_out + done, values, n_left * sizeof *values);
+    done += n_left;
+    pos += left;
+  }
 }
 
 bool frz_bitunpack32(const uint8_t *src, size_t src_size, unsigned width, uint32_t *values_out,
@@ -100,15 +130,24 @@ bool frz_bitunpack32(const uint8_t *src, size_t src_size, unsigned width, uint32
     memcpy(values_out, src, n * sizeof *values_out);
     return true;
   }
-  size_t done = frz_bitunpack32_avx2(src, src_size, width, values_out, n);
-  size_t pos = done / 8 * width;
-  kernel32 *kernel = kernels32[width];
+  if (!frz_bitunpack32_avx2(src, src_size, width, values_out, n))
+    frz_bitunpack32_portable(src, src_size, width, values_out, n);
+  return true;
+}
+
+void frz_bitunpack64_portable(const uint8_t *src, size_t src_size, unsigned width,
+                              uint64_t *values_out, size_t n)
+{
+  assert(width >= 1 && width <= 63);
+  size_t done = 0;
+  size_t pos = 0;
+  kernel64 *kernel = kernels64[width];
   size_t step = (size_t)GROUP / 8 * width;
   for (; n - done >= GROUP && src_size - pos >= step + BIT_SLACK; done += GROUP, pos += step)
     kernel(src + pos, values_out + done);
   while (done < n) {
-    uint8_t padded[GROUP / 8 * 31 + BIT_SLACK] = {0};
-    uint32_t values[GROUP];
+    uint8_t padded[GROUP / 8 * 63 + BIT_SLACK] = {0};
+    uint64_t values[GROUP];
     size_t left = src_size - pos < step ? src_size - pos : step;
     size_t n_left = n - done < GROUP ? n - done : GROUP;
     memcpy(padded, src + pos, left);
@@ -117,7 +156,6 @@ bool frz_bitunpack32(const uint8_t *src, size_t src_size, unsigned width, uint32
     done += n_left;
     pos += left;
   }
-  return true;
 }
 
 bool frz_bitunpack64(const uint8_t *src, size_t src_size, unsigned width, uint64_t *values_out,
@@ -134,23 +172,8 @@ bool frz_bitunpack64(const uint8_t *src, size_t src_size, unsigned width, uint64
     memcpy(values_out, src, n * sizeof *values_out);
     return true;
   }
-  size_t done = frz_bitunpack64_avx2(src, src_size, width, values_out, n);
-  size_t pos = done / 8 * width;
-  kernel64 *kernel = kernels64[width];
-  size_t step = (size_t)GROUP / 8 * width;
-  for (; n - done >= GROUP && src_size - pos >= step + BIT_SLACK; done += GROUP, pos += step)
-    kernel(src + pos, values_out + done);
-  while (done < n) {
-    uint8_t padded[GROUP / 8 * 63 + BIT_SLACK] = {0};
-    uint64_t values[GROUP];
-    size_t left = src_size - pos < step ? src_size - pos : step;
-    size_t n_left = n - done < GROUP ? n - done : GROUP;
-    memcpy(padded, src + pos, left);
-    kernel(padded, values);
-    memcpy(values_out + done, values, n_left * sizeof *values);
-    done += n_left;
-    pos += left;
-  }
+  if (!frz_bitunpack64_avx2(src, src_size, width, values_out, n))
+    frz_bitunpack64_portable(src, src_size, width, values_out, n);
   return true;
 }
 

@@ -8,11 +8,12 @@
 
 #include "base/buf.h"
 
-/** Unpack `n` values of `width` (0 to 32) bits. False when `src` is too short. */
+/** Unpack `n` values of `width` (0 to 32) bits. False when `src` is too short. Short calls are
+ * faster where `src_size` counts bytes behind the values too: wide loads then need no care. */
 bool frz_bitunpack32(const uint8_t *src, size_t src_size, unsigned width, uint32_t *values_out,
                      size_t n);
 
-/** Unpack `n` values of `width` (0 to 64) bits. False when `src` is too short. */
+/** The same for 0 to 64 bits. */
 bool frz_bitunpack64(const uint8_t *src, size_t src_size, unsigned width, uint64_t *values_out,
                      size_t n);
 

@@ -8,17 +8,27 @@
  * code.
  *
  * What must stay true: the last load of a group ends at most LOAD bytes behind the byte at which
- * the group's last lane starts; the loops stop where that would pass the end of the input.
+ * the group's last lane starts; the loops stop where that would pass the end of the input. What
+ * they leave, less than the reach of one group's loads, goes through them once more from a padded
+ * copy.
  */
-#include "codec/bitpack_avx2.h"
+#include "codec/bitpack_kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
+#include <assert.h>
 #include <immintrin.h>
+#include <string.h>
 
 #define AVX2 __attribute__((target("avx2")))
 
-enum { LOAD = 16, WIDTH32_MAX = 25, WIDTH64_MAX = 57 };
+enum {
+  LOAD = 16,
+  WIDTH32_MAX = 25,
+  WIDTH64_MAX = 57,
+  TAIL_BYTES_MAX = WIDTH64_MAX * 6 / 8 + LOAD + WIDTH64_MAX, /* a group's last load, and a rest */
+  TAIL_SLACK = 64 /* the loads of a group that starts anywhere in the tail */
+};
 
 /* The first byte of value i, counted from the first byte of value `from`, where its lane loads. */
 #define FIRST(w, i, from) ((i) * (w) / 8 - (from) * (w) / 8)
@@ -38,22 +48,30 @@ enum { LOAD = 16, WIDTH32_MAX = 25, WIDTH64_MAX = 57 };
   {BYTES8(w, 0, 0), BYTES8(w, 1, 0), BYTES8(w, 2, 2), BYTES8(w, 3, 2), \
    BYTES8(w, 4, 4), BYTES8(w, 5, 4), BYTES8(w, 6, 6), BYTES8(w, 7, 6)},
 
-#define WIDTHS_0_TO_25(X)                                                                          \
-  X(0)                                                                                             \
-  X(1)                                                                                             \
-  X(2)                                                                                             \
-  X(3)                                                                                             \
-  X(4)                                                                                             \
-  X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) \
-      X(22) X(23) X(24) X(25)
+#define WIDTHS_0_TO_25(X)                                                                        \
+  X(0)                                                                                           \
+  X(1)                                                                                           \
+  X(2)                                                                                           \
+  X(3)                                                                                           \
+  X(4)                                                                                           \
+  X(5)                                                                                           \
+  X(6)                                                                                           \
+  X(7)                                                                                           \
+  X(8)                                                                                           \
+  X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) \
+      X(25)
 #define WIDTHS_26_TO_57(X)                                                                        \
   X(26)                                                                                           \
   X(27)                                                                                           \
   X(28)                                                                                           \
   X(29)                                                                                           \
   X(30)                                                                                           \
-  X(31) X(32) X(33) X(34) X(35) X(36) X(37) X(38) X(39) X(40) X(41) X(42) X(43) X(44) X(45) X(46) \
-      X(47) X(48) X(49) X(50) X(51) X(52) X(53) X(54) X(55) X(56) X(57)
+  X(31)                                                                                           \
+  X(32)                                                                                           \
+  X(33)                                                                                           \
+  X(34)                                                                                           \
+  X(35) X(36) X(37) X(38) X(39) X(40) X(41) X(42) X(43) X(44) X(45) X(46) X(47) X(48) X(49) X(50) \
+      X(51) X(52) X(53) X(54) X(55) X(56) X(57)
 
 static const _Alignas(32) uint8_t shuffle4[WIDTH32_MAX + 1][32] = {WIDTHS_0_TO_25(SHUFFLE4)};
 static const _Alignas(32) uint32_t shifts4[WIDTH32_MAX + 1][8] = {WIDTHS_0_TO_25(SHIFTS4)};
@@ -62,12 +80,11 @@ static const _Alignas(32) uint8_t shuffle8[WIDTH64_MAX + 1][64] = {WIDTHS_0_TO_2
 static const _Alignas(32) uint64_t shifts8[WIDTH64_MAX + 1][8] = {WIDTHS_0_TO_25(SHIFTS4)
                                                                       WIDTHS_26_TO_57(SHIFTS4)};
 
-/* Groups of eight whose loads stay inside: the last lane of a group starts `last_lane` bytes in. */
-static size_t safe_groups(size_t src_size, unsigned width, size_t last_lane, size_t n)
+/* How far into the input a group may start so that its loads stay inside; less than 0: nowhere. A
+ * limit instead of a count, since short calls would spend their time on the division. */
+static inline ptrdiff_t last_start(size_t src_size, size_t last_lane)
 {
-  if (src_size < last_lane + LOAD) return 0;
-  size_t groups = (src_size - last_lane - LOAD) / width + 1;
-  return groups < n / 8 ? groups : n / 8;
+  return (ptrdiff_t)src_size - (ptrdiff_t)(last_lane + LOAD);
 }
 
 AVX2 static inline __m256i load_lanes(const uint8_t *low, const uint8_t *high)
@@ -86,14 +103,15 @@ AVX2 static size_t narrow32(const uint8_t *src, size_t src_size, unsigned width,
                             uint32_t *values_out, size_t n)
 {
   size_t second = (size_t)width * 4 / 8;
-  size_t groups = safe_groups(src_size, width, second, n);
+  ptrdiff_t last = last_start(src_size, second);
+  size_t groups = 0;
   __m256i shuffle = load_table(shuffle4[width]);
   __m256i shifts = load_table(shifts4[width]);
   __m256i mask = _mm256_set1_epi32((int)((1u << width) - 1));
-  for (size_t i = 0; i < groups; i++, src += width, values_out += 8) {
-    __m256i bytes = _mm256_shuffle_epi8(load_lanes(src, src + second), shuffle);
+  for (ptrdiff_t at = 0; at <= last && groups < n / 8; at += width, groups++) {
+    __m256i bytes = _mm256_shuffle_epi8(load_lanes(src + at, src + at + second), shuffle);
     __m256i values = _mm256_and_si256(_mm256_srlv_epi32(bytes, shifts), mask);
-    _mm256_storeu_si256((__m256i *)(void *)values_out, values);
+    _mm256_storeu_si256((__m256i *)(void *)(values_out + groups * 8), values);
   }
   return groups * 8;
 }
@@ -126,16 +144,18 @@ AVX2 static size_t wide32(const uint8_t *src, size_t src_size, unsigned width, u
                           size_t n)
 {
   wide_plan plan = plan_wide(width);
-  size_t groups = safe_groups(src_size, width, plan.lane[3], n);
+  ptrdiff_t last = last_start(src_size, plan.lane[3]);
+  size_t groups = 0;
   __m256i halves = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
-  for (size_t i = 0; i < groups; i++, src += width, values_out += 8) {
-    __m256i low =
-        wide_values(src, src + plan.lane[1], plan.shuffle_low, plan.shifts_low, plan.mask);
-    __m256i high = wide_values(src + plan.lane[2], src + plan.lane[3], plan.shuffle_high,
+  for (ptrdiff_t at = 0; at <= last && groups < n / 8; at += width, groups++) {
+    __m256i low = wide_values(src + at, src + at + plan.lane[1], plan.shuffle_low, plan.shifts_low,
+                              plan.mask);
+    __m256i high = wide_values(src + at + plan.lane[2], src + at + plan.lane[3], plan.shuffle_high,
                                plan.shifts_high, plan.mask);
     low = _mm256_permutevar8x32_epi32(low, halves);
     high = _mm256_permutevar8x32_epi32(high, halves);
-    _mm256_storeu_si256((__m256i *)(void *)values_out, _mm256_blend_epi32(low, high, 0xf0));
+    _mm256_storeu_si256((__m256i *)(void *)(values_out + groups * 8),
+                        _mm256_blend_epi32(low, high, 0xf0));
   }
   return groups * 8;
 }
@@ -144,47 +164,91 @@ AVX2 static size_t wide64(const uint8_t *src, size_t src_size, unsigned width, u
                           size_t n)
 {
   wide_plan plan = plan_wide(width);
-  size_t groups = safe_groups(src_size, width, plan.lane[3], n);
-  for (size_t i = 0; i < groups; i++, src += width, values_out += 8) {
-    __m256i low =
-        wide_values(src, src + plan.lane[1], plan.shuffle_low, plan.shifts_low, plan.mask);
-    __m256i high = wide_values(src + plan.lane[2], src + plan.lane[3], plan.shuffle_high,
+  ptrdiff_t last = last_start(src_size, plan.lane[3]);
+  size_t groups = 0;
+  for (ptrdiff_t at = 0; at <= last && groups < n / 8; at += width, groups++) {
+    __m256i low = wide_values(src + at, src + at + plan.lane[1], plan.shuffle_low, plan.shifts_low,
+                              plan.mask);
+    __m256i high = wide_values(src + at + plan.lane[2], src + at + plan.lane[3], plan.shuffle_high,
                                plan.shifts_high, plan.mask);
-    _mm256_storeu_si256((__m256i *)(void *)values_out, low);
-    _mm256_storeu_si256((__m256i *)(void *)(values_out + 4), high);
+    _mm256_storeu_si256((__m256i *)(void *)(values_out + groups * 8), low);
+    _mm256_storeu_si256((__m256i *)(void *)(values_out + groups * 8 + 4), high);
   }
   return groups * 8;
 }
 
-size_t frz_bitunpack32_avx2(const uint8_t *src, size_t src_size, unsigned width,
-                            uint32_t *values_out, size_t n)
+AVX2 static inline size_t run32(const uint8_t *src, size_t src_size, unsigned width,
+                                uint32_t *values_out, size_t n)
 {
-  if (!__builtin_cpu_supports("avx2")) return 0;
   return width <= WIDTH32_MAX ? narrow32(src, src_size, width, values_out, n)
                               : wide32(src, src_size, width, values_out, n);
 }
 
-size_t frz_bitunpack64_avx2(const uint8_t *src, size_t src_size, unsigned width,
-                            uint64_t *values_out, size_t n)
+/* The bytes of the last `n` values with room for the loads behind them. */
+typedef struct tail {
+  uint8_t bytes[TAIL_BYTES_MAX + TAIL_SLACK];
+  size_t size;
+} tail;
+
+static inline void copy_tail(tail *t, const uint8_t *src, unsigned width, size_t n)
 {
-  if (width > WIDTH64_MAX || !__builtin_cpu_supports("avx2")) return 0;
-  return wide64(src, src_size, width, values_out, n);
+  size_t n_bytes = n / 8 * width + (n % 8 * width + 7) / 8;
+  assert(n_bytes <= TAIL_BYTES_MAX);
+  memcpy(t->bytes, src, n_bytes);
+  memset(t->bytes + n_bytes, 0, TAIL_SLACK);
+  t->size = n_bytes + TAIL_SLACK;
+}
+
+bool frz_bitunpack32_avx2(const uint8_t *src, size_t src_size, unsigned width, uint32_t *values_out,
+                          size_t n)
+{
+  if (!__builtin_cpu_supports("avx2")) return false;
+  size_t done = run32(src, src_size, width, values_out, n);
+  if (done == n) return true;
+  tail t;
+  copy_tail(&t, src + done / 8 * width, width, n - done);
+  size_t whole = run32(t.bytes, t.size, width, values_out + done, n - done);
+  done += whole;
+  if (done == n) return true;
+  uint32_t group[8];
+  size_t at = whole / 8 * width;
+  (void)run32(t.bytes + at, t.size - at, width, group, 8);
+  memcpy(values_out + done, group, (n - done) * sizeof *group);
+  return true;
+}
+
+bool frz_bitunpack64_avx2(const uint8_t *src, size_t src_size, unsigned width, uint64_t *values_out,
+                          size_t n)
+{
+  if (width > WIDTH64_MAX || !__builtin_cpu_supports("avx2")) return false;
+  size_t done = wide64(src, src_size, width, values_out, n);
+  if (done == n) return true;
+  tail t;
+  copy_tail(&t, src + done / 8 * width, width, n - done);
+  size_t whole = wide64(t.bytes, t.size, width, values_out + done, n - done);
+  done += whole;
+  if (done == n) return true;
+  uint64_t group[8];
+  size_t at = whole / 8 * width;
+  (void)wide64(t.bytes + at, t.size - at, width, group, 8);
+  memcpy(values_out + done, group, (n - done) * sizeof *group);
+  return true;
 }
 
 #else
 
-size_t frz_bitunpack32_avx2(const uint8_t *src, size_t src_size, unsigned width,
-                            uint32_t *values_out, size_t n)
+bool frz_bitunpack32_avx2(const uint8_t *src, size_t src_size, unsigned width, uint32_t *values_out,
+                          size_t n)
 {
   (void)src, (void)src_size, (void)width, (void)values_out, (void)n;
-  return 0;
+  return false;
 }
 
-size_t frz_bitunpack64_avx2(const uint8_t *src, size_t src_size, unsigned width,
-                            uint64_t *values_out, size_t n)
+bool frz_bitunpack64_avx2(const uint8_t *src, size_t src_size, unsigned width, uint64_t *values_out,
+                          size_t n)
 {
   (void)src, (void)src_size, (void)width, (void)values_out, (void)n;
-  return 0;
+  return false;
 }
 
 #endif

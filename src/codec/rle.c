@@ -98,7 +98,7 @@ static void take_packed(frz_rle_decoder *decoder, uint32_t *values_out, size_t n
     unsigned skip = decoder->packed_skip % 8;
     size_t at = decoder->packed_pos + (size_t)(decoder->packed_skip / 8) * decoder->width;
     const uint8_t *src = decoder->data + at;
-    size_t n_bytes = decoder->pos - at;
+    size_t n_bytes = decoder->size - at; /* beyond the run: room for the unpacker's wide loads */
     size_t n_taken;
     if (skip == 0) {
       n_taken = n - done;

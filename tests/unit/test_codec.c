@@ -1,5 +1,5 @@
 /*
- * test_codec.c - bit packing, the hybrid, compression and checksums.
+ * test_codec.c - bit packing, the hybrid of runs, checksums and hashes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "codec/bitpack.h"
+#include "codec/bitpack_kernels.h"
 #include "codec/checksum.h"
-#include "codec/compress.h"
 
 /* A small generator, so that runs repeat. */
 static uint64_t next_random(uint64_t *state)
@@ -64,6 +64,15 @@ static void test_unpack_equals_bit_by_bit(void **state)
       assert_true(frz_bitunpack64(exact, size, width, wide, n));
       assert_int_equal(wide[n], 0x5555);
       for (size_t i = 0; i < n; i++) assert_int_equal(wide[i], bit_by_bit(src, width, i));
+      if (width >= 1 && width <= 63) {
+        memset(wide, 0, n * sizeof *wide);
+        frz_bitunpack64_portable(exact, size, width, wide, n);
+        for (size_t i = 0; i < n; i++) assert_int_equal(wide[i], bit_by_bit(src, width, i));
+      }
+      if (width >= 1 && width <= 31) {
+        frz_bitunpack32_portable(exact, size, width, narrow, n);
+        for (size_t i = 0; i < n; i++) assert_int_equal(narrow[i], bit_by_bit(src, width, i));
+      }
       if (width <= 32) {
         assert_true(frz_bitunpack32(exact, size, width, narrow, n));
         assert_int_equal(narrow[n], 0x5555);
@@ -262,70 +271,6 @@ static void test_rle_cases(void **state)
   }
 }
 
-static const frz_codec all_codecs[] = {
-    FRZ_CODEC_NONE, FRZ_CODEC_SNAPPY, FRZ_CODEC_GZIP,    FRZ_CODEC_DEFLATE,
-    FRZ_CODEC_ZSTD, FRZ_CODEC_BROTLI, FRZ_CODEC_LZ4_RAW, FRZ_CODEC_LZ4_HADOOP,
-};
-enum { N_CODECS = sizeof all_codecs / sizeof *all_codecs };
-
-/* Kinds of content: zeros, noise, short words, repeats at a distance, slowly growing integers. */
-static void fill_content(uint8_t *data, size_t size, unsigned kind, uint64_t *seed)
-{
-  static const char words[] = "driver trips rating hourly conv_rate acc_rate ";
-  for (size_t i = 0; i < size; i++) {
-    uint64_t r = next_random(seed);
-    switch (kind) {
-    case 0: data[i] = 0; break;
-    case 1: data[i] = (uint8_t)r; break;
-    case 2: data[i] = (uint8_t)words[(r & 31) == 0 ? r % 46 : i % 46]; break;
-    case 3: data[i] = i >= 5 && (r & 63) != 0 ? data[i - 5 + r % 2] : (uint8_t)r; break;
-    default: data[i] = (uint8_t)(i / 4 >> (8 * (i % 4))); break;
-    }
-  }
-}
-
-static void round_trip(frz_codec codec, int32_t level, const uint8_t *data, size_t size)
-{
-  frz_buf packed, plain;
-  frz_buf_init(&packed, frz_alloc_default(), 16 << 20);
-  frz_buf_init(&plain, frz_alloc_default(), 16 << 20);
-  frz_error err = {0};
-  assert_int_equal(frz_buf_append(&packed, "ab", 2, NULL), FRZ_OK);
-  assert_int_equal(frz_buf_append(&plain, "cd", 2, NULL), FRZ_OK);
-  assert_int_equal(frz_compress_append(codec, level, data, size, &packed, &err), FRZ_OK);
-  assert_memory_equal(packed.data, "ab", 2);
-  uint8_t *exact = exact_copy(packed.data + 2, packed.size - 2);
-  uint8_t *back = malloc(size != 0 ? size : 1);
-  frz_status st = frz_decompress(codec, exact, packed.size - 2, back, size, &err);
-  if (st != FRZ_OK) fail_msg("%s: %s", frz_codec_name(codec), err.message);
-  assert_memory_equal(back, data, size);
-  st = frz_decompress_append(codec, exact, packed.size - 2, &plain, &err);
-  if (st != FRZ_OK) fail_msg("%s: %s", frz_codec_name(codec), err.message);
-  assert_int_equal(plain.size, size + 2);
-  assert_memory_equal(plain.data, "cd", 2);
-  assert_memory_equal(plain.data + 2, data, size);
-  free(back);
-  free(exact);
-  frz_buf_dispose(&packed);
-  frz_buf_dispose(&plain);
-}
-
-static void test_compress_round_trips(void **state)
-{
-  (void)state;
-  static const size_t sizes[] = {0,   1,   2,   15,   16,   19,    20,    59,    60,    61,    64,
-                                 255, 256, 257, 1000, 4096, 65535, 65536, 65537, 70000, 200000};
-  uint64_t seed = 5;
-  uint8_t *data = malloc(200000);
-  for (unsigned kind = 0; kind < 5; kind++) {
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-      fill_content(data, sizes[i], kind, &seed);
-      for (size_t c = 0; c < N_CODECS; c++) round_trip(all_codecs[c], 0, data, sizes[i]);
-    }
-  }
-  free(data);
-}
-
 static const struct {
   const char *name;
   uint64_t crc;
@@ -342,6 +287,58 @@ static void test_crc32_vectors(void **state)
   assert_int_equal(frz_crc32(first, NULL, 0), first);
 }
 
+/* Values of the xxHash reference implementation, seed 0. */
+static void test_xxh64_vectors(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text;
+    uint64_t hash;
+  } cases[] = {
+      {"", UINT64_C(0xef46db3751d8e999)},
+      {"a", UINT64_C(0xd24ec4f1a98c6e5b)},
+      {"as", UINT64_C(0x1c330fb2d66be179)},
+      {"asd", UINT64_C(0x631c37ce72a97393)},
+      {"asdf", UINT64_C(0x415872f599cea71e)},
+      {"Call me Ishmael. Some years ago--never mind how long precisely-",
+       UINT64_C(0x02a2e85470d6fd96)},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    size_t size = strlen(cases[i].text);
+    uint8_t *exact = exact_copy(cases[i].text, size);
+    assert_true(frz_xxh64(exact, size, 0) == cases[i].hash);
+    free(exact);
+  }
+}
+
+static uint32_t murmur_of_long(int64_t value)
+{
+  return frz_murmur3_32(&value, sizeof value, 0);
+}
+
+/* The Iceberg specification, appendix B: 32-bit hash values. */
+static void test_murmur3_specification_values(void **state)
+{
+  (void)state;
+  double one = 1.0, zero = 0.0;
+  assert_int_equal(murmur_of_long(1), 1392991556);
+  assert_int_equal(murmur_of_long(34), 2017239379);
+  assert_int_equal((int32_t)murmur_of_long(17486), -653330422);
+  assert_int_equal((int32_t)murmur_of_long(INT64_C(81068000000)), -662762989);
+  assert_int_equal((int32_t)murmur_of_long(INT64_C(1510871468000000)), -2047944441);
+  assert_int_equal((int32_t)murmur_of_long(INT64_C(1510871468000001)), -1207196810);
+  assert_int_equal((int32_t)frz_murmur3_32(&one, 8, 0), -142385009);
+  assert_int_equal(frz_murmur3_32(&zero, 8, 0), 1669671676);
+  assert_int_equal((int32_t)frz_murmur3_32("\x05\x8c", 2, 0), -500754589);
+  assert_int_equal(frz_murmur3_32("iceberg", 7, 0), 1210000089);
+  assert_int_equal((int32_t)frz_murmur3_32("\0\1\2\3", 4, 0), -188683207);
+  assert_int_equal(frz_murmur3_32("\xf7\x9c\x3e\x09\x67\x7c\x4b\xbd\xa4\x79\x3f\x34\x9c\xb7\x85"
+                                  "\xe7",
+                                  16, 0),
+                   1488055340);
+  assert_int_equal(frz_murmur3_32("", 0, 0), 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -352,8 +349,9 @@ int main(void)
       cmocka_unit_test(test_rle_round_trips),
       cmocka_unit_test(test_rle_refuses_every_truncation),
       cmocka_unit_test(test_rle_cases),
-      cmocka_unit_test(test_compress_round_trips),
       cmocka_unit_test(test_crc32_vectors),
+      cmocka_unit_test(test_xxh64_vectors),
+      cmocka_unit_test(test_murmur3_specification_values),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
