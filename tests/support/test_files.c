@@ -71,3 +71,8 @@ bool frz_test_fixtures(char path_out[4096])
   printf("skipped: no fixtures at %s\n", path_out);
   return false;
 }
+
+void frz_test_golden(const char *name, char path_out[4096])
+{
+  snprintf(path_out, 4096, "%s/tests/golden/%s", FRZ_SOURCE_ROOT, name);
+}

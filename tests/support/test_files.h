@@ -23,4 +23,7 @@ void frz_test_write(const char *path, const void *data, size_t size);
  * $FRAZIL_FIXTURES); false, and a line on stdout that says so, where it is absent. */
 bool frz_test_fixtures(char path_out[4096]);
 
+/** The path of a file under tests/golden/. */
+void frz_test_golden(const char *name, char path_out[4096]);
+
 #endif
