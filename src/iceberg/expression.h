@@ -4,9 +4,9 @@
  *
  * Grammar (keywords in any case): comparisons = == != <> < <= > >=; IS [NOT] NULL, IS [NOT] NAN;
  * [NOT] IN (...); [NOT] LIKE 'prefix%'; BETWEEN a AND b; NOT, AND, OR; parentheses; TRUE, FALSE.
- * Columns: identifiers, dotted for structs, "quoted" or `quoted`. Literals: 'text', numbers, TRUE,
- * FALSE, dates and times as text. Semantics are SQL's with three values; a row is kept when the
- * filter is true. NaN follows Iceberg: equal to itself and greater than every number.
+ * Columns: identifiers, dotted for structs, "quoted" or `quoted`. Literals: 'text', x'00ff',
+ * numbers, TRUE, FALSE, dates and times as text. Semantics are SQL's with three values; a row is
+ * kept when the filter is true. NaN follows Iceberg: equal to itself and greater than every number.
  */
 #ifndef FRZ_ICEBERG_EXPRESSION_H
 #define FRZ_ICEBERG_EXPRESSION_H

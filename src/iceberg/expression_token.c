@@ -1,12 +1,14 @@
 /*
  * expression_token.c - cut a filter's text into words.
  *
- * Strings stand in ', identifiers may stand in " or `; a quote inside is doubled. A sign belongs
- * to the number behind it: filters have no arithmetic.
+ * Strings stand in ', identifiers may stand in " or `; a quote inside is doubled. Bytes may be
+ * given in hexadecimal, x'00ff'. A sign belongs to the number behind it: filters have no
+ * arithmetic.
  */
 #include "iceberg/expression_token.h"
 
 #include "iceberg/arena_list.h"
+#include "iceberg/literal.h"
 
 static bool is_word_start(char c)
 {
@@ -54,6 +56,20 @@ static frz_status take_quoted(frz_tokenizer *t, char quote, frz_token *token, fr
     if (text[i] == quote) i++;
   }
   token->text = (frz_str){single, n};
+  return FRZ_OK;
+}
+
+/* x'00ff': bytes, which may hold what a C string cannot. */
+static frz_status take_hex(frz_tokenizer *t, frz_token *token, frz_error *err)
+{
+  t->pos++;
+  FRZ_TRY(take_quoted(t, '\'', token, err));
+  uint8_t *bytes = frz_arena_push(t->arena, token->text.size / 2 + 1);
+  if (bytes == NULL) return frz_fail_nomem(err, "filter");
+  if (!frz_hex_parse(token->text, bytes))
+    return frz_fail(err, FRZ_ERR_INVALID, "filter offset %zu: x'...' takes pairs of hex digits",
+                    token->offset);
+  token->text = (frz_str){(char *)bytes, token->text.size / 2};
   return FRZ_OK;
 }
 
@@ -113,6 +129,8 @@ frz_status frz_token_next(frz_tokenizer *t, frz_token *token_out, frz_error *err
     char second = t->pos + 1 < t->text.size ? text[t->pos + 1] : '\0';
     if (c == '\'' || c == '"' || c == '`') {
       FRZ_TRY(take_quoted(t, c, &token, err));
+    } else if ((c == 'x' || c == 'X') && second == '\'') {
+      FRZ_TRY(take_hex(t, &token, err));
     } else if (is_digit(c) || ((c == '-' || c == '+') && is_digit(second))) {
       take_number(t, &token);
     } else if (is_word_start(c)) {

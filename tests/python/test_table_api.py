@@ -234,3 +234,16 @@ def test_commits_through_stale_handles_are_retried(catalog, table):
     other.append(rows())
     table.append(rows(5))
     assert catalog.load_table("ns.t").scan().count() == 10
+
+
+def test_bytes_in_filters(catalog):
+    made = catalog.create_table("ns.b", pa.schema([("k", pa.binary())]), partition_spec="bucket(8, k)")
+    keys = [b"", b"\0", b"a\0b", b"'", bytes(range(256))]
+    made.append(pa.table({"k": pa.array(keys, pa.binary())}))
+    for key in keys:
+        assert made.scan(f"k = x'{key.hex()}'").to_arrow().column("k").to_pylist() == [key]
+    assert made.scan(f"k in (X'{keys[4].hex().upper()}', x'00')").count() == 2
+    assert made.scan("k = 'nope'").count() == 0
+    for bad in ("k = x'0'", "k = x'zz'", "k = x'00"):
+        with pytest.raises(frazil.InvalidError):
+            made.scan(bad)
