@@ -25,9 +25,10 @@ def load_catalog(name: str = "default", **properties: object) -> "Catalog":
         name: the catalog's name; a SQL catalog keeps the tables of several names apart.
         properties: by PyIceberg's names, such as type="sql", uri="sqlite:///catalog.db",
             warehouse="file:///data". Names that are no Python names go in as
-            **{"s3.endpoint": "..."}.
+            **{"s3.endpoint": "..."}. Without any: the SQLite file frazil.db and the folder
+            warehouse, here.
     """
-    return Catalog(name, properties)
+    return Catalog(name, properties or {"uri": "sqlite:///frazil.db", "warehouse": "warehouse"})
 
 
 class Catalog:

@@ -110,3 +110,10 @@ def test_no_secret_in_a_repr(tmp_path):
 def test_a_name_with_nul_is_refused(catalog):
     with pytest.raises(ValueError):
         catalog.load_table("ns.a\0b")
+
+
+def test_defaults_are_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frazil.load_catalog().create_namespace("ns")
+    frazil.load_catalog("default").create_table("ns.t", SCHEMA)
+    assert (tmp_path / "frazil.db").exists() and (tmp_path / "warehouse").is_dir()

@@ -424,11 +424,12 @@ def _key_filter(layout: Layout, keys: dict[bytes, EntityKeyProto]) -> str:
     sorted by it, else by the entity key."""
     if len(layout.join_keys) == 1:
         part = layout.join_keys[0]
-        texts = [_literal(_key_value(key, part.name)) for key in keys.values()]
-        if all(text is not None for text in texts):
-            return f"{quoted(part.column)} in ({', '.join(texts)})"  # type: ignore[arg-type]
-    texts = [f"x'{name.hex()}'" for name in keys]
-    return f"{quoted(layout.entity_key)} in ({', '.join(texts)})"
+        literals = [_literal(_key_value(key, part.name)) for key in keys.values()]
+        known = [text for text in literals if text is not None]
+        if len(known) == len(literals):
+            return f"{quoted(part.column)} in ({', '.join(known)})"
+    serialized = [f"x'{name.hex()}'" for name in keys]
+    return f"{quoted(layout.entity_key)} in ({', '.join(serialized)})"
 
 
 def _literal(value: ValueProto | None) -> str | None:
