@@ -13,6 +13,7 @@
 
 struct frz_catalog {
   atomic_int references;
+  frz_commit_port port; /* of the tables */
   frz_context *context;
   const frz_alloc *alloc;
   frz_string name;
@@ -60,26 +61,7 @@ frz_status frz_identifier_parse(const char *text, frz_identifier *id_out, frz_er
   return FRZ_OK;
 }
 
-/* ---- opening ---- */
-
-static frz_status open_kind(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
-                            void **self_out, frz_error *err)
-{
-  static const char *const later[] = {"rest", "glue", "hive", "dynamodb", "bigquery"};
-  const char *type = frz_catalog_property(setup, "type");
-  if (type == NULL || strcmp(type, "sql") == 0)
-    return frz_sql_catalog_open(setup, ops_out, self_out, err);
-  if (strcmp(type, "static") == 0 || strcmp(type, "none") == 0)
-    return frz_static_catalog_open(setup, ops_out, self_out, err);
-  for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
-    if (strcmp(type, later[i]) == 0)
-      return frz_fail(err, FRZ_ERR_UNSUPPORTED,
-                      "catalog type '%s' is not in this build; sql and static are", type);
-  return frz_fail(err, FRZ_ERR_INVALID,
-                  "catalog type '%s' is not one of sql, static, none, rest, "
-                  "glue, hive",
-                  type);
-}
+/* ---- the handle ---- */
 
 static frz_status check_properties(const frz_property *properties, size_t n_properties,
                                    const char *what, frz_error *err)
@@ -106,41 +88,6 @@ static void release(void *ctx)
   frz_storage_release(catalog->storage);
   frz_string_dispose(&catalog->name);
   frz_alloc_free(catalog->alloc, catalog, sizeof *catalog);
-}
-
-frz_status frz_catalog_open(frz_context *context, const char *name, const frz_property *properties,
-                            size_t n_properties, frz_catalog **catalog_out, frz_error *err)
-{
-  if (context == NULL || name == NULL || catalog_out == NULL)
-    return frz_fail(err, FRZ_ERR_INVALID, "catalog: context, name or catalog_out is NULL");
-  FRZ_TRY(check_properties(properties, n_properties, "catalog", err));
-  const frz_alloc *alloc = frz_context_alloc(context);
-  frz_catalog *catalog = frz_alloc_zeroed(alloc, sizeof *catalog);
-  if (catalog == NULL) return frz_fail_nomem(err, "catalog");
-  frz_status st = FRZ_OK;
-  catalog->references = 1;
-  catalog->context = context;
-  catalog->alloc = alloc;
-  FRZ_TRY_OUT(frz_string_copy(alloc, frz_str_from(name), &catalog->name, err));
-  FRZ_TRY_OUT(frz_storage_create(context, properties, n_properties, &catalog->storage, err));
-  const frz_catalog_setup setup = {context, catalog->storage, name, properties, n_properties};
-  FRZ_TRY_OUT(open_kind(&setup, &catalog->ops, &catalog->self, err));
-  *catalog_out = catalog;
-  return FRZ_OK;
-out:
-  frz_error_where(err, "catalog '%s': ", name);
-  release(catalog);
-  return st;
-}
-
-void frz_catalog_free(frz_catalog *catalog)
-{
-  release(catalog);
-}
-
-const char *frz_catalog_name(const frz_catalog *catalog)
-{
-  return catalog->name.data;
 }
 
 /* ---- namespaces ---- */
@@ -246,21 +193,79 @@ static frz_status port_commit(void *ctx, const char *identifier, const frz_loade
                                     updates, n_updates, loaded_out, err);
 }
 
-static const frz_commit_port port = {.version = 1,
-                                     .load = port_load,
-                                     .commit = port_commit,
-                                     .retain = retain,
-                                     .release = release,
-                                     .load_newer = port_load_newer};
+static const frz_commit_port port_form = {.version = 1,
+                                          .load = port_load,
+                                          .commit = port_commit,
+                                          .retain = retain,
+                                          .release = release,
+                                          .load_newer = port_load_newer};
+
+/* ---- opening ---- */
+
+static frz_status open_kind(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
+                            void **self_out, frz_error *err)
+{
+  static const char *const later[] = {"rest", "glue", "hive", "dynamodb", "bigquery"};
+  const char *type = frz_catalog_property(setup, "type");
+  if (type == NULL || strcmp(type, "sql") == 0)
+    return frz_sql_catalog_open(setup, ops_out, self_out, err);
+  if (strcmp(type, "static") == 0 || strcmp(type, "none") == 0)
+    return frz_static_catalog_open(setup, ops_out, self_out, err);
+  for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+    if (strcmp(type, later[i]) == 0)
+      return frz_fail(err, FRZ_ERR_UNSUPPORTED,
+                      "catalog type '%s' is not in this build; sql and static are", type);
+  return frz_fail(err, FRZ_ERR_INVALID,
+                  "catalog type '%s' is not one of sql, static, none, rest, "
+                  "glue, hive",
+                  type);
+}
+
+frz_status frz_catalog_open(frz_context *context, const char *name, const frz_property *properties,
+                            size_t n_properties, frz_catalog **catalog_out, frz_error *err)
+{
+  if (context == NULL || name == NULL || catalog_out == NULL)
+    return frz_fail(err, FRZ_ERR_INVALID, "catalog: context, name or catalog_out is NULL");
+  FRZ_TRY(check_properties(properties, n_properties, "catalog", err));
+  const frz_alloc *alloc = frz_context_alloc(context);
+  frz_catalog *catalog = frz_alloc_zeroed(alloc, sizeof *catalog);
+  if (catalog == NULL) return frz_fail_nomem(err, "catalog");
+  frz_status st = FRZ_OK;
+  catalog->references = 1;
+  catalog->context = context;
+  catalog->alloc = alloc;
+  FRZ_TRY_OUT(frz_string_copy(alloc, frz_str_from(name), &catalog->name, err));
+  FRZ_TRY_OUT(frz_storage_create(context, properties, n_properties, &catalog->storage, err));
+  const frz_catalog_setup setup = {context, catalog->storage, name, properties, n_properties};
+  FRZ_TRY_OUT(open_kind(&setup, &catalog->ops, &catalog->self, err));
+  catalog->port = port_form;
+  catalog->port.read_only = catalog->ops->read_only;
+  *catalog_out = catalog;
+  return FRZ_OK;
+out:
+  frz_error_where(err, "catalog '%s': ", name);
+  release(catalog);
+  return st;
+}
+
+void frz_catalog_free(frz_catalog *catalog)
+{
+  release(catalog);
+}
+
+const char *frz_catalog_name(const frz_catalog *catalog)
+{
+  return catalog->name.data;
+}
+
+/* ---- tables ---- */
 
 static frz_status make_handle(frz_catalog *catalog, const char *identifier,
                               frz_loaded_table *loaded, frz_table **table_out, frz_error *err)
 {
-  return frz_table_create_handle(catalog->context, identifier, &port, catalog, catalog->storage,
-                                 loaded, table_out, err);
+  return frz_table_create_handle(catalog->context, identifier, &catalog->port, catalog,
+                                 catalog->storage, loaded, table_out, err);
 }
-
-/* ---- tables ---- */
 
 void frz_create_table_options_init(frz_create_table_options *options)
 {

@@ -484,12 +484,13 @@ out:
 
 /* ---- commits ---- */
 
-/* The swap. FRZ_ERR_CONFLICT: nothing happened. Any other failure: see settle(). */
+/* The swap. A failure leaves everything as it was, save when `may_be_done_out` says otherwise. */
 static frz_status swap_location(sql_catalog *catalog, const frz_identifier *id, frz_str base,
-                                frz_str next, frz_error *err)
+                                frz_str next, bool *may_be_done_out, frz_error *err)
 {
   const frz_str args[] = {next,           base, str_of(&catalog->name), id->namespace_name,
                           id->table_name, base};
+  *may_be_done_out = false;
   FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
   frz_status st = run(catalog, "BEGIN IMMEDIATE", NULL, 0, err);
   if (st == FRZ_OK)
@@ -502,17 +503,20 @@ static frz_status swap_location(sql_catalog *catalog, const frz_identifier *id, 
              args, 6, err);
   if (st == FRZ_OK && frz_sqlite_changes(&catalog->link) < 1)
     st = frz_fail(err, FRZ_ERR_CONFLICT, "another commit replaced %.*s", FRZ_STR_ARG(base));
-  if (st == FRZ_OK) st = run(catalog, "COMMIT", NULL, 0, err);
+  if (st == FRZ_OK) {
+    st = run(catalog, "COMMIT", NULL, 0, err);
+    /* A transaction that is still open can be rolled back: then it surely did not happen. */
+    *may_be_done_out = st != FRZ_OK && sqlite3_get_autocommit(catalog->link.db) != 0;
+  }
   frz_sqlite_release(&catalog->link);
   return st;
 }
 
-/* After a swap that failed somehow: what does the database say? */
+/* After a swap that may have happened: what does the database say? */
 static frz_status settle(sql_catalog *catalog, const frz_identifier *id, frz_str base, frz_str next,
                          frz_status failure, frz_error *err)
 {
   frz_string location = {0};
-  if (failure == FRZ_ERR_CONFLICT) return failure;
   frz_status st = find_location(catalog, id, &location, NULL);
   bool is_next = st == FRZ_OK && frz_str_equal(str_of(&location), next);
   bool is_base = st == FRZ_OK && frz_str_equal(str_of(&location), base);
@@ -544,8 +548,9 @@ static frz_status sql_commit_table(void *self, const char *identifier, const frz
   FRZ_TRY(frz_metadata_write_next(catalog->context, catalog->storage, base, requirements,
                                   n_requirements, updates, n_updates, &next, err));
   frz_str next_location = str_of(&next.location);
-  frz_status st = swap_location(catalog, &id, base_location, next_location, err);
-  if (st != FRZ_OK) st = settle(catalog, &id, base_location, next_location, st, err);
+  bool may_be_done;
+  frz_status st = swap_location(catalog, &id, base_location, next_location, &may_be_done, err);
+  if (may_be_done) st = settle(catalog, &id, base_location, next_location, st, err);
   if (st == FRZ_OK) {
     frz_metadata_remove_trimmed(catalog->context, catalog->storage, base->metadata, next.metadata);
     *loaded_out = next;

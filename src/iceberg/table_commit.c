@@ -160,12 +160,20 @@ static frz_status commit_with_retry(frz_table *table, frz_loaded_table *base,
   }
 }
 
+frz_status frz_table_check_commits(const frz_table *table, frz_error *err)
+{
+  if (table->port->read_only == NULL) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_UNSUPPORTED, "table '%s': %s", table->identifier.data,
+                  table->port->read_only);
+}
+
 frz_status frz_table_commit(frz_table *table,
                             frz_status (*prepare)(void *arg, const frz_table_metadata *base,
                                                   frz_commit_attempt *attempt_out, frz_error *err),
                             void *arg, frz_error *err)
 {
   frz_loaded_table base = {0};
+  FRZ_TRY(frz_table_check_commits(table, err));
   pthread_mutex_lock(&table->commit_lock);
   frz_status st = frz_table_current_loaded(table, &base, err);
   if (st == FRZ_OK) st = commit_with_retry(table, &base, prepare, arg, err);

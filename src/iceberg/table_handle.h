@@ -36,6 +36,7 @@ typedef struct frz_commit_port {
    */
   frz_status (*load_newer)(void *ctx, const char *identifier, frz_str known_location,
                            frz_loaded_table *loaded_out, bool *changed_out, frz_error *err);
+  const char *read_only; /* why there are no commits here; NULL: there are */
 } frz_commit_port;
 
 /** Make a handle; takes `loaded`, retains port and storage. */
@@ -45,6 +46,10 @@ frz_status frz_table_create_handle(frz_context *context, const char *identifier,
                                    frz_table **table_out, frz_error *err) FRZ_MUST_CHECK;
 
 void frz_loaded_table_dispose(frz_loaded_table *loaded);
+
+/** FRZ_ERR_UNSUPPORTED where the table's catalog takes no commits: asked before files are written.
+ */
+frz_status frz_table_check_commits(const frz_table *table, frz_error *err) FRZ_MUST_CHECK;
 
 frz_context *frz_table_context(const frz_table *table);
 frz_storage *frz_table_storage(const frz_table *table);
