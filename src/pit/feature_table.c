@@ -365,7 +365,7 @@ static frz_status fetch_run(void *arg, size_t run, frz_error *err)
     FRZ_TRY_OUT(frz_context_check(table->context, err));
     FRZ_TRY_OUT(frz_file_reader_next(reader, &batch, NULL, err));
     int64_t got = batch.n_rows;
-    st = append_batch(whole, &batch, err);
+    if (got != 0) st = append_batch(whole, &batch, err); /* the end has no columns */
     frz_batch_dispose(&batch);
     if (st != FRZ_OK || got == 0) break;
   }
