@@ -69,7 +69,7 @@ class Rows:
     def to_polars(self) -> "polars.DataFrame":
         import polars
 
-        return _convert.guarded(lambda: polars.DataFrame(polars.from_arrow(self)))
+        return _convert.guarded(lambda: polars.DataFrame(self._stream()))
 
     def to_duckdb(
         self, table_name: str, connection: "duckdb.DuckDBPyConnection | None" = None

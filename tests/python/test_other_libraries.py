@@ -163,7 +163,8 @@ def test_a_table_appended_to_itself(table):
     assert table.scan().count() == 6
 
 
-def test_handles_do_not_leak(catalog, table):
+def test_handles_do_not_leak(catalog):
+    table = catalog.create_table("ns.t", SCHEMA)
     ref = weakref.ref(table)
     scan = table.scan()
     del table

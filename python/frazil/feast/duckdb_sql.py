@@ -6,6 +6,7 @@ to DuckDB as Arrow streams, under the names that the query uses.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -65,6 +66,7 @@ class Sources:
     catalog: Catalog
     namespace: str
     tables: dict[str, tuple[Table, dict[str, Any]]] = field(default_factory=dict)
+    """ Where they are known: each with the arguments of its scan. Else the query is searched. """
 
     def find(self, name: str) -> Table | None:
         """The Iceberg table that a query means by a name."""
@@ -99,9 +101,25 @@ def _register(connection: Any, name: str, data: Any) -> None:
         connection.execute(f"CREATE VIEW {quoted_path(name)} AS SELECT * FROM {quoted(hidden)}")
 
 
-def _plain(text: str) -> str:
-    """A name that DuckDB may have quoted."""
-    return ".".join(part.strip('"') for part in text.split("."))
+def _table_names(connection: Any, sql: str) -> list[str]:
+    """The tables that a user's query names, found in its syntax tree. Those that are none of ours
+    are common table expressions, or DuckDB's to find or to report as missing."""
+    text = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()[0]
+    tree = json.loads(text)
+    if tree.get("error"):
+        raise ValueError(f"entity_df as SQL: {tree.get('error_message')}")
+    names: set[str] = set()
+    nodes: list[Any] = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, list):
+            nodes.extend(node)
+        elif isinstance(node, dict):
+            nodes.extend(node.values())
+            if node.get("type") == "BASE_TABLE":
+                path = (node.get("catalog_name"), node.get("schema_name"), node.get("table_name"))
+                names.add(".".join(part for part in path if part))
+    return sorted(names)
 
 
 def _fetch(connection: Any, sql: str) -> pa.Table:
@@ -114,15 +132,13 @@ def run(sql: str, sources: Sources, given: dict[str, pa.Table] | None = None) ->
     connection = connect()
     try:
         named: dict[str, Any] = dict(given or {})
-        wanted = [_plain(name) for name in connection.get_table_names(sql, qualified=True)]
-        for name in wanted:
-            if name in named:
-                continue
-            pinned = sources.tables.get(name)
-            table, options = pinned if pinned is not None else (sources.find(name), {})
-            if table is None:
-                continue  # a function or a file of DuckDB's own, or its error to report
+        for name, (table, options) in sources.tables.items():
             named[name] = table.scan(**options)
+        if not sources.tables:
+            for name in _table_names(connection, sql):
+                table = None if name in named else sources.find(name)
+                if table is not None:
+                    named[name] = table.scan()
         for name, data in named.items():
             _register(connection, name, data)
         return guarded(lambda: _fetch(connection, sql))
