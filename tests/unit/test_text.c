@@ -182,8 +182,7 @@ static const char *const bad[] = {"",
                                   "[1,,2]",
                                   "{\"a\":1 \"b\":2}",
                                   "\f1",
-                                  "\xa0"
-                                  "1"};
+                                  "\xa0 1"};
 
 static void test_documents_are_accepted_or_refused_by_both_ways(void **state)
 {
