@@ -100,6 +100,7 @@ static void measure(row_printer *printer, const struct ArrowArray *batch)
 static void append_header(const row_printer *printer, text *out)
 {
   int64_t n = printer->schema.n_children;
+  if (printer->format == FORMAT_JSONL) return;
   for (int64_t c = 0; c < n; c++) {
     const char *name = printer->schema.children[c]->name;
     if (printer->format == FORMAT_CSV) {
@@ -108,7 +109,7 @@ static void append_header(const row_printer *printer, text *out)
     } else
       append_padded(out, name, strlen(name), printer->widths[c], c == n - 1);
   }
-  if (printer->format != FORMAT_JSONL) text_append(out, "\n", 1);
+  text_append(out, "\n", 1);
 }
 
 static bool write_text(const row_printer *printer, text *out)

@@ -29,7 +29,7 @@ void frz_rle_decoder_init(frz_rle_decoder *decoder, const uint8_t *data, size_t 
   *decoder = (frz_rle_decoder){.data = data, .size = size, .width = width};
 }
 
-static bool decoder_check(const frz_rle_decoder *decoder)
+static inline bool decoder_check(const frz_rle_decoder *decoder)
 {
   return decoder->pos <= decoder->size && (decoder->run_left == 0 || decoder->packed_left == 0);
 }

@@ -23,7 +23,7 @@
 
 static_assert(FRZ_LIMIT_DEPTH <= 64, "skip() keeps one bit a level");
 
-static bool reader_check(const frz_json_reader *reader)
+static inline bool reader_check(const frz_json_reader *reader)
 {
   return reader->pos <= reader->size && reader->depth >= 0 && reader->depth <= FRZ_LIMIT_DEPTH;
 }
