@@ -2,7 +2,7 @@
  * leaf_convert.c - physical values into Arrow's.
  *
  * Narrow integers are stored in 32 bits, decimals in integers or big-endian bytes, INT96 as
- * nanoseconds of a Julian day. What does not fit its Arrow type is FRZ_ERR_CORRUPT, never cut.
+ * nanoseconds of a Julian day. A number that does not fit its type is FRZ_ERR_CORRUPT, never cut.
  *
  * Source: apache/parquet-format, LogicalTypes.md.
  */
@@ -117,21 +117,20 @@ static frz_status decimal_from_fixed(const uint8_t *raw, size_t raw_bytes, uint8
   return FRZ_OK;
 }
 
-/* 8 bytes of nanoseconds in the day, 4 of the Julian day. Sub-microseconds are floored. */
+/* 8 bytes of nanoseconds in the day, 4 of the Julian day, both signed. Sub-microseconds are
+ * floored. Spark lets the Julian day overflow for years past 288000, and its reader lets it wrap
+ * back: so does this one, since every pair of numbers means something. */
 static frz_status timestamp_from_int96(const uint8_t *raw, size_t raw_bytes, uint8_t *dest,
                                        size_t n, frz_error *err)
 {
   const int64_t epoch_day = 2440588;
-  const int64_t us_per_day = (int64_t)86400 * 1000000;
+  const uint64_t us_per_day = (uint64_t)86400 * 1000000;
+  (void)err;
   for (size_t i = 0; i < n; i++) {
     int64_t ns = (int64_t)frz_load_u64le(raw + i * raw_bytes);
-    int64_t day = (int64_t)frz_load_u32le(raw + i * raw_bytes + 8) - epoch_day;
+    int64_t day = (int64_t)(int32_t)frz_load_u32le(raw + i * raw_bytes + 8) - epoch_day;
     int64_t us = ns / 1000 - (ns % 1000 < 0);
-    int64_t start;
-    if (__builtin_mul_overflow(day, us_per_day, &start) || __builtin_add_overflow(start, us, &us))
-      return frz_fail(err, FRZ_ERR_CORRUPT, "INT96 timestamp of day %lld passes 64 bits",
-                      (long long)day);
-    frz_store_u64le(dest + i * 8, (uint64_t)us);
+    frz_store_u64le(dest + i * 8, (uint64_t)day * us_per_day + (uint64_t)us);
   }
   return FRZ_OK;
 }

@@ -111,13 +111,11 @@ frz_status frz_leaf_reader_open(frz_leaf_reader *reader, const frz_parquet_chunk
     return frz_fail(err, FRZ_ERR_UNSUPPORTED, "the column is encrypted, which is not supported");
   FRZ_TRY(codec_of(chunk->codec, &codec, err));
   int64_t start = chunk->data_page_offset;
-  int64_t end = start + chunk->compressed_bytes;
-  if (chunk->dictionary_page_offset > 0) {
-    start = chunk->dictionary_page_offset;
-    /* Old writers left the dictionary's header out of the chunk's size. */
-    end = start + chunk->compressed_bytes + CHUNK_SPARE_BYTES;
-    if (end > file_bytes) end = file_bytes;
-  }
+  if (chunk->dictionary_page_offset > 0) start = chunk->dictionary_page_offset;
+  /* Old writers left the dictionary's header out of the chunk's size; the count of values tells
+   * where it ends. */
+  int64_t end = start + chunk->compressed_bytes + CHUNK_SPARE_BYTES;
+  if (end > file_bytes) end = file_bytes;
   reader->chunk = chunk;
   reader->n_rows = n_rows;
   reader->row = reader->values_seen = reader->page_left = 0;

@@ -71,10 +71,12 @@ static frz_status take_dictionary(const int64_t own[OWN_FIELDS], frz_page_header
 static frz_status check_header(const frz_page_header *header, int64_t uncompressed,
                                int64_t compressed, int own_kind, frz_error *err)
 {
-  if (compressed < 0 || uncompressed < 0 || (size_t)compressed > FRZ_LIMIT_PAGE_BYTES ||
-      (size_t)uncompressed > FRZ_LIMIT_PAGE_BYTES)
+  if (compressed < 0 || uncompressed < 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "page of %lld bytes, %lld uncompressed",
                     (long long)compressed, (long long)uncompressed);
+  if ((size_t)compressed > FRZ_LIMIT_PAGE_BYTES || (size_t)uncompressed > FRZ_LIMIT_PAGE_BYTES)
+    return frz_fail(err, FRZ_ERR_LIMIT, "page of %lld bytes, %lld uncompressed; %zu are allowed",
+                    (long long)compressed, (long long)uncompressed, FRZ_LIMIT_PAGE_BYTES);
   bool is_known = header->type == FRZ_PAGE_DATA || header->type == FRZ_PAGE_DICTIONARY ||
                   header->type == FRZ_PAGE_DATA_V2;
   if (is_known && own_kind != header->type)

@@ -3,8 +3,8 @@
  *
  * The schema part is parquet_schema.c, statistics are sifted by parquet_statistics.c. What must
  * stay true of a parsed footer: every row group has one chunk a leaf, of the leaf's physical type;
- * chunks lie within the file; row counts are not negative and add up to the file's. Column orders
- * stand behind the row groups in the file, so statistics are held raw until the end.
+ * chunks lie within the file; row counts are not negative and the file's is their sum. Column
+ * orders stand behind the row groups in the file, so statistics are held raw until the end.
  *
  * Source: apache/parquet-format, parquet.thrift, FileMetaData.
  */
@@ -381,11 +381,10 @@ static frz_status parse_file(footer_parser *self, frz_error *err)
     FRZ_TRY(parse_file_field(self, id, type, err));
   }
   if (metadata->root == NULL) return frz_fail(err, FRZ_ERR_CORRUPT, "footer without a schema");
-  int64_t n_rows = 0;
-  for (size_t i = 0; i < metadata->n_row_groups; i++) n_rows += metadata->row_groups[i].n_rows;
-  if (n_rows != metadata->n_rows)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "footer: %lld rows, its row groups have %lld",
-                    (long long)metadata->n_rows, (long long)n_rows);
+  /* Some files state a wrong total: the row groups are what is read. */
+  metadata->n_rows = 0;
+  for (size_t i = 0; i < metadata->n_row_groups; i++)
+    metadata->n_rows += metadata->row_groups[i].n_rows;
   return sift_statistics(self, err);
 }
 
