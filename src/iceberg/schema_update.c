@@ -106,7 +106,7 @@ static frz_status check_version(schema_update *update, const frz_schema_change *
                   FRZ_STR_ARG(name), update->base->format_version);
 }
 
-/* The type a change names, with fresh ids for what is nested in it. */
+/* The type a change names; takes fresh ids from *next_id for the column and what is in it. */
 static frz_status read_type(schema_update *update, const frz_schema_change *change,
                             int32_t *next_id, frz_type *type_out, frz_error *err)
 {
@@ -117,6 +117,7 @@ static frz_status read_type(schema_update *update, const frz_schema_change *chan
     if (text.data == NULL) return frz_fail_nomem(err, "column type");
     *type_out = (frz_type){0};
     FRZ_TRY(frz_type_parse_primitive(text, type_out, err));
+    ++*next_id;
     return check_version(update, change, type_out, err);
   }
   frz_arrow_field arrow;
@@ -172,7 +173,7 @@ static frz_status add_column(schema_update *update, const frz_schema_change *cha
   if (holds_name(parent, name)) return refuse(err, change, "exists already");
   if (change->required)
     return refuse(err, change, "cannot be added as required: rows written before have no value");
-  added.id = update->next_id++;
+  added.id = update->next_id;
   added.name = frz_arena_copy(&update->arena, name);
   if (added.name.data == NULL) return frz_fail_nomem(err, "column name");
   FRZ_TRY(read_type(update, change, &update->next_id, &added.type, err));

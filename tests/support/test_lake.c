@@ -122,13 +122,12 @@ frz_test_sum frz_test_scan(frz_table *table, const char *filter)
   for (;;) {
     frz_batch batch;
     frz_test_ok(frz_stream_reader_next(&reader, &batch, &err), &err);
+    if (batch.n_rows == 0) break;
     const int64_t *ids = (const int64_t *)(const void *)batch.columns[0].values.data;
     for (int64_t i = 0; i < batch.n_rows; i++) sum.id_sum += ids[i];
     sum.n_rows += batch.n_rows;
     sum.n_null_names += batch.columns[1].n_nulls;
-    bool ended = batch.n_rows == 0;
     frz_batch_dispose(&batch);
-    if (ended) break;
   }
   frz_stream_reader_dispose(&reader);
   frz_scan_free(scan);
