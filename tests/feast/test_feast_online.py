@@ -36,6 +36,7 @@ from feast.types import (
     Struct,
     UnixTimestamp,
     Uuid,
+    from_value_type,
 )
 from feast.value_type import ValueType
 
@@ -52,7 +53,10 @@ def view(name="v", features=(("x", Int64),), entities=(DRIVER,), source=None, **
     return FeatureView(
         name=name,
         entities=list(entities),
-        schema=[Field(name=n, dtype=t) for n, t in features],
+        schema=[
+            *(Field(name=n, dtype=t) for n, t in features),
+            *(Field(name=e.join_key, dtype=from_value_type(e.value_type)) for e in entities),
+        ],
         source=source or FrazilSource(table="feast.none", timestamp_field="event_timestamp"),
         **options,
     )
@@ -465,9 +469,13 @@ def test_materialize(repo):
 
 def test_materialize_views_without_entities(repo):
     source = repo.source("g", pd.DataFrame({"event_timestamp": [T0, T0 + HOUR], "x": [1, 2]}))
-    repo.store.apply([view(entities=(), source=source)])
+    other = stats_view(repo.source("d", driver_rows(), created_timestamp_column="created"))
+    repo.store.apply([DRIVER, other, view(entities=(), source=source)])
     repo.store.materialize(T0, T0 + HOUR)
-    out = repo.store.get_online_features(features=["v:x"], entity_rows=[{}, {}]).to_dict()
+    # Feast counts rows by their entities, so some entity is needed beside the view without one.
+    out = repo.store.get_online_features(
+        features=["v:x"], entity_rows=[{"driver_id": 1}, {"driver_id": 2}]
+    ).to_dict()
     assert out["x"] == [2, 2]
 
 

@@ -255,11 +255,19 @@ class OnlineTable:
                 (k.name, k.value_type) for k in wanted.join_keys
             ]:
                 return False
+            before = {field.name: field.id for field in self.table.schema()}
             self._follow(have, wanted)
-            schema = self.table.schema()
-            ids = {field.name: field.id for field in schema}
+            ids = {field.name: field.id for field in self.table.schema()}
+            names = {number: name for name, number in ids.items()}
             now = Layout(
-                have.entity_key, have.event_ts, have.created_ts, have.join_keys, wanted.features
+                names[before[have.entity_key]],
+                names[before[have.event_ts]],
+                names[before[have.created_ts]],
+                tuple(
+                    Column(key.name, names[before[key.column]], key.value_type)
+                    for key in have.join_keys
+                ),
+                wanted.features,
             )
             text = now.property(view, project, ids)
             if text != self.table.properties.get(PROPERTY):
@@ -364,7 +372,12 @@ class OnlineTable:
     def read(
         self, keys: Sequence[EntityKeyProto], names: Sequence[bytes], use_cache: bool
     ) -> dict[bytes, tuple[datetime, dict[str, ValueProto]] | None]:
-        """The latest row of each key; None where there is none. `names` are the serialized keys."""
+        """The latest row of each key; None where there is none. `names` are the serialized keys.
+
+        The current rows are read, not those of a snapshot by id, which would have the columns of
+        its time. Rows of a later snapshot that come in between are kept with the earlier one, and
+        forgotten with it.
+        """
         with self._lock:
             snapshot = self.table.current_snapshot_id()
             if snapshot != self._rows_snapshot or len(self._rows) > _CACHED_KEYS_MAX:
@@ -378,12 +391,12 @@ class OnlineTable:
         pending = list(wanted.items())
         for at in range(0, len(pending), _KEYS_PER_READ):
             part = dict(pending[at : at + _KEYS_PER_READ])
-            found = self._read_rows(layout, part, snapshot)
+            found = self._read_rows(layout, part)
             cache.update({name: found.get(name) for name in part})
         return {name: cache.get(name) for name in names}
 
     def _read_rows(
-        self, layout: Layout, keys: dict[bytes, EntityKeyProto], snapshot: int
+        self, layout: Layout, keys: dict[bytes, EntityKeyProto]
     ) -> dict[bytes, tuple[datetime, dict[str, ValueProto]]]:
         columns = [layout.entity_key, layout.event_ts, *(each.column for each in layout.features)]
         rows = frazil.latest_per_key(
@@ -393,7 +406,6 @@ class OnlineTable:
             created_timestamp_column=layout.created_ts,
             columns=columns,
             row_filter=_key_filter(layout, keys),
-            snapshot_id=snapshot,
         ).to_arrow()
         times = rows.column(layout.event_ts).to_pylist()
         values = {
