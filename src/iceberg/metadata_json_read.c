@@ -427,8 +427,7 @@ static frz_status read_location(parser *p, frz_error *err)
 {
   frz_str text;
   FRZ_TRY(frz_json_read_string(p->json, &text, err));
-  while (text.size > 1 && text.data[text.size - 1] == '/' && text.data[text.size - 2] != '/')
-    text.size--;
+  text = frz_location_trim(text);
   p->has_location = true;
   return keep_text(p, text, &p->out->location, err);
 }
@@ -489,7 +488,11 @@ static frz_status one_of(parser *p, const void *item, size_t item_bytes, void *l
 static frz_status complete_schemas(parser *p, frz_error *err)
 {
   frz_table_metadata *m = p->out;
-  if (p->has_schemas) return p->has_schema_id ? FRZ_OK : missing("current-schema-id", err);
+  if (p->has_schemas && !p->has_schema_id) return missing("current-schema-id", err);
+  if (p->has_schemas && frz_metadata_current_schema(m) == NULL)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "'current-schema-id' %d is not among 'schemas'",
+                    (int)m->current_schema_id);
+  if (p->has_schemas) return FRZ_OK;
   if (m->format_version > 1) return missing("schemas", err);
   if (!p->has_schema) return missing("schema", err);
   m->current_schema_id = p->schema.schema_id;
@@ -501,6 +504,9 @@ static frz_status complete_specs(parser *p, frz_error *err)
   frz_table_metadata *m = p->out;
   if (p->has_specs) {
     if (!p->has_spec_id) return missing("default-spec-id", err);
+    if (frz_metadata_spec(m, m->default_spec_id) == NULL)
+      return frz_fail(err, FRZ_ERR_CORRUPT, "'default-spec-id' %d is not among 'partition-specs'",
+                      (int)m->default_spec_id);
   } else {
     if (m->format_version > 1) return missing("partition-specs", err);
     if (!p->has_spec) return missing("partition-spec", err);
@@ -620,12 +626,6 @@ static frz_status check_small_ids(const frz_table_metadata *m, int64_t *ids, frz
   FRZ_TRY(check_unique(ids, m->n_specs, "'partition-specs': spec-id", err));
   for (size_t i = 0; i < m->n_sort_orders; i++) ids[i] = m->sort_orders[i].order_id;
   FRZ_TRY(check_unique(ids, m->n_sort_orders, "'sort-orders': order-id", err));
-  if (frz_metadata_current_schema(m) == NULL)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "'current-schema-id' %d is not among 'schemas'",
-                    (int)m->current_schema_id);
-  if (frz_metadata_spec(m, m->default_spec_id) == NULL)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "'default-spec-id' %d is not among 'partition-specs'",
-                    (int)m->default_spec_id);
   if (frz_metadata_sort_order(m, m->default_sort_order_id) == NULL)
     return frz_fail(err, FRZ_ERR_CORRUPT, "'default-sort-order-id' %d is not among 'sort-orders'",
                     (int)m->default_sort_order_id);

@@ -209,9 +209,7 @@ static frz_status upgrade_format(frz_table_metadata *m, int32_t version, frz_err
 
 static frz_status set_location(frz_table_metadata *m, frz_str location, frz_error *err)
 {
-  while (location.size > 1 && location.data[location.size - 1] == '/' &&
-         location.data[location.size - 2] != '/')
-    location.size--;
+  location = frz_location_trim(location);
   if (location.size == 0) return frz_fail(err, FRZ_ERR_INVALID, "the table's location is empty");
   return set_text(&m->arena, location, &m->location, err);
 }

@@ -25,6 +25,14 @@ void frz_table_metadata_release(frz_table_metadata *metadata)
   frz_alloc_free(alloc, metadata, sizeof *metadata);
 }
 
+frz_str frz_location_trim(frz_str location)
+{
+  while (location.size > 1 && location.data[location.size - 1] == '/' &&
+         !frz_str_ends(location, "://"))
+    location.size--;
+  return location;
+}
+
 const frz_schema *frz_metadata_schema(const frz_table_metadata *metadata, int32_t schema_id)
 {
   for (size_t i = 0; i < metadata->n_schemas; i++)

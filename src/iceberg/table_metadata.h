@@ -101,6 +101,9 @@ frz_status frz_table_metadata_parse(const frz_alloc *alloc, frz_str name, const 
 frz_status frz_table_metadata_write(const frz_table_metadata *metadata, frz_buf *out,
                                     frz_error *err) FRZ_MUST_CHECK;
 
+/** A location without the slashes at its end, but for those of a bare "scheme://" or "/". */
+frz_str frz_location_trim(frz_str location);
+
 /** One snapshot or ref as in table metadata and in REST catalog requests. */
 void frz_snapshot_write(frz_json_writer *json, const frz_snapshot *snapshot,
                         int32_t format_version);
