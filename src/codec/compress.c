@@ -26,6 +26,7 @@
 #include <zstd_errors.h>
 
 #include "base/endian.h"
+#include "codec/brotli_encode.h"
 #include "codec/snappy.h"
 
 enum {
@@ -302,35 +303,6 @@ static frz_status brotli_stream(stream *s, const frz_alloc *alloc, frz_error *er
   if (state == NULL) return frz_fail_nomem(err, "brotli");
   frz_status st = brotli_all(state, s, err);
   BrotliDecoderDestroyInstance(state);
-  return st;
-}
-
-static frz_status brotli_append(int32_t level, const uint8_t *src, size_t src_size, frz_buf *out,
-                                frz_error *err)
-{
-  void *opaque = (void *)(uintptr_t)out->alloc;
-  BrotliEncoderState *state = BrotliEncoderCreateInstance(sized_alloc, sized_free, opaque);
-  if (state == NULL) return frz_fail_nomem(err, "brotli");
-  frz_status st = FRZ_OK;
-  stream s = {.in = src, .in_left = src_size, .buf = out};
-  BrotliEncoderSetParameter(state, BROTLI_PARAM_QUALITY, (uint32_t)level);
-  BrotliEncoderSetParameter(state, BROTLI_PARAM_SIZE_HINT,
-                            src_size < STREAM_STEP ? (uint32_t)src_size : STREAM_STEP);
-  while (!BrotliEncoderIsFinished(state)) {
-    if (s.out_left == 0) FRZ_TRY_OUT(make_room(&s, err));
-    size_t in_left = s.in_left;
-    size_t out_left = s.out_left;
-    const uint8_t *in = s.in;
-    uint8_t *at = s.out;
-    if (!BrotliEncoderCompressStream(state, BROTLI_OPERATION_FINISH, &in_left, &in, &out_left, &at,
-                                     NULL)) {
-      st = frz_fail_nomem(err, "brotli");
-      goto out;
-    }
-    take(&s, s.in_left - in_left, s.out_left - out_left);
-  }
-out:
-  BrotliEncoderDestroyInstance(state);
   return st;
 }
 
@@ -641,7 +613,7 @@ static frz_status compress_any(frz_codec codec, int32_t level, const uint8_t *sr
     return zstd_compress(level != 0 ? level : ZSTD_LEVEL, src, src_size, out, err);
   case FRZ_CODEC_BROTLI:
     FRZ_TRY(check_level(codec, level, 1, BROTLI_MAX_QUALITY, err));
-    return brotli_append(level != 0 ? level : BROTLI_LEVEL, src, src_size, out, err);
+    return frz_brotli_encode(level != 0 ? level : BROTLI_LEVEL, src, src_size, out, err);
   case FRZ_CODEC_LZ4_RAW: return lz4_compress(false, src, src_size, out, err);
   case FRZ_CODEC_LZ4_HADOOP: return lz4_compress(true, src, src_size, out, err);
   }

@@ -1,0 +1,120 @@
+/*
+ * fault_storage.c - refused allocations in local files: no leak, no file left behind.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fault.h"
+#include "storage/storage.h"
+#include "test_files.h"
+
+static frz_status count_entry(void *arg, const frz_storage_entry *entry, frz_error *err)
+{
+  (void)entry;
+  (void)err;
+  ++*(int *)arg;
+  return FRZ_OK;
+}
+
+static int count_files(const char *folder)
+{
+  frz_context *context = NULL;
+  frz_storage *storage = NULL;
+  int n = 0;
+  assert_int_equal(frz_context_create(NULL, &context, NULL), FRZ_OK);
+  assert_int_equal(frz_storage_create(context, NULL, 0, &storage, NULL), FRZ_OK);
+  assert_int_equal(frz_storage_list(storage, frz_str_from(folder), count_entry, &n, NULL), FRZ_OK);
+  frz_storage_release(storage);
+  frz_context_free(context);
+  return n;
+}
+
+static frz_status stream_file(frz_storage *storage, frz_str uri, frz_error *err)
+{
+  static const uint8_t data[50000];
+  frz_status st = FRZ_OK;
+  frz_sink *sink = NULL;
+  FRZ_TRY(frz_storage_create_file(storage, uri, false, &sink, err));
+  for (int i = 0; i < 5; i++) FRZ_TRY_OUT(frz_sink_write(sink, data, sizeof data, err));
+  FRZ_TRY_OUT(frz_sink_commit(sink, err));
+out:
+  frz_sink_free(sink);
+  return st;
+}
+
+static frz_status use_files(frz_storage *storage, const char *folder, const frz_alloc *alloc,
+                            frz_error *err)
+{
+  char path[512];
+  int n = 0;
+  frz_buf buf;
+  frz_status st = FRZ_OK;
+  frz_buf_init(&buf, alloc, 1 << 20);
+  snprintf(path, sizeof path, "file://%s/a/b/c/file", folder);
+  frz_str uri = frz_str_from(path);
+  FRZ_TRY_OUT(stream_file(storage, uri, err));
+  FRZ_TRY_OUT(frz_storage_read_all(storage, uri, &buf, err));
+  assert_int_equal(buf.size, 250000);
+  FRZ_TRY_OUT(frz_storage_list(storage, frz_str_from(folder), count_entry, &n, err));
+  assert_int_equal(n, 1);
+  FRZ_TRY_OUT(frz_storage_remove(storage, uri, err));
+  FRZ_TRY_OUT(frz_storage_write_all(storage, uri, true, "x", 1, err));
+  st = frz_storage_write_all(storage, uri, true, "y", 1, err);
+  if (st == FRZ_ERR_EXISTS) st = frz_storage_remove(storage, uri, err);
+out:
+  frz_buf_dispose(&buf);
+  return st;
+}
+
+static frz_status work(const frz_alloc *alloc, const char *folder, frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  frz_context *context = NULL;
+  frz_storage *storage = NULL;
+  frz_context_options options;
+  frz_context_options_init(&options);
+  options.alloc = alloc;
+  options.n_threads = 1;
+  FRZ_TRY_OUT(frz_context_create(&options, &context, err));
+  FRZ_TRY_OUT(frz_storage_create(context, NULL, 0, &storage, err));
+  FRZ_TRY_OUT(use_files(storage, folder, alloc, err));
+out:
+  frz_storage_release(storage);
+  frz_context_free(context);
+  return st;
+}
+
+static void test_local_files(void **state)
+{
+  (void)state;
+  char folder[256];
+  frz_test_folder(folder);
+  frz_fault fault = {0};
+  long n = 0;
+  do {
+    frz_error err = {0};
+    frz_fault_arm(&fault, ++n);
+    frz_status st = work(&fault.alloc, folder, &err);
+    assert_int_equal(st, fault.requests < n ? FRZ_OK : FRZ_ERR_NOMEM);
+    assert_int_equal(err.code != FRZ_ERR_NOMEM, fault.requests < n);
+    assert_int_equal(fault.live, 0);
+    int n_left = count_files(folder);
+    assert_true(n_left <= 1); /* the finished file, never a temporary one beside it */
+  } while (fault.requests >= n);
+  assert_int_equal(count_files(folder), 0);
+  assert_true(n > 10);
+  frz_test_folder_remove(folder);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_local_files)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
