@@ -31,6 +31,7 @@ typedef struct scope {
   const frz_table_metadata *metadata;
   frz_arena *arena;
   frz_buf scratch;
+  frz_buf rows; /* entries; they move to the arena when their number is known */
   /* manifests */
   const frz_manifest_file *manifest;
   const frz_partition_spec *spec;
@@ -603,18 +604,25 @@ static frz_status finish_entry(scope *s, raw_entry *raw, frz_error *err)
   return assign_row_id(s, &raw->entry, err);
 }
 
-static frz_status read_entries(scope *s, frz_avro_reader *avro, frz_manifest_entry **entries_out,
-                               size_t *n_out, frz_error *err)
+static frz_status keep_entries(scope *s, const frz_manifest_entry **entries_out, size_t *n_out,
+                               frz_error *err)
 {
-  frz_manifest_entry *entries = NULL;
-  size_t n = 0;
-  size_t capacity = 0;
+  frz_manifest_entry *entries = frz_arena_push(s->arena, s->rows.size);
+  if (entries == NULL) return frz_fail_nomem(err, "manifest entries");
+  if (s->rows.size != 0) memcpy(entries, s->rows.data, s->rows.size);
+  *entries_out = entries;
+  *n_out = s->rows.size / sizeof *entries;
+  return FRZ_OK;
+}
+
+static frz_status read_entries(scope *s, frz_avro_reader *avro, frz_error *err)
+{
   for (;;) {
     frz_reader *in;
     bool more;
     raw_entry raw;
     FRZ_TRY(frz_avro_reader_next(avro, &in, &more, err));
-    if (!more) break;
+    if (!more) return FRZ_OK;
     unknown_entry(s, &raw);
     frz_status st = read_record(s, in, frz_avro_reader_schema(avro), read_entry_field, &raw, err);
     if (st == FRZ_OK) st = finish_entry(s, &raw, err);
@@ -623,13 +631,8 @@ static frz_status read_entries(scope *s, frz_avro_reader *avro, frz_manifest_ent
       return st;
     }
     if (raw.entry.status == FRZ_ENTRY_DELETED && !s->with_deleted) continue;
-    entries = frz_arena_list_room(s->arena, entries, n, &capacity, sizeof *entries);
-    if (entries == NULL) return frz_fail_nomem(err, "manifest entries");
-    entries[n++] = raw.entry;
+    FRZ_TRY(frz_buf_append(&s->rows, &raw.entry, sizeof raw.entry, err));
   }
-  *entries_out = entries;
-  *n_out = n;
-  return FRZ_OK;
 }
 
 frz_status frz_manifest_read(frz_storage *storage, const frz_table_metadata *metadata,
@@ -657,9 +660,10 @@ frz_status frz_manifest_read(frz_storage *storage, const frz_table_metadata *met
   frz_avro_reader *avro;
   FRZ_TRY(open_avro(storage, arena->alloc, manifest->path, &file, &avro, err));
   frz_buf_init(&s.scratch, arena->alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  frz_manifest_entry *entries = NULL;
-  frz_status st = read_entries(&s, avro, &entries, n_entries_out, err);
-  if (st == FRZ_OK) *entries_out = entries;
+  frz_buf_init(&s.rows, arena->alloc, FRZ_LIMIT_MANIFEST_BYTES * 8);
+  frz_status st = read_entries(&s, avro, err);
+  if (st == FRZ_OK) st = keep_entries(&s, entries_out, n_entries_out, err);
+  frz_buf_dispose(&s.rows);
   frz_buf_dispose(&s.scratch);
   frz_avro_reader_free(avro);
   frz_buf_dispose(&file);
