@@ -1,64 +1,85 @@
 /*
  * bit_copy.c - move and count runs of bits.
  *
- * Single bits up to a byte border of the destination, whole bytes from there, single bits at the
- * end: no byte outside the two runs is read or written.
+ * Part of a byte up to a byte border of the destination, whole bytes from there, part of a byte at
+ * the end: no byte outside the two runs is read or written. Runs are often shorter than a byte
+ * (levels of columns with scattered nulls), so parts are masks, not loops over bits.
  */
 #include "arrow/bit_copy.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-static bool bit_at(const uint8_t *bits, int64_t i)
+/* The lowest `n` bits, n <= 8. */
+static unsigned low_bits(int64_t n)
 {
-  return (bits[i >> 3] >> (i & 7) & 1) != 0;
-}
-
-static void set_bit(uint8_t *bits, int64_t i)
-{
-  bits[i >> 3] = (uint8_t)(bits[i >> 3] | 1u << (i & 7));
+  return (1u << n) - 1;
 }
 
 void frz_bits_fill(uint8_t *dest, int64_t at, int64_t n)
 {
-  int64_t end = at + n;
-  for (; at < end && (at & 7) != 0; at++) set_bit(dest, at);
-  int64_t whole = (end - at) / 8;
-  if (whole > 0) memset(dest + at / 8, 0xff, (size_t)whole);
-  for (at += whole > 0 ? whole * 8 : 0; at < end; at++) set_bit(dest, at);
+  if (n <= 0) return;
+  uint8_t *to = dest + at / 8;
+  unsigned skip = (unsigned)(at & 7);
+  if (n <= 8 - (int64_t)skip) {
+    *to = (uint8_t)(*to | low_bits(n) << skip);
+    return;
+  }
+  *to = (uint8_t)(*to | 0xffu << skip);
+  n -= 8 - (int64_t)skip;
+  to++;
+  memset(to, 0xff, (size_t)(n / 8));
+  if ((n & 7) != 0) to[n / 8] = (uint8_t)(to[n / 8] | low_bits(n & 7));
+}
+
+/* `n` bits (at most 8) from bit `at`. */
+static unsigned take_bits(const uint8_t *bits, int64_t at, int64_t n)
+{
+  const uint8_t *from = bits + at / 8;
+  unsigned shift = (unsigned)(at & 7);
+  unsigned value = (unsigned)*from >> shift;
+  if (shift + n > 8) value |= (unsigned)from[1] << (8 - shift);
+  return value & low_bits(n);
 }
 
 void frz_bits_copy(uint8_t *dest, int64_t at, const uint8_t *src, int64_t src_at, int64_t n)
 {
-  int64_t end = at + n;
-  for (; at < end && (at & 7) != 0; at++, src_at++)
-    if (bit_at(src, src_at)) set_bit(dest, at);
-  int64_t whole = (end - at) / 8;
-  unsigned shift = (unsigned)(src_at & 7);
+  if (n <= 0) return;
   uint8_t *to = dest + at / 8;
+  unsigned skip = (unsigned)(at & 7);
+  if (skip != 0) {
+    int64_t first = n < 8 - (int64_t)skip ? n : 8 - (int64_t)skip;
+    *to = (uint8_t)(*to | take_bits(src, src_at, first) << skip);
+    to++;
+    src_at += first;
+    n -= first;
+  }
+  int64_t whole = n / 8;
   const uint8_t *from = src + src_at / 8;
-  if (whole > 0 && shift == 0) {
-    memcpy(to, from, (size_t)whole);
+  unsigned shift = (unsigned)(src_at & 7);
+  if (shift == 0) {
+    if (whole > 0) memcpy(to, from, (size_t)whole);
   } else {
     for (int64_t i = 0; i < whole; i++)
       to[i] = (uint8_t)((unsigned)from[i] >> shift | (unsigned)from[i + 1] << (8 - shift));
   }
-  at += whole * 8;
-  src_at += whole * 8;
-  for (; at < end; at++, src_at++)
-    if (bit_at(src, src_at)) set_bit(dest, at);
+  n -= whole * 8;
+  if (n > 0) to[whole] = (uint8_t)(to[whole] | take_bits(src, src_at + whole * 8, n));
 }
 
 int64_t frz_bits_count(const uint8_t *bits, int64_t at, int64_t n)
 {
-  int64_t end = at + n;
   int64_t count = 0;
-  for (; at < end && (at & 7) != 0; at++) count += bit_at(bits, at);
-  for (; end - at >= 64; at += 64) {
+  if ((at & 7) != 0 && n > 0) {
+    int64_t first = n < 8 - (at & 7) ? n : 8 - (at & 7);
+    count += __builtin_popcount(take_bits(bits, at, first));
+    at += first;
+    n -= first;
+  }
+  for (; n >= 64; at += 64, n -= 64) {
     uint64_t word;
     memcpy(&word, bits + at / 8, sizeof word);
     count += __builtin_popcountll(word);
   }
-  for (; at < end; at++) count += bit_at(bits, at);
+  for (; n > 0; at += 8, n -= 8) count += __builtin_popcount(take_bits(bits, at, n < 8 ? n : 8));
   return count;
 }

@@ -16,23 +16,19 @@ enum { SCRATCH_BYTES = 16 << 10 };
 
 /* ---- spreading ---- */
 
-typedef struct pair {
-  uint64_t low, high;
-} pair;
-
-/* Until every place up to here is taken, place i is value k - 1 or zero; both only go down. */
-#define SPREAD(type)                                 \
-  do {                                               \
-    type *at = (type *)(void *)dest;                 \
-    int64_t i = n_slots - 1;                         \
-    int64_t k = n_present;                           \
-    for (; k > 0 && k <= i; i--) {                   \
-      bool present = frz_bit_get(bits, first + i);   \
-      type value = at[k - 1];                        \
-      at[i] = present ? value : (type){0};           \
-      k -= present;                                  \
-    }                                                \
-    for (; k == 0 && i >= 0; i--) at[i] = (type){0}; \
+/* Until every place up to here is taken, place i is value k - 1 or zero; both only go down. A mask
+ * instead of a branch: nulls come at random. */
+#define SPREAD(type)                                                      \
+  do {                                                                    \
+    type *at = (type *)(void *)dest;                                      \
+    int64_t i = n_slots - 1;                                              \
+    int64_t k = n_present;                                                \
+    for (; k > 0 && k <= i; i--) {                                        \
+      unsigned present = bits[(first + i) >> 3] >> ((first + i) & 7) & 1; \
+      at[i] = (type)(at[k - 1] & (type)(0 - (type)present));              \
+      k -= present;                                                       \
+    }                                                                     \
+    for (; k == 0 && i >= 0; i--) at[i] = 0;                              \
   } while (0)
 
 static void spread_fixed(uint8_t *dest, size_t width, const uint8_t *bits, int64_t first,
@@ -43,7 +39,6 @@ static void spread_fixed(uint8_t *dest, size_t width, const uint8_t *bits, int64
   case 2: SPREAD(uint16_t); return;
   case 4: SPREAD(uint32_t); return;
   case 8: SPREAD(uint64_t); return;
-  case 16: SPREAD(pair); return;
   default: break;
   }
   int64_t k = n_present;
