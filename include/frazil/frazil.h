@@ -7,7 +7,7 @@
 #include "frazil/arrow.h"
 #include "frazil/catalog.h"
 #include "frazil/context.h"
-#include "frazil/parquet_file.h"
+#include "frazil/exchange.h"
 #include "frazil/pit.h"
 #include "frazil/status.h"
 #include "frazil/table.h"

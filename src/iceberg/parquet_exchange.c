@@ -2,7 +2,7 @@
  * parquet_exchange.c - single Parquet files in and out, for import and export.
  */
 #include "arrow/arrow_stream.h"
-#include "frazil/parquet_file.h"
+#include "frazil/exchange.h"
 #include "parquet/parquet_reader.h"
 #include "parquet/parquet_writer.h"
 #include "storage/storage.h"

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-CASES_PER_TYPE = 200
+TABLES_PER_TYPE = 25
+JOINS_PER_TABLE = 10
 
 # Arrow type and a small domain of values, so that keys repeat.
 KEY_TYPES = {
@@ -90,41 +91,47 @@ def reference(entities, batches, n_keys, ttl, cutoff):
     return answers
 
 
-def run_case(catalog, generator, types, name):
+def run_table(catalog, generator, types, name):
     stamp = pa.timestamp("us", tz="UTC")
     more = [("event", stamp), ("created", stamp), ("value", pa.int64())]
     batches = [make_features(generator, types, generator.choice([0, 1, 5, 20])) for _ in range(generator.randrange(4))]
-    entities = make_entities(generator, types, generator.choice([0, 1, 10, 25]))
-    ttl = generator.choice([None, None, datetime.timedelta(seconds=3), datetime.timedelta(seconds=1)])
-    cutoff = generator.random() < 0.3
     table = catalog.create_table(f"t.{name}", schema=to_arrow([], types, more).schema)
     for batch in batches:
         table.append(to_arrow(batch, types, more))
+    found = sum(check_join(generator, table, batches, types) for _ in range(JOINS_PER_TABLE))
+    catalog.drop_table(f"t.{name}", purge=True)
+    return found
+
+
+def check_join(generator, table, batches, types):
+    """Random entity rows and options on one table; returns how many rows found a winner."""
+    entities = make_entities(generator, types, generator.choice([0, 1, 10, 25]))
+    ttl = generator.choice([None, None, datetime.timedelta(0), datetime.timedelta(seconds=3), datetime.timedelta(seconds=1)])
+    cutoff = generator.random() < 0.3
     view = frazil.View(table, name="v", join_keys={f"k{i}": f"k{i}" for i in range(len(types))}, timestamp_field="event",
                        created_timestamp_column="created", ttl=ttl, features=["value"], created_cutoff=cutoff)
-    frame = to_arrow(entities, types, [("event_timestamp", stamp)])
+    frame = to_arrow(entities, types, [("event_timestamp", pa.timestamp("us", tz="UTC"))])
     result = frazil.pit_join(frame, [view]).to_arrow()
-    catalog.drop_table(f"t.{name}", purge=True)
     assert result.drop(["value"]).equals(frame), "entity columns come back as they were, in order"
-    expected = reference(entities, batches, len(types), ttl, cutoff)
-    assert result["value"].to_pylist() == expected, (name, ttl, cutoff, entities, batches)
+    expected = reference(entities, batches, len(types), ttl or None, cutoff)
+    assert result["value"].to_pylist() == expected, (ttl, cutoff, entities, batches)
     return sum(value is not None for value in expected)
 
 
 @pytest.mark.parametrize("kind", KEY_TYPES)
 def test_one_key_equals_brute_force(catalog, kind):
     generator = random.Random(f"one {kind}")
-    found = sum(run_case(catalog, generator, [KEY_TYPES[kind]], f"one_{kind}_{case}") for case in range(CASES_PER_TYPE))
-    assert found > CASES_PER_TYPE
+    found = sum(run_table(catalog, generator, [KEY_TYPES[kind]], f"one_{kind}_{case}") for case in range(TABLES_PER_TYPE))
+    assert found > TABLES_PER_TYPE * JOINS_PER_TABLE
 
 
 def test_several_keys_equal_brute_force(catalog):
     generator = random.Random("several")
     found = 0
-    for case in range(CASES_PER_TYPE):
+    for case in range(TABLES_PER_TYPE):
         types = [KEY_TYPES[generator.choice(list(KEY_TYPES))] for _ in range(generator.choice([0, 2, 2, 3]))]
         types = [(kind, domain[:2]) for kind, domain in types]
-        found += run_case(catalog, generator, types, f"several_{case}")
+        found += run_table(catalog, generator, types, f"several_{case}")
     assert found > 100
 
 
@@ -218,8 +225,8 @@ def test_large_join_equals_duckdb_and_pandas(catalog):
 
     ordered = entities.reset_index().sort_values("event_timestamp")
     by_pandas = pd.merge_asof(ordered, features, left_on="event_timestamp", right_on="event", by="k").sort_values("index")
-    by_duckdb = duckdb.sql("SELECT value FROM (SELECT *, row_number() OVER () AS at FROM entities) e ASOF LEFT JOIN features f "
-                           "ON e.k = f.k AND e.event_timestamp >= f.event ORDER BY at").df()
+    by_duckdb = duckdb.sql("SELECT value FROM (SELECT *, row_number() OVER () AS place FROM entities) e ASOF LEFT JOIN features f "
+                           "ON e.k = f.k AND e.event_timestamp >= f.event ORDER BY place").df()
     assert result["value"].fillna(-1).tolist() == by_pandas["value"].fillna(-1).tolist()
     assert result["value"].fillna(-1).tolist() == by_duckdb["value"].fillna(-1).tolist()
     assert result["value"].notna().sum() > 15_000

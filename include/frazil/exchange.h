@@ -1,8 +1,8 @@
 /*
- * parquet_file.h - single Parquet files as Arrow streams, without a table: import and export.
+ * exchange.h - single Parquet files as Arrow streams, without a table: import and export.
  */
-#ifndef FRAZIL_PARQUET_FILE_H
-#define FRAZIL_PARQUET_FILE_H
+#ifndef FRAZIL_EXCHANGE_H
+#define FRAZIL_EXCHANGE_H
 
 #include "frazil/arrow.h"
 #include "frazil/context.h"

@@ -1,0 +1,146 @@
+"""Tables written by Spark, with position deletes, deletion vectors and evolved specs, read by frazil.
+
+Wants pyspark 4.1 (in this Python, or in the one that $FRAZIL_SPARK_PYTHON names) and Iceberg's runtime
+iceberg-spark-runtime-4.1_2.13 in ~/.m2 or at $FRAZIL_SPARK_JAR; skipped without.
+"""
+
+import glob
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import frazil
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+JARS = "~/.m2/repository/org/apache/iceberg/iceberg-spark-runtime-4.1_2.13/*/iceberg-spark-runtime-4.1_2.13-*.jar"
+
+# Runs in Spark's Python: makes the tables, and Parquet files of what Spark reads from them.
+SCRIPT = textwrap.dedent("""
+    import sys
+    from pyspark.sql import SparkSession
+    folder, jar = sys.argv[1:]
+    spark = (SparkSession.builder.master("local[2]").config("spark.jars", jar)
+      .config("spark.ui.enabled", "false").config("spark.driver.memory", "1g")
+      .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
+      .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
+      .config("spark.sql.catalog.c", "org.apache.iceberg.spark.SparkCatalog")
+      .config("spark.sql.catalog.c.type", "hadoop").config("spark.sql.catalog.c.warehouse", folder)
+      .config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2").getOrCreate())
+    run = spark.sql
+    names = []
+    columns = "id bigint, k int, ts timestamp, s string, d double, st struct<a: bigint, b: array<bigint>>, " \\
+        "m map<string,bigint>, dec decimal(20,4)"
+    def properties(version, more=""):
+        modes = ", ".join(f"'write.{kind}.mode'='merge-on-read'" for kind in ("delete", "update", "merge"))
+        return f"tblproperties ('format-version'='{version}', {modes}{more})"
+    def rows(first, last):
+        return (f"select id, cast(id % 7 as int) k, timestamp'2024-01-01 00:00:00' + make_dt_interval(0, id) ts, "
+                f"concat('s', id % 11) s, id / 8.0D d, named_struct('a', id, 'b', array(id, null)) st, "
+                f"map(cast(id as string), id) m, cast(id as decimal(20,4)) dec from range({first}, {last})")
+    def partitioned(name, version, more):
+        run(f"create table c.d.{name} ({columns}) using iceberg partitioned by (bucket(3, id), k) {properties(version, more)}")
+        run(f"insert into c.d.{name} {rows(0, 500)}")
+        run(f"insert into c.d.{name} {rows(500, 900)}")
+        run(f"delete from c.d.{name} where id % 10 = 3")
+        run(f"delete from c.d.{name} where id between 600 and 650")
+        run(f"update c.d.{name} set s = 'upd', d = -1 where id % 50 = 1")
+        run(f"delete from c.d.{name} where id % 10 = 4 and id < 300")
+        run(f"insert into c.d.{name} {rows(1000, 1010)}")
+        names.append(name)
+    def evolved(name, version):
+        def part(first, last, kind):
+            return (f"select cast(id as {kind}) id, timestamp'1969-12-30 20:00:00' + make_dt_interval(0, cast(id as int)) ts, "
+                    f"concat('s', id) s, cast(id / 4 as float) f from range({first}, {last})")
+        run(f"create table c.d.{name} (id int, ts timestamp, s string, f float) using iceberg partitioned by (days(ts)) {properties(version)}")
+        run(f"insert into c.d.{name} {part(0, 100, 'int')}")
+        run(f"delete from c.d.{name} where id % 9 = 0")
+        run(f"alter table c.d.{name} replace partition field days(ts) with hours(ts)")
+        run(f"insert into c.d.{name} {part(100, 150, 'int')}")
+        run(f"delete from c.d.{name} where id % 9 = 1")
+        run(f"alter table c.d.{name} drop partition field hours(ts)")
+        run(f"alter table c.d.{name} add partition field truncate(1, s)")
+        run(f"alter table c.d.{name} alter column id type bigint")
+        run(f"alter table c.d.{name} add column extra string first")
+        run(f"insert into c.d.{name} select concat('e', id), * from ({part(150, 200, 'bigint')})")
+        run(f"delete from c.d.{name} where id % 9 = 2")
+        names.append(name)
+    def long(name, version):
+        small = ", 'write.parquet.row-group-size-bytes'='20000', 'write.parquet.page-row-limit'='100'"
+        run(f"create table c.d.{name} ({columns}) using iceberg {properties(version, small)}")
+        run(f"insert into c.d.{name} {rows(0, 20000)}")
+        run(f"insert into c.d.{name} {rows(20000, 21000)}")
+        run(f"delete from c.d.{name} where id % 3 = 0")
+        run(f"delete from c.d.{name} where id > 5000 and id < 9000")
+        run(f"delete from c.d.{name} where id < 100")
+        names.append(name)
+    partitioned("file2", 2, ", 'write.delete.granularity'='file'")
+    partitioned("partition2", 2, ", 'write.delete.granularity'='partition'")
+    partitioned("vectors3", 3, "")
+    for version in (2, 3):
+        evolved(f"evolved{version}", version)
+        long(f"long{version}", version)
+    for name in names:
+        spark.table(f"c.d.{name}").write.parquet(f"{folder}/expected/{name}")
+""")
+
+
+def spark_python():
+    named = os.environ.get("FRAZIL_SPARK_PYTHON")
+    if named:
+        return named
+    return sys.executable if importlib.util.find_spec("pyspark") else None
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    jars = [os.environ["FRAZIL_SPARK_JAR"]] if "FRAZIL_SPARK_JAR" in os.environ else glob.glob(os.path.expanduser(JARS))
+    python = spark_python()
+    if python is None or not jars:
+        pytest.skip("no pyspark, or no Iceberg runtime for it")
+    folder = tmp_path_factory.mktemp("spark")
+    script = folder / "make.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run([python, script, folder / "lake", jars[-1]], capture_output=True, text=True, timeout=900)
+    if done.returncode != 0:
+        pytest.fail(done.stderr[-3000:])
+    return folder / "lake"
+
+
+def plain(value):
+    if isinstance(value, dict):
+        return tuple(sorted((key, plain(inner)) for key, inner in value.items()))
+    return tuple(plain(inner) for inner in value) if isinstance(value, (list, tuple)) else value
+
+
+def rows(table, columns):
+    return sorted((tuple(map(plain, row)) for row in zip(*(table.column(name).to_pylist() for name in columns))), key=repr)
+
+
+def in_utc(table):
+    """Spark writes timestamps that pyarrow gives without their zone."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            table = table.set_column(i, field.name, table.column(i).cast(pa.timestamp("us", "UTC")))
+    return table
+
+
+@pytest.mark.parametrize(
+    "name", ["file2", "partition2", "vectors3", "evolved2", "evolved3", "long2", "long3"]
+)
+def test_rows_that_spark_left_alive(warehouse, name):
+    table = frazil.load_catalog("static", type="static").load_table(str(pathlib.Path(warehouse) / "d" / name))
+    want = in_utc(pq.read_table(str(warehouse / "expected" / name)))
+    assert any(task.n_delete_files for task in table.scan().plan_files())
+    assert rows(table.scan().to_arrow(), want.column_names) == rows(want, want.column_names)
+    kept = want.filter(pc.and_(pc.greater(want["id"], 40), pc.less(want["id"], 640)))
+    got = table.scan(row_filter="id > 40 and id < 640").to_arrow()
+    assert rows(got, want.column_names) == rows(kept, want.column_names)
+    kept = want.filter(pc.equal(want["s"], "s3")).select(["id"])
+    got = table.scan(row_filter="s = 's3'", selected_fields=("id",)).to_arrow()
+    assert rows(got, ["id"]) == rows(kept, ["id"])
