@@ -7,7 +7,7 @@
  * deleted by anyone.
  *
  * Properties, with defaults: commit.retry.num-retries (100), commit.retry.min-wait-ms (20),
- * commit.retry.max-wait-ms (2000), commit.retry.total-timeout-ms (1800000),
+ * commit.retry.max-wait-ms (500), commit.retry.total-timeout-ms (1800000),
  * commit.status-check.num-retries (3), commit.status-check.min-wait-ms (100).
  */
 #include <assert.h>
@@ -34,7 +34,7 @@ static frz_status read_policy(const frz_table_metadata *metadata, retry_policy *
   } settings[] = {
       {"commit.retry.num-retries", 100, &policy_out->n_retries},
       {"commit.retry.min-wait-ms", 20, &policy_out->wait_min_ms},
-      {"commit.retry.max-wait-ms", 2000, &policy_out->wait_max_ms},
+      {"commit.retry.max-wait-ms", 500, &policy_out->wait_max_ms},
       {"commit.retry.total-timeout-ms", 1800000, &policy_out->total_ms},
       {"commit.status-check.num-retries", 3, &policy_out->n_checks},
       {"commit.status-check.min-wait-ms", 100, &policy_out->check_wait_ms},

@@ -105,7 +105,7 @@ def test_names_are_shared(ours, theirs):
     assert sorted(theirs.list_namespaces()) == [("a",), ("b",), ("n",)]
     assert ours.list_namespaces() == [("a",), ("b",), ("n",)]
     assert ours.list_namespaces("n") == [("n", "deep")]
-    with pytest.raises(frazil.NamespaceAlreadyExistsError if hasattr(frazil, "NamespaceAlreadyExistsError") else Exception):
+    with pytest.raises(frazil.NamespaceAlreadyExistsError):
         ours.create_namespace("b")
     with pytest.raises(NamespaceAlreadyExistsError):
         theirs.create_namespace("a")
@@ -247,11 +247,11 @@ def test_their_retry_goes_on_top_of_our_commit(ours, theirs):
 def test_deletes_and_overwrites_of_both_agree(ours, theirs, version):
     ours.create_namespace("a")
     rows = pa.table({"id": pa.array(range(100), pa.int64()), "who": ["x"] * 100})
-    mine = ours.create_table("a.t", rows.schema, partition_spec="id", format_version=version) if version == 1 else ours.create_table("a.t", rows.schema, format_version=version)
+    mine = ours.create_table("a.t", rows.schema, partition_spec="who" if version == 1 else None, format_version=version)
     mine.append(rows)
     mine.append(rows.slice(0, 10))
     result = mine.delete("id >= 50 and id < 60")
-    assert result.n_rows_deleted == 10
+    assert result.rows_deleted == 10
     yours = theirs.load_table("a.t")
     assert sorted(yours.scan().to_arrow()["id"].to_pylist()) == sorted([*range(50), *range(60, 100), *range(10)])
     yours.delete("id < 5")
@@ -403,7 +403,7 @@ def test_their_manifests_and_snapshots_agree_with_ours(ours, theirs):
     assert file["readable_metrics"]["id"]["lower_bound"] == 1 and file["readable_metrics"]["id"]["upper_bound"] == 2
     assert file["readable_metrics"]["s"]["lower_bound"] == "a" * 16
     entries = yours.inspect.entries().to_pylist()
-    assert [(e["status"], e["sequence_number"]) for e in entries] == [(1, 1)]
+    assert sorted((e["status"], e["sequence_number"]) for e in entries) == [(1, 1), (2, 2)]
 
 
 # ---- DuckDB ----
@@ -438,5 +438,5 @@ def test_duckdb_reads_what_we_write(ours, duck):
     assert duck.execute(query).fetchall() == [("",), ("",)]
     mine = ours.create_table("a.p", pa.schema([("id", pa.int64()), ("at", pa.timestamp("us"))]), partition_spec="bucket(4, id), day(at)")
     mine.append(pa.table({"id": list(range(50)), "at": [datetime.datetime(2024, 1, 1 + i % 5) for i in range(50)]}))
-    query = f"SELECT count(*) FROM iceberg_scan('{mine.metadata_location}') WHERE at >= '2024-01-04'"
+    query = f"SELECT count(*) FROM iceberg_scan('{mine.metadata_location}') WHERE \"at\" >= '2024-01-04'"
     assert duck.execute(query).fetchall() == [(20,)]
