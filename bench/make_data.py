@@ -38,7 +38,7 @@ def main():
         if table is None:
             table = catalog.create_table("bench.features", schema=batch.schema)
         table.append(batch)
-    paths = [file["file_path"] for file in table.scan().plan_files().to_pylist()]
+    paths = [file.file_path for file in table.scan().plan_files()]
     (folder / "files.txt").write_text("\n".join(path.removeprefix("file://") for path in paths))
     parquet.write_table(pa.table({"driver_id": random.integers(0, keys, entities),
                                   "event_timestamp": times(random.integers(START_US, START_US + SPAN_US, entities))}),

@@ -19,7 +19,7 @@
 
 #include "base/map.h"
 
-enum { ROWS_PER_PARTITION = 2048 };
+enum { ROWS_PER_PARTITION = 2048, COMPETE_ROWS = 64 };
 
 /* A key of a partition: `n_slots` 0 marks a free place. */
 typedef struct key_entry {
@@ -31,8 +31,8 @@ typedef struct key_entry {
 
 typedef struct partition {
   pthread_mutex_t lock;
-  key_entry *entries; /* in the index's array */
-  size_t mask;
+  key_entry *entries; /* about two places a key */
+  size_t n_entries;   /* a power of two */
 } partition;
 
 struct frz_slot_index {
@@ -46,8 +46,6 @@ struct frz_slot_index {
   unsigned partition_bits;
   partition *partitions;
   size_t n_locks;
-  key_entry *entries;
-  size_t n_entries;
   uint32_t *first_row;    /* per partition: where its rows start in `order`; one more at the end */
   uint32_t *order;        /* entity rows by partition */
   uint32_t *slot_of_row;  /* n_rows */
@@ -71,6 +69,11 @@ static size_t n_partitions(const frz_slot_index *index)
 }
 
 /* ---- building ---- */
+
+typedef struct timed_row {
+  int64_t time;
+  uint32_t row;
+} timed_row;
 
 static bool takes_part(const frz_key_batch *keys, const uint8_t *time_present, int64_t row)
 {
@@ -97,7 +100,8 @@ static void sort_by_partition(frz_slot_index *index, const uint8_t *time_present
 static key_entry *find_entry(const frz_slot_index *index, const partition *part, uint64_t hash,
                              frz_str bytes)
 {
-  size_t at = (size_t)hash & part->mask;
+  size_t mask = part->n_entries - 1;
+  size_t at = (size_t)hash & mask;
   for (;;) {
     key_entry *entry = &part->entries[at];
     if (entry->n_slots == 0) return entry;
@@ -105,14 +109,9 @@ static key_entry *find_entry(const frz_slot_index *index, const partition *part,
         (index->keys->bytes == NULL ||
          frz_str_equal(frz_key_batch_bytes(index->keys, entry->entity_row), bytes)))
       return entry;
-    at = (at + 1) & part->mask;
+    at = (at + 1) & mask;
   }
 }
-
-typedef struct timed_row {
-  int64_t time;
-  uint32_t row;
-} timed_row;
 
 static int compare_times(const void *a, const void *b)
 {
@@ -155,6 +154,71 @@ static uint32_t make_slots(frz_slot_index *index, const timed_row *rows, size_t 
   return slot - first_slot + 1;
 }
 
+static size_t table_places(size_t n_keys)
+{
+  size_t places = 1;
+  while (places < n_keys * 2) places *= 2;
+  return places;
+}
+
+static frz_status make_table(const frz_slot_index *index, size_t n_keys, partition *part,
+                             frz_error *err)
+{
+  size_t places = table_places(n_keys);
+  key_entry *entries = frz_alloc_zeroed(index->alloc, places * sizeof *entries);
+  if (entries == NULL) return frz_fail_nomem(err, "join index");
+  part->entries = entries;
+  part->n_entries = places;
+  return FRZ_OK;
+}
+
+static void free_table(const frz_slot_index *index, partition *part)
+{
+  frz_alloc_free(index->alloc, part->entries, part->n_entries * sizeof *part->entries);
+  part->entries = NULL;
+  part->n_entries = 0;
+}
+
+/* Count each key's rows (in n_slots) and give each key a run of that length, from 0; returns the
+ * keys. */
+static size_t count_keys(const frz_slot_index *index, partition *part, const uint32_t *rows,
+                         size_t n)
+{
+  size_t n_keys = 0;
+  for (size_t i = 0; i < n; i++) {
+    uint64_t hash = index->keys->hashes[rows[i]];
+    key_entry *entry = find_entry(index, part, hash, frz_key_batch_bytes(index->keys, rows[i]));
+    if (entry->n_slots++ != 0) continue;
+    entry->hash = hash;
+    entry->entity_row = rows[i];
+    n_keys++;
+  }
+  uint32_t start = 0;
+  for (size_t e = 0; e < part->n_entries; e++) {
+    part->entries[e].first_slot = start;
+    start += part->entries[e].n_slots;
+  }
+  return n_keys;
+}
+
+/* Turn the counted runs of rows into runs of slots, in a table no larger than the keys need. */
+static frz_status order_keys(frz_slot_index *index, partition *counted, size_t n_keys,
+                             timed_row *grouped, uint32_t first, partition *part, frz_error *err)
+{
+  FRZ_TRY(make_table(index, n_keys, part, err));
+  for (size_t e = 0; e < counted->n_entries; e++) {
+    key_entry entry = counted->entries[e];
+    if (entry.n_slots == 0) continue;
+    uint32_t start = entry.first_slot - entry.n_slots; /* first_slot ran to the end of the run */
+    sort_times(grouped + start, entry.n_slots);
+    entry.first_slot = first + start;
+    entry.n_slots = make_slots(index, grouped + start, entry.n_slots, entry.first_slot);
+    *find_entry(index, part, entry.hash, frz_key_batch_bytes(index->keys, entry.entity_row)) =
+        entry;
+  }
+  return FRZ_OK;
+}
+
 /* One partition: group its rows by key, then order each key's times. */
 static frz_status build_partition(void *arg, size_t p, frz_error *err)
 {
@@ -162,39 +226,23 @@ static frz_status build_partition(void *arg, size_t p, frz_error *err)
   partition *part = &index->partitions[p];
   uint32_t first = index->first_row[p];
   size_t n = index->first_row[p + 1] - first;
-  if (n == 0) return FRZ_OK;
+  partition counted = {0}; /* a table with room for every row to be a key of its own */
   timed_row *grouped = frz_alloc_array(index->alloc, n, sizeof *grouped);
-  if (grouped == NULL) return frz_fail_nomem(err, "join index");
+  frz_status st = FRZ_OK;
+  if (grouped == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "join index"));
+  FRZ_TRY_OUT(make_table(index, n, &counted, err));
   const uint32_t *rows = index->order + first;
-  for (size_t i = 0; i < n; i++) { /* count, keeping the count in n_slots */
-    uint64_t hash = index->keys->hashes[rows[i]];
-    key_entry *entry = find_entry(index, part, hash, frz_key_batch_bytes(index->keys, rows[i]));
-    if (entry->n_slots++ == 0) {
-      entry->hash = hash;
-      entry->entity_row = rows[i];
-    }
-  }
-  uint32_t start = 0;
-  for (size_t e = 0; e <= part->mask; e++) {
-    part->entries[e].first_slot = start;
-    start += part->entries[e].n_slots;
-  }
-  for (size_t i = 0; i < n; i++) { /* first_slot runs to the end of the key's group */
-    key_entry *entry = find_entry(index, part, index->keys->hashes[rows[i]],
+  size_t n_keys = count_keys(index, &counted, rows, n);
+  for (size_t i = 0; i < n; i++) {
+    key_entry *entry = find_entry(index, &counted, index->keys->hashes[rows[i]],
                                   frz_key_batch_bytes(index->keys, rows[i]));
     grouped[entry->first_slot++] = (timed_row){index->times[rows[i]], rows[i]};
   }
-  for (size_t e = 0; e <= part->mask; e++) {
-    key_entry *entry = &part->entries[e];
-    if (entry->n_slots == 0) continue;
-    uint32_t n_rows = entry->n_slots;
-    timed_row *group = grouped + (entry->first_slot - n_rows);
-    sort_times(group, n_rows);
-    entry->first_slot = first + (entry->first_slot - n_rows);
-    entry->n_slots = make_slots(index, group, n_rows, entry->first_slot);
-  }
-  frz_alloc_free(index->alloc, grouped, n * sizeof *grouped);
-  return FRZ_OK;
+  FRZ_TRY_OUT(order_keys(index, &counted, n_keys, grouped, first, part, err));
+out:
+  free_table(index, &counted);
+  frz_alloc_free(index->alloc, grouped, n != 0 ? n * sizeof *grouped : 1);
+  return st;
 }
 
 static void find_window(frz_slot_index *index, const uint8_t *time_present)
@@ -213,13 +261,6 @@ static void find_window(frz_slot_index *index, const uint8_t *time_present)
   index->least = options->ttl_us > 0 ? frz_time_ceil_minus(least, options->entity_scale,
                                                            options->ttl_us, options->event_scale)
                                      : INT64_MIN;
-}
-
-static size_t table_places(size_t n_rows)
-{
-  size_t places = 1;
-  while (places < n_rows * 2) places *= 2;
-  return places;
 }
 
 static frz_status allocate(frz_slot_index *index, frz_error *err)
@@ -244,23 +285,6 @@ static frz_status allocate(frz_slot_index *index, frz_error *err)
   for (size_t p = 0; p < n_partitions(index); p++) {
     pthread_mutex_init(&index->partitions[p].lock, NULL);
     index->n_locks++;
-  }
-  return FRZ_OK;
-}
-
-/* A table of at least two places a row for each partition, all in one block. */
-static frz_status allocate_tables(frz_slot_index *index, frz_error *err)
-{
-  for (size_t p = 0; p < n_partitions(index); p++)
-    index->n_entries += table_places(index->first_row[p + 1] - index->first_row[p]);
-  index->entries = frz_alloc_zeroed(index->alloc, index->n_entries * sizeof(key_entry));
-  if (index->entries == NULL) return frz_fail_nomem(err, "join index");
-  key_entry *at = index->entries;
-  for (size_t p = 0; p < n_partitions(index); p++) {
-    size_t places = table_places(index->first_row[p + 1] - index->first_row[p]);
-    index->partitions[p].entries = at;
-    index->partitions[p].mask = places - 1;
-    at += places;
   }
   return FRZ_OK;
 }
@@ -290,7 +314,6 @@ frz_status frz_slot_index_create(frz_context *context, const frz_key_batch *keys
   FRZ_TRY_OUT(allocate(index, err));
   sort_by_partition(index, time_present);
   index->n_slots = index->first_row[n_partitions(index)];
-  FRZ_TRY_OUT(allocate_tables(index, err));
   FRZ_TRY_OUT(frz_parallel_for(context, n_partitions(index), build_partition, index, err));
   find_window(index, time_present);
   *index_out = index;
@@ -307,7 +330,10 @@ void frz_slot_index_free(frz_slot_index *index)
   size_t n = (size_t)index->n_rows;
   size_t wide = n > n_partitions(index) ? n : n_partitions(index);
   size_t one = 1; /* frz_alloc_array() never asks for nothing */
-  for (size_t p = 0; p < index->n_locks; p++) pthread_mutex_destroy(&index->partitions[p].lock);
+  for (size_t p = 0; p < index->n_locks; p++) {
+    free_table(index, &index->partitions[p]);
+    pthread_mutex_destroy(&index->partitions[p].lock);
+  }
   frz_alloc_free(alloc, index->first_row, (n_partitions(index) + 1) * sizeof(uint32_t));
   frz_alloc_free(alloc, index->partitions, n_partitions(index) * sizeof(partition));
   frz_alloc_free(alloc, index->order, n != 0 ? n * sizeof(uint32_t) : one);
@@ -316,7 +342,6 @@ void frz_slot_index_free(frz_slot_index *index)
   frz_alloc_free(alloc, index->upper, n != 0 ? n * sizeof(int64_t) : one);
   frz_alloc_free(alloc, index->created_upper, n != 0 ? n * sizeof(int64_t) : one);
   frz_alloc_free(alloc, index->winners, n != 0 ? n * sizeof(frz_candidate) : one);
-  frz_alloc_free(alloc, index->entries, index->n_entries * sizeof(key_entry));
   frz_alloc_free(alloc, index, sizeof *index);
 }
 
@@ -342,24 +367,43 @@ static uint32_t lower_bound(const int64_t *bounds, uint32_t n, int64_t value)
   return (uint32_t)(base - bounds) + (*base < value);
 }
 
+/* The first slot that admits the row, or FRZ_NO_SLOT. */
+static uint32_t admitting_slot(const frz_slot_index *index, const key_entry *entry,
+                               const frz_offered_row *row)
+{
+  uint32_t first = entry->first_slot;
+  uint32_t at = lower_bound(index->upper + first, entry->n_slots, row->event_time);
+  if (index->options.created_cutoff) {
+    uint32_t by_created =
+        lower_bound(index->created_upper + first, entry->n_slots, row->created_time);
+    if (by_created > at) at = by_created;
+  }
+  return at != entry->n_slots ? first + at : FRZ_NO_SLOT;
+}
+
+/* Each row waits for memory three times: its key's entry, the key's times, the slot's winner. So
+ * rows go through in groups, and each step asks for what the next one needs of the whole group. */
 static void compete(frz_slot_index *index, const partition *part, const frz_offer *offer,
                     const frz_offered_row *rows, size_t n)
 {
+  const key_entry *entries[COMPETE_ROWS];
+  uint32_t slots[COMPETE_ROWS];
+  assert(n <= COMPETE_ROWS);
+  for (size_t i = 0; i < n; i++)
+    __builtin_prefetch(&part->entries[(size_t)rows[i].hash & (part->n_entries - 1)]);
   for (size_t i = 0; i < n; i++) {
-    const frz_offered_row *row = &rows[i];
-    const key_entry *entry =
-        find_entry(index, part, row->hash, frz_key_batch_bytes(offer->keys, row->row));
-    if (entry->n_slots == 0) continue;
-    uint32_t first = entry->first_slot;
-    uint32_t at = lower_bound(index->upper + first, entry->n_slots, row->event_time);
-    if (index->options.created_cutoff) {
-      uint32_t by_created =
-          lower_bound(index->created_upper + first, entry->n_slots, row->created_time);
-      if (by_created > at) at = by_created;
-    }
-    if (at == entry->n_slots) continue;
-    frz_candidate candidate = frz_offer_candidate(offer, row);
-    frz_candidate *winner = &index->winners[first + at];
+    entries[i] =
+        find_entry(index, part, rows[i].hash, frz_key_batch_bytes(offer->keys, rows[i].row));
+    __builtin_prefetch(&index->upper[entries[i]->first_slot]);
+  }
+  for (size_t i = 0; i < n; i++) {
+    slots[i] = entries[i]->n_slots != 0 ? admitting_slot(index, entries[i], &rows[i]) : FRZ_NO_SLOT;
+    if (slots[i] != FRZ_NO_SLOT) __builtin_prefetch(&index->winners[slots[i]], 1);
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (slots[i] == FRZ_NO_SLOT) continue;
+    frz_candidate candidate = frz_offer_candidate(offer, &rows[i]);
+    frz_candidate *winner = &index->winners[slots[i]];
     if (frz_candidate_beats(&candidate, winner)) *winner = candidate;
   }
 }
@@ -378,7 +422,9 @@ frz_status frz_slot_index_offer(frz_slot_index *index, const frz_offer *offer,
     partition *part = &index->partitions[p];
     if (ends[p] > start) {
       pthread_mutex_lock(&part->lock);
-      compete(index, part, offer, rows + start, ends[p] - start);
+      for (uint32_t at = start; at < ends[p]; at += COMPETE_ROWS)
+        compete(index, part, offer, rows + at,
+                ends[p] - at < COMPETE_ROWS ? ends[p] - at : COMPETE_ROWS);
       pthread_mutex_unlock(&part->lock);
     }
     start = ends[p];
@@ -402,7 +448,7 @@ static frz_status carry_partition(void *arg, size_t p, frz_error *err)
   (void)err;
   frz_slot_index *index = arg;
   const partition *part = &index->partitions[p];
-  for (size_t e = 0; e <= part->mask; e++) {
+  for (size_t e = 0; e < part->n_entries; e++) {
     const key_entry *entry = &part->entries[e];
     frz_candidate best = {.file_rank = FRZ_NO_FILE};
     for (uint32_t s = entry->first_slot; s < entry->first_slot + entry->n_slots; s++) {
