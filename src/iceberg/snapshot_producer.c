@@ -296,7 +296,7 @@ static frz_status carry_over(frz_snapshot_producer *producer, const frz_table_me
     if (!lists_live_files(&manifests[i])) continue;
     list->items[list->n_items] = manifests[i];
     if (may_list_removed(producer, base, &manifests[i])) {
-      const replacement *stands;
+      const replacement *stands = NULL;
       FRZ_TRY(replacement_of(producer, base, &manifests[i], &stands, err));
       if (stands->is_changed) list->items[list->n_items] = stands->manifest;
       for (size_t j = 0; j < stands->n_removed; j++) found[stands->removed[j]] = true;
