@@ -104,7 +104,7 @@ def _register(connection: Any, name: str, data: Any) -> None:
 def _table_names(connection: Any, sql: str) -> list[str]:
     """The tables that a user's query names, found in its syntax tree. Those that are none of ours
     are common table expressions, or DuckDB's to find or to report as missing."""
-    text = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()[0]
+    text = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
     tree = json.loads(text)
     if tree.get("error"):
         raise ValueError(f"entity_df as SQL: {tree.get('error_message')}")
