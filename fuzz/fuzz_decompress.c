@@ -2,7 +2,9 @@
  * fuzz_decompress.c - snappy blocks and Hadoop's LZ4, whose framing is ours.
  *
  * The first byte chooses the codec. What decompresses when its length is not known must come out
- * the same when it is, must be refused at any other length, and must survive a round trip.
+ * the same when it is, must be refused at any other length, and must survive a round trip. liblz4
+ * takes blocks that end against its rules when there is room to spare, so there "the same" may also
+ * be an error.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,8 +24,9 @@ static void exact_lengths(frz_codec codec, const uint8_t *data, size_t size, con
   uint8_t *dest = malloc(plain->size + 1);
   REQUIRE(dest != NULL);
   if (size != 0) {
-    REQUIRE(frz_decompress(codec, data, size, dest, plain->size, NULL) == FRZ_OK);
-    REQUIRE(plain->size == 0 || memcmp(dest, plain->data, plain->size) == 0);
+    frz_status st = frz_decompress(codec, data, size, dest, plain->size, NULL);
+    REQUIRE(st == FRZ_OK || codec != FRZ_CODEC_SNAPPY);
+    if (st == FRZ_OK && plain->size != 0) REQUIRE(memcmp(dest, plain->data, plain->size) == 0);
   }
   if (codec == FRZ_CODEC_SNAPPY) {
     REQUIRE(frz_decompress(codec, data, size, dest, plain->size + 1, NULL) == FRZ_ERR_CORRUPT);

@@ -56,7 +56,7 @@ frz_status frz_buf_resize_zeroed(frz_buf *buf, size_t size, frz_error *err)
 frz_status frz_buf_extend(frz_buf *buf, size_t extra, uint8_t **at_out, frz_error *err)
 {
   FRZ_TRY(frz_buf_reserve(buf, extra, err));
-  *at_out = buf->data + buf->size;
+  *at_out = buf->data != NULL ? buf->data + buf->size : NULL; /* nothing in an empty buffer */
   buf->size += extra;
   return FRZ_OK;
 }

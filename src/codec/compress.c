@@ -53,6 +53,7 @@ typedef struct stream {
 
 static void use_room(stream *s)
 {
+  if (s->buf->data == NULL) return; /* nothing was reserved yet */
   s->out = s->buf->data + s->buf->size;
   s->out_left = s->buf->capacity - s->buf->size;
 }
@@ -313,7 +314,10 @@ static int64_t lz4_block(const uint8_t *src, size_t src_size, uint8_t *dest, siz
 {
   if (src_size > INT32_MAX || src_size == 0) return -1;
   int room = dest_size < INT32_MAX ? (int)dest_size : INT32_MAX;
-  return LZ4_decompress_safe((const char *)src, (char *)dest, (int)src_size, room);
+  int size = LZ4_decompress_safe((const char *)src, (char *)dest, (int)src_size, room);
+  /* Of no bytes there is one form; with room left the library takes others too. */
+  if (size == 0 && (src_size != 1 || src[0] != 0)) return -1;
+  return size;
 }
 
 static frz_status lz4_raw_exact(const uint8_t *src, size_t src_size, uint8_t *dest,
