@@ -25,7 +25,8 @@ enum {
   PAGE_DICTIONARY = 2,
   PAGE_DATA_V2 = 3,
   COLUMN_BUFS = 12,
-  PIECE_ROWS_MAX = 4096 /* keeps levels and gathered values in the processor's cache */
+  DISTINCT_SAMPLE = 2048, /* values after which a dictionary may be given up */
+  PIECE_ROWS_MAX = 4096   /* keeps levels and gathered values in the processor's cache */
 };
 
 static bool has_dictionary_form(const frz_leaf_plan *plan)
@@ -336,14 +337,30 @@ static bool dictionary_pays(const frz_column_writer *column)
   return coded < plain / 4 * 3;
 }
 
-/* The page's values from numbers to PLAIN form; pages from here on are PLAIN. */
-static frz_status leave_dictionary(frz_column_writer *column, frz_error *err)
+/* The bounds of byte strings are taken from the entries that a page uses. */
+static frz_status add_entry_bounds(frz_column_writer *column, size_t n_values, frz_error *err)
 {
+  if (!is_bytes_like(column) || n_values == 0) return FRZ_OK;
+  frz_str least;
+  frz_str greatest;
+  uint32_t page = (uint32_t)(column->records.size / sizeof(frz_page_record)) + 1;
+  frz_dictionary_bytes_range(&column->dictionary,
+                             (const uint32_t *)(const void *)column->indices.data, n_values, page,
+                             &least, &greatest);
+  return frz_value_bounds_add_bytes(&column->page_bounds, least, greatest, err);
+}
+
+/* The page's values from numbers to PLAIN form; pages from here on are PLAIN. Only in a chunk's
+ * first page of numbers: no other page needs the dictionary. */
+static frz_status leave_dictionary(frz_column_writer *column, size_t n_values, frz_error *err)
+{
+  assert(column->n_dictionary_pages == 0);
   FRZ_TRY(frz_dictionary_plain(&column->dictionary,
-                               (const uint32_t *)(const void *)column->indices.data,
-                               column->page_values, &column->values, err));
+                               (const uint32_t *)(const void *)column->indices.data, n_values,
+                               &column->values, err));
   column->indices.size = 0;
   column->is_dictionary_on = false;
+  frz_dictionary_clear(&column->dictionary);
   return FRZ_OK;
 }
 
@@ -352,19 +369,9 @@ static frz_status end_page(frz_column_writer *column, frz_error *err)
   if (column->page_levels == 0) return FRZ_OK;
   bool as_indices = column->is_dictionary_on && column->page_values != 0;
   if (as_indices) {
-    const uint32_t *indices = (const uint32_t *)(const void *)column->indices.data;
-    if (is_bytes_like(column)) {
-      frz_str least;
-      frz_str greatest;
-      uint32_t page = (uint32_t)(column->records.size / sizeof(frz_page_record)) + 1;
-      frz_dictionary_bytes_range(&column->dictionary, indices, column->page_values, page, &least,
-                                 &greatest);
-      FRZ_TRY(frz_value_bounds_add_bytes(&column->page_bounds, least, greatest, err));
-    }
-    bool is_first = column->n_dictionary_pages == 0;
-    if (is_first && !dictionary_pays(column)) {
-      FRZ_TRY(leave_dictionary(column, err));
-      frz_dictionary_clear(&column->dictionary);
+    FRZ_TRY(add_entry_bounds(column, column->page_values, err));
+    if (column->n_dictionary_pages == 0 && !dictionary_pays(column)) {
+      FRZ_TRY(leave_dictionary(column, column->page_values, err));
       as_indices = false;
     }
   }
@@ -413,7 +420,14 @@ static frz_status push_values(frz_column_writer *column, const frz_value_view *v
   if (column->is_dictionary_on) {
     uint8_t *indices;
     FRZ_TRY(frz_buf_extend(&column->indices, view->n * sizeof(uint32_t), &indices, err));
-    return frz_dictionary_index(&column->dictionary, view, (uint32_t *)(void *)indices, err);
+    FRZ_TRY(frz_dictionary_index(&column->dictionary, view, (uint32_t *)(void *)indices, err));
+    /* Nearly all distinct: do not number the rest of the page to learn the same. */
+    size_t n_values = column->page_values + view->n;
+    if (column->n_dictionary_pages != 0 || n_values < DISTINCT_SAMPLE ||
+        column->dictionary.n < n_values - n_values / 20)
+      return FRZ_OK;
+    FRZ_TRY(add_entry_bounds(column, n_values, err));
+    return leave_dictionary(column, n_values, err);
   }
   if (is_bytes_like(column)) {
     frz_str least;

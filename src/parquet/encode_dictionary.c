@@ -75,7 +75,8 @@ frz_str frz_dictionary_bytes(const frz_dictionary *dictionary, uint32_t index)
 
 static frz_status grow_slots(frz_dictionary *dictionary, frz_error *err)
 {
-  size_t n_slots = dictionary->n_slots != 0 ? dictionary->n_slots * 2 : SLOTS_MIN;
+  size_t factor = dictionary->n_slots < SLOTS_KEPT ? 4 : 2;
+  size_t n_slots = dictionary->n_slots != 0 ? dictionary->n_slots * factor : SLOTS_MIN;
   uint64_t *slots = frz_alloc_array(dictionary->alloc, n_slots, sizeof *slots);
   if (slots == NULL) return frz_fail_nomem(err, "Parquet dictionary");
   memset(slots, 0, n_slots * sizeof *slots);
