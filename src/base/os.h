@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/fail.h"
+#include "base/buf.h"
 
 /** Milliseconds since 1970-01-01 UTC. */
 int64_t frz_os_now_ms(void);
@@ -28,6 +28,9 @@ int32_t frz_os_process_id(void);
 
 /** Processors that this process may use; at least 1. */
 int32_t frz_os_processors(void);
+
+/** The current folder's path, appended to `out`. */
+frz_status frz_os_current_folder(frz_buf *out, frz_error *err) FRZ_MUST_CHECK;
 
 /** Memory that this process may use: the machine's, or the cgroup's limit where that is less. */
 int64_t frz_os_memory_bytes(void);

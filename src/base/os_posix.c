@@ -85,6 +85,14 @@ int32_t frz_os_processors(void)
   return n > 0 ? (int32_t)n : 1;
 }
 
+frz_status frz_os_current_folder(frz_buf *out, frz_error *err)
+{
+  char path[4096]; /* PATH_MAX of Linux */
+  if (getcwd(path, sizeof path) == NULL)
+    return frz_fail(err, FRZ_ERR_IO, "current folder: %s", strerror(errno));
+  return frz_buf_append_str(out, frz_str_from(path), err);
+}
+
 /* A cgroup file holds a number, or "max". 0 where it tells nothing. */
 static int64_t read_limit_file(const char *path)
 {

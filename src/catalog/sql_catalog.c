@@ -143,7 +143,12 @@ static frz_status copy_setup(sql_catalog *catalog, const frz_catalog_setup *setu
   if (warehouse == NULL) return FRZ_OK;
   frz_str folder = frz_str_from(warehouse);
   while (folder.size > 1 && folder.data[folder.size - 1] == '/') folder.size--;
-  return frz_string_copy(catalog->alloc, folder, &catalog->warehouse, err);
+  frz_buf absolute;
+  frz_buf_init(&absolute, catalog->alloc, FRZ_LIMIT_FILTER_BYTES);
+  frz_status st = frz_storage_absolute(folder, &absolute, err);
+  if (st == FRZ_OK) st = frz_buf_take_string(&absolute, &catalog->warehouse, err);
+  frz_buf_dispose(&absolute);
+  return st;
 }
 
 /* ---- namespaces ---- */
@@ -449,7 +454,7 @@ static frz_status choose_location(sql_catalog *catalog, const frz_identifier *id
                   catalog->name.data);
   if (st == FRZ_OK) {
     if (creation->location.size != 0)
-      st = frz_buf_append_str(out, creation->location, err);
+      st = frz_storage_absolute(creation->location, out, err);
     else
       st = default_location(catalog, id, out, err);
   }

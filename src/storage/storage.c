@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <strings.h>
 
+#include "base/os.h"
 #include "storage/local_storage.h"
 
 struct frz_storage {
@@ -60,6 +61,17 @@ bool frz_storage_local_path(frz_str uri, frz_str *path_out)
   }
   *path_out = path;
   return true;
+}
+
+frz_status frz_storage_absolute(frz_str uri, frz_buf *out, frz_error *err)
+{
+  frz_str path;
+  bool is_relative = frz_storage_local_path(uri, &path) && path.size != 0 && path.data[0] != '/';
+  if (!is_relative) return frz_buf_append_str(out, uri, err);
+  while (frz_str_starts(path, "./")) path = (frz_str){path.data + 2, path.size - 2};
+  FRZ_TRY(frz_os_current_folder(out, err));
+  FRZ_TRY(frz_buf_append_byte(out, '/', err));
+  return frz_buf_append_str(out, path, err);
 }
 
 frz_status frz_storage_create(frz_context *context, const frz_property *properties,

@@ -68,6 +68,10 @@ frz_status frz_storage_read_all(frz_storage *storage, frz_str uri, frz_buf *buf,
 frz_status frz_storage_write_all(frz_storage *storage, frz_str uri, bool must_be_new,
                                  const void *data, size_t size, frz_error *err) FRZ_MUST_CHECK;
 
+/** `uri` appended to `out`, with a relative local path made absolute from the current folder: what
+ * is stored in a table must mean the same to a reader elsewhere. */
+frz_status frz_storage_absolute(frz_str uri, frz_buf *out, frz_error *err) FRZ_MUST_CHECK;
+
 /** The path of a local URI, taken as it is (Iceberg does not percent-encode). False for other
  * schemes. */
 bool frz_storage_local_path(frz_str uri, frz_str *path_out);
