@@ -1,5 +1,6 @@
 /*
- * fault_scan.c - scans with every kind of delete and a filter, refusing each allocation in turn.
+ * fault_scan.c - scans with every kind of delete and a filter, refusing each allocation and failing
+ * each read in turn.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include "arrow/arrow_stream.h"
 #include "delete_writer.h"
 #include "fault.h"
+#include "iceberg/table_handle.h"
 #include "test_lake.h"
 
 enum { N_ROWS = 300, N_DELETED = 4 };
@@ -83,8 +85,10 @@ static frz_status read_rows(frz_table *table, const char *filter, int64_t *n_out
     struct ArrowArray array = {0};
     if (stream.get_next(&stream, &array) != 0) {
       const char *message = stream.get_last_error(&stream);
-      st = message != NULL && strstr(message, "FRZ_ERR_NOMEM") != NULL ? FRZ_ERR_NOMEM : FRZ_ERR_IO;
-      if (st != FRZ_ERR_NOMEM) printf("%s\n", message);
+      assert_non_null(message);
+      st = FRZ_ERR_CORRUPT;
+      if (strstr(message, "FRZ_ERR_NOMEM") != NULL) st = FRZ_ERR_NOMEM;
+      if (strstr(message, "FRZ_ERR_IO") != NULL) st = FRZ_ERR_IO;
       break;
     }
     if (array.release == NULL) break;
@@ -169,8 +173,127 @@ static void test_each_allocation_refused(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* ---- reads that fail ---- */
+
+/** A storage over another one; call `fail_at` of open and read fails, and all after it. */
+typedef struct failing {
+  frz_storage *inner;
+  atomic_long calls;
+  long fail_at;
+} failing;
+
+typedef struct failing_source {
+  frz_source base;
+  frz_source *inner;
+  failing *owner;
+} failing_source;
+
+static frz_status count_call(failing *self, frz_error *err)
+{
+  long call = atomic_fetch_add(&self->calls, 1) + 1;
+  return call >= self->fail_at ? frz_fail(err, FRZ_ERR_IO, "call %ld fails", call) : FRZ_OK;
+}
+
+static frz_status failing_read(frz_source *source, const frz_range *ranges, size_t n,
+                               frz_error *err)
+{
+  failing_source *self = (failing_source *)source;
+  FRZ_TRY(count_call(self->owner, err));
+  return self->inner->read_ranges(self->inner, ranges, n, err);
+}
+
+static void failing_free(frz_source *source)
+{
+  frz_source_free(((failing_source *)source)->inner);
+  frz_alloc_free(frz_alloc_default(), source, sizeof(failing_source));
+}
+
+static frz_status failing_open(void *ctx, frz_str uri, frz_source **source_out, frz_error *err)
+{
+  failing *self = ctx;
+  FRZ_TRY(count_call(self, err));
+  failing_source *source = frz_alloc_zeroed(frz_alloc_default(), sizeof *source);
+  assert_non_null(source);
+  frz_status st = frz_storage_open(self->inner, uri, &source->inner, err);
+  if (st != FRZ_OK) {
+    frz_alloc_free(frz_alloc_default(), source, sizeof *source);
+    return st;
+  }
+  source->base = (frz_source){source->inner->size_bytes, failing_read, failing_free};
+  source->owner = self;
+  *source_out = &source->base;
+  return FRZ_OK;
+}
+
+static void no_free(void *ctx)
+{
+  (void)ctx;
+}
+
+static frz_status scan_through(failing *self, frz_context *context, const char *location,
+                               frz_error *err)
+{
+  static const frz_storage_ops ops = {.version = 1, .open = failing_open, .free = no_free};
+  static const frz_commit_port port = {.version = 1, .retain = no_free, .release = no_free};
+  frz_storage *storage = NULL;
+  frz_table *table = NULL;
+  frz_loaded_table loaded = {0};
+  int64_t n = 0;
+  frz_status st;
+  FRZ_TRY_OUT(frz_storage_wrap(context, &ops, self, &storage, err));
+  FRZ_TRY_OUT(frz_metadata_read(context, storage, frz_str_from(location), &loaded, err));
+  FRZ_TRY_OUT(frz_table_create_handle(context, "ns.t", &port, NULL, storage, &loaded, &table, err));
+  FRZ_TRY_OUT(read_rows(table, NULL, &n, err));
+  assert_int_equal(n, N_ROWS - N_DELETED);
+out:
+  frz_loaded_table_dispose(&loaded);
+  frz_table_free(table);
+  frz_storage_release(storage);
+  return st;
+}
+
+static void test_each_read_failing(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_string location;
+  frz_table *table;
+  frz_test_lake_open(&lake, NULL);
+  fill_lake(&lake);
+  frz_test_ok(frz_catalog_load_table(lake.catalog, "ns.t", &table, &err), &err);
+  frz_test_ok(frz_table_metadata_location(table, &location, &err), &err);
+  frz_table_free(table);
+  for (int32_t n_threads = 1; n_threads <= 3; n_threads += 2) {
+    failing self = {0};
+    frz_fault fault = {0};
+    frz_status st;
+    do {
+      frz_context *context;
+      frz_context_options options;
+      frz_context_options_init(&options);
+      frz_fault_arm(&fault, 0);
+      options.alloc = &fault.alloc;
+      options.n_threads = n_threads;
+      frz_test_ok(frz_context_create(&options, &context, &err), &err);
+      frz_test_ok(frz_storage_create(context, NULL, 0, &self.inner, &err), &err);
+      self.calls = 0;
+      self.fail_at++;
+      st = scan_through(&self, context, location.data, &err);
+      assert_true(st == FRZ_OK || st == FRZ_ERR_IO);
+      frz_storage_release(self.inner);
+      frz_context_free(context);
+      assert_int_equal(fault.live, 0);
+    } while (st != FRZ_OK);
+    assert_true(self.fail_at > 10);
+  }
+  frz_string_dispose(&location);
+  frz_test_lake_close(&lake);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation_refused),
+                                     cmocka_unit_test(test_each_read_failing)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
