@@ -459,7 +459,10 @@ static frz_status make_result(frz_context *context, struct ArrowArrayStream *ent
 {
   const frz_alloc *alloc = frz_context_alloc(context);
   pit_result *result = frz_alloc_zeroed(alloc, sizeof *result);
-  if (result == NULL) return frz_fail_nomem(err, "join result");
+  if (result == NULL) {
+    entities->release(entities);
+    return frz_fail_nomem(err, "join result");
+  }
   result->context = context;
   result->alloc = alloc;
   result->timestamp_field = options->timestamp_field;
