@@ -557,6 +557,28 @@ def test_saved_datasets(repo):
         job().persist(SavedDatasetStorage.from_data_source(source))
 
 
+def test_remote_storage(make_repo, monkeypatch):
+    import pyarrow.parquet as pq
+
+    from frazil.feast import retrieval
+
+    repo = make_repo(offline={"staging_location": "staging"})
+    source = repo.source("d", driver_rows(), created_timestamp_column="created")
+    repo.store.apply([DRIVER, driver_view(source)])
+    job = repo.store.get_historical_features(
+        entity_df=entity_frame(), features=["driver_stats:trips"]
+    )
+    monkeypatch.setattr(retrieval, "_ROWS_PER_FILE", 3)
+    assert job.supports_remote_storage_export()
+    paths = job.to_remote_storage()
+    assert len(paths) == 3 and paths[0].startswith(str(repo.folder / "staging"))
+    assert pa.concat_tables([pq.read_table(p) for p in paths]).equals(job.to_arrow())
+    repo.store.config.offline_store.staging_location = None
+    assert not job.supports_remote_storage_export()
+    with pytest.raises(ValueError, match="staging_location"):
+        job.to_remote_storage()
+
+
 def test_offline_write(repo):
     source = repo.source("d", driver_rows(hours=1), created_timestamp_column="created")
     repo.store.apply([DRIVER, driver_view(source)])

@@ -136,9 +136,9 @@ def run(sql: str, sources: Sources, given: dict[str, pa.Table] | None = None) ->
             named[name] = table.scan(**options)
         if not sources.tables:
             for name in _table_names(connection, sql):
-                table = None if name in named else sources.find(name)
-                if table is not None:
-                    named[name] = table.scan()
+                found = None if name in named else sources.find(name)
+                if found is not None:
+                    named[name] = found.scan()
         for name, data in named.items():
             _register(connection, name, data)
         return guarded(lambda: _fetch(connection, sql))

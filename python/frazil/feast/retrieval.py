@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import List, Optional
 
@@ -17,6 +18,8 @@ from frazil import NotFoundError
 from frazil.feast.feast_types import conform_table
 from frazil.feast.settings import create_table, full_name, open_catalog, repo_folder
 from frazil.feast.source import SavedDatasetFrazilStorage, store_settings
+
+_ROWS_PER_FILE = 1_000_000
 
 
 class IcebergRetrievalJob(RetrievalJob):
@@ -92,6 +95,34 @@ class IcebergRetrievalJob(RetrievalJob):
         table = create_table(catalog, identifier, storable_schema(rows.schema))
         target = pa.schema(table.arrow_schema())
         table.append(conform_table(rows, target), truncate_nanoseconds=True)
+
+
+    def supports_remote_storage_export(self) -> bool:
+        return bool(getattr(self._config.offline_store, "staging_location", None))
+
+    def to_remote_storage(self) -> List[str]:
+        """Parquet files of the rows, in a new folder under staging_location."""
+        import pyarrow.fs
+        import pyarrow.parquet
+
+        staging = getattr(self._config.offline_store, "staging_location", None)
+        if not staging:
+            raise ValueError("to_remote_storage() needs offline_store.staging_location")
+        location = staging if "://" in staging else str(repo_folder(self._config) / staging)
+        location = f"{location.rstrip('/')}/{uuid.uuid4().hex}"
+        rows = self.to_arrow()
+        if "://" in location:
+            filesystem, folder = pyarrow.fs.FileSystem.from_uri(location)
+        else:
+            filesystem, folder = pyarrow.fs.LocalFileSystem(), location
+        filesystem.create_dir(folder, recursive=True)
+        paths = []
+        for number, first in enumerate(range(0, max(rows.num_rows, 1), _ROWS_PER_FILE)):
+            name = f"part-{number:05}.parquet"
+            part = rows.slice(first, _ROWS_PER_FILE)
+            pyarrow.parquet.write_table(part, f"{folder}/{name}", filesystem=filesystem)
+            paths.append(f"{location}/{name}")
+        return paths
 
 
 def _fits(rows: pa.Table, schema: pa.Schema) -> bool:
