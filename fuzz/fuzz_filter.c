@@ -39,7 +39,7 @@ static frz_literal value_at(const frz_type *type, int row)
   case FRZ_TYPE_INT:
   case FRZ_TYPE_DATE: v.as.i32 = row - 3; break;
   case FRZ_TYPE_DOUBLE: v.as.f64 = row == 3 ? __builtin_nan("") : row - 2.5; break;
-  case FRZ_TYPE_STRING: v.as.bytes = (frz_str){"abcdefghijklmnop" + row, (size_t)(row % 3)}; break;
+  case FRZ_TYPE_STRING: v.as.bytes = (frz_str){&"abcdefghijklmnop"[row], (size_t)(row % 3)}; break;
   case FRZ_TYPE_DECIMAL: v.as.decimal = row * 50; break;
   case FRZ_TYPE_BOOLEAN: v.as.boolean = row % 2 != 0; break;
   default: v.as.i64 = row * INT64_C(1000000000) - 2; break;
