@@ -246,6 +246,8 @@ frz_status frz_field_from_arrow(const frz_arrow_field *arrow, int32_t format_ver
   importer in = {arena, format_version, &next_id, 0};
   frz_field field;
   FRZ_TRY(import_level(&in, arrow, 1, 0, &field, err));
+  frz_schema alone = {.root = {.kind = FRZ_TYPE_STRUCT, .fields = &field, .n_fields = 1}};
+  FRZ_TRY(frz_schema_validate(&alone, arena->alloc, FRZ_ERR_INVALID, err));
   *next_id_inout = next_id;
   *field_out = field;
   return FRZ_OK;
