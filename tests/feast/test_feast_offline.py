@@ -446,6 +446,32 @@ def test_pins(repo):
     assert out.to_df()["trips"].tolist() == [100]
 
 
+def test_a_key_that_was_renamed_since_the_pinned_snapshot(repo):
+    from frazil.feast import FrazilSource
+
+    table = repo.table("d", driver_rows(hours=1).rename(columns={"driver_id": "old_id"}))
+    first = table.current_snapshot_id()
+    table.update_schema().rename_column("old_id", "driver_id").commit()
+    source = FrazilSource(
+        table="feast.d",
+        timestamp_field="event_timestamp",
+        snapshot_id=first,
+        field_mapping={"old_id": "driver_id"},
+    )
+    repo.store.apply([DRIVER, driver_view(source)])
+    frame = pd.DataFrame({"driver_id": [2.0, None], "event_timestamp": [T0, T0]})
+    out = repo.store.get_historical_features(entity_df=frame, features=["driver_stats:trips"])
+    assert out.to_arrow().column("trips").to_pylist() == [200, None]
+
+
+def test_an_empty_entity_frame(repo):
+    source = repo.source("d", driver_rows())
+    repo.store.apply([DRIVER, driver_view(source)])
+    frame = pd.DataFrame({"driver_id": [], "event_timestamp": []})
+    out = repo.store.get_historical_features(entity_df=frame, features=["driver_stats:trips"])
+    assert out.to_df().shape == (0, 3)
+
+
 def test_pulls(repo):
     rows = driver_rows(hours=6)
     source = repo.source("d", rows, created_timestamp_column="created")

@@ -318,6 +318,30 @@ def test_update_drops_and_teardown_drops(repo):
     assert not repo.catalog.table_exists("feast.proj_v_online")
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_tables_dropped_by_others(repo, again):
+    online = Online(repo, view())
+    online.write(row(1, 1))
+    online.config.online_store.max_staleness_ms = 0
+    repo.catalog.drop_table("feast.proj_v_online", purge=True)
+    if again:
+        other_process_writes(repo, online.view, [row(1, 5)])
+        assert online.x(1) == [5]
+    else:
+        with pytest.raises(frazil.NoSuchTableError, match="apply"):
+            online.x(1)
+    online.write(row(2, 2))
+    assert online.x(2) == [2]
+
+
+def test_a_write_after_a_drop_makes_the_table_again(repo):
+    online = Online(repo, view())
+    online.write(row(1, 1))
+    repo.catalog.drop_table("feast.proj_v_online", purge=True)
+    online.write(row(2, 2))
+    assert online.x(1, 2) == [None, 2]
+
+
 def test_precomputed_vectors_need_no_update(repo):
     store = repo.store._get_provider().online_store
     config = repo.store.config

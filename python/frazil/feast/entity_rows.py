@@ -59,7 +59,7 @@ def _times(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         return column if kind.tz == "UTC" else column.cast(pa.timestamp(kind.unit, "UTC"))
     if pa.types.is_date(kind):
         return column.cast(pa.timestamp("us")).cast(TIMESTAMP)
-    if pa.types.is_null(kind):
+    if pa.types.is_null(kind) or len(column) == 0:
         return pa.chunked_array([pa.nulls(len(column), TIMESTAMP)])
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         parsed = pd.to_datetime(column.to_pandas(), utc=True)

@@ -130,11 +130,25 @@ def _literal(moment: datetime, iceberg_type: str, upper: bool) -> str:
     return f"'{moment.replace(tzinfo=None).isoformat()}{zone}'"
 
 
+def _column_type(table: Table, column: str) -> str:
+    """The type of a column; of a column that is gone, the type that it had last: a table that is
+    held at an earlier snapshot has the columns of its time."""
+    schemas = table.schemas()
+    older = (schemas[number] for number in sorted(schemas, reverse=True))
+    for schema in (table.schema(), *older):
+        if column in schema.column_names:
+            return schema.find_field(column).type
+    raise frazil.InvalidError(
+        f"table {table.identifier!r} has no column {column!r}; it has "
+        f"{table.schema().column_names}"
+    )
+
+
 def _window(
     table: Table, column: str, start: datetime | None, end: datetime | None
 ) -> str | None:
     """A row filter for start <= column <= end."""
-    kind = table.schema().find_field(column).type
+    kind = _column_type(table, column)
     parts = []
     if start is not None:
         parts.append(f"{_quoted(column)} >= {_literal(start, kind, upper=False)}")
@@ -253,11 +267,10 @@ class _HistoricalJoin:
         columns = {"t": entities.table.column(entities.timestamp_field)}
         joined = []
         for table, view in zip(tables, self.views):
-            schema = table.schema()
             native = view.native(table)
             keys = {}
             for mine, theirs in view.join_keys.items():
-                kind = schema.find_field(theirs).type
+                kind = _column_type(table, theirs)
                 name = f"{kind}:{mine}"
                 if name not in columns:
                     columns[name] = conform_key(entities.table.column(mine), kind, mine)
@@ -319,13 +332,13 @@ class _HistoricalJoin:
             ).to_arrow()
             made = {mine: rows.column(theirs) for mine, theirs in view.join_keys.items()}
             times = rows.column(view.timestamp_field)
+            if not pa.types.is_timestamp(times.type):
+                times = times.cast(pa.timestamp("us"))
             made[DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL] = conform_column(
-                times if pa.types.is_timestamp(times.type) else times.cast(pa.timestamp("us")),
-                TIMESTAMP,
-                view.timestamp_field,
-            ).cast(TIMESTAMP, safe=False)
+                times, TIMESTAMP, view.timestamp_field
+            )
             parts.append(pa.table(made))
-        spine = pa.concat_tables(parts, promote_options="permissive")
+        spine = pa.concat_tables(_same_unit(parts), promote_options="permissive")
         times = spine.column_names.index(DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL)
         order = [name for i, name in enumerate(spine.column_names) if i != times]
         order.append(DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL)
@@ -334,6 +347,19 @@ class _HistoricalJoin:
             spine.sort_by([(name, "ascending") for name in reversed(order)]).combine_chunks(),
             DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL,
         )
+
+
+def _same_unit(parts: list[pa.Table]) -> list[pa.Table]:
+    """Event times of several views in the finest of their units, so that none is rounded."""
+    name = DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
+    units = {part.schema.field(name).type.unit for part in parts}
+    if len(units) == 1:
+        return parts
+    target = pa.timestamp("ns", "UTC")
+    return [
+        part.set_column(part.column_names.index(name), name, part.column(name).cast(target))
+        for part in parts
+    ]
 
 
 def _numbered(view: View, number: int) -> View:

@@ -199,7 +199,7 @@ class IcebergOnlineStore(OnlineStore):
         rows = opened.rows_of(data, config.entity_key_serialization_version)
         try:
             opened.write(rows)
-        except NoSuchTableError:
+        except NotFoundError:
             # Dropped by another process since it was opened here.
             self._forget(config, table)
             opened = self._created(config, table)
@@ -234,22 +234,33 @@ class IcebergOnlineStore(OnlineStore):
             for key in entity_keys
         ]
         try:
-            opened = self._opened(config, table)
+            rows = self._read(config, table, entity_keys, names)
+        except NotFoundError:
+            # Dropped, and perhaps made again, by another process since it was opened here.
+            self._forget(config, table)
+            rows = self._read(config, table, entity_keys, names)
+        return _results(names, rows, requested_features, settings.key_ttl_seconds)
+
+    def _read(
+        self,
+        config: RepoConfig,
+        view: FeatureView,
+        keys: List[EntityKeyProto],
+        names: list[bytes],
+    ) -> dict[bytes, Any]:
+        settings = _settings(config)
+        try:
+            opened = self._opened(config, view)
         except NoSuchTableError as error:
             raise NoSuchTableError(
-                f"feature view {table.name!r} has no online table yet: run feast apply ({error})"
+                f"feature view {view.name!r} has no online table yet: run feast apply ({error})"
             ) from error
 
         def read() -> dict[bytes, Any]:
             opened.look(settings.max_staleness_ms)
-            return opened.read(entity_keys, names, settings.lookup == "index")
+            return opened.read(keys, names, settings.lookup == "index")
 
-        try:
-            rows = self._bounded(read, settings.read_timeout_ms, table.name, len(names))
-        except NoSuchTableError:
-            self._forget(config, table)
-            raise
-        return _results(names, rows, requested_features, settings.key_ttl_seconds)
+        return self._bounded(read, settings.read_timeout_ms, view.name, len(names))
 
     @staticmethod
     def _bounded(
