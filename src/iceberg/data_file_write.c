@@ -1,13 +1,16 @@
 /*
  * data_file_write.c - see data_file_write.h.
  *
- * One Parquet file is open for each partition that recently had rows. Rows of a batch are grouped
- * by partition; a group that lies together in the batch is written from where it is, others are
- * gathered first. When all open files together hold too much memory, the largest ends its row
- * group early; when too many are open, the one that was used longest ago is closed.
+ * One Parquet file is under way for each partition that recently had rows. Rows of a batch are
+ * grouped by partition; a group that lies together in the batch is written from where it is, others
+ * are gathered first. A file is created in storage only when it has grown past what is held in
+ * memory for it. When all files together hold too much memory, the largest end their row groups
+ * early; when that is not enough, or too many files were created, those that were used longest ago
+ * are closed.
  *
- * Invariants: slots[0, n_slots) are open files; slot_of[p] is the slot of partition p, or -1;
- * every path that may exist in storage is in `paths`, from before it is committed.
+ * Invariants: slots[0, n_slots) are files under way; slot_of[p] is the slot of partition p, or -1;
+ * memory_bytes is the sum of the slots'; every path that may exist in storage is in `paths`, from
+ * before it is committed.
  */
 #include "iceberg/data_file_write.h"
 
@@ -17,14 +20,18 @@
 #include "base/os.h"
 #include "iceberg/arena_list.h"
 #include "iceberg/data_file_metrics.h"
+#include "iceberg/lazy_sink.h"
 #include "iceberg/partition_split.h"
 #include "parquet/parquet_writer.h"
 
 enum {
-  OPEN_FILES_MAX = 256,
+  SLOTS_MAX = 8192,
+  CREATED_MAX = 200,  /* descriptors, or uploads */
+  SLOTS_CALM = 16,    /* more than these give back their scratch memory after each use */
   SLICE_ROWS = 65536, /* between two looks at a file's size */
   GATHER_PARALLEL_VALUES = 65536
 };
+#define HOLD_BYTES ((size_t)4 << 20)
 #define MEMORY_MIN ((int64_t)64 << 20)
 #define ARENA_BYTES_MAX ((size_t)2 << 30)
 
@@ -34,6 +41,9 @@ typedef struct open_file {
   frz_parquet_writer *parquet;
   frz_str path;
   int64_t last_use;
+  size_t memory_bytes;
+  bool is_created; /* in storage */
+  bool has_rows;   /* since its row group was last ended for want of memory */
 } open_file;
 
 struct frz_data_file_writer {
@@ -61,8 +71,11 @@ struct frz_data_file_writer {
 
   frz_partition_split split;
   bool has_split;
-  open_file slots[OPEN_FILES_MAX];
-  size_t n_slots;
+  open_file *slots;
+  size_t n_slots, slots_capacity;
+  size_t n_created;
+  size_t n_named; /* files begun so far */
+  size_t memory_bytes;
   frz_buf slot_of; /* int32_t a partition */
   int64_t clock;
 
@@ -285,6 +298,8 @@ static void drop_slot(frz_data_file_writer *writer, size_t slot)
   open_file *file = &writer->slots[slot];
   frz_parquet_writer_free(file->parquet);
   frz_sink_free(file->sink);
+  writer->memory_bytes -= file->memory_bytes;
+  writer->n_created -= file->is_created;
   *slot_of(writer, file->partition) = -1;
   writer->n_slots--;
   if (slot == writer->n_slots) return;
@@ -312,7 +327,7 @@ static frz_status make_path(frz_data_file_writer *writer, uint32_t partition, fr
     FRZ_TRY_OUT(frz_buf_append_byte(&text, '/', err));
     FRZ_TRY_OUT(frz_buf_append_str(&text, folder, err));
   }
-  FRZ_TRY_OUT(frz_buf_print(&text, err, "/%05zu-%s.parquet", writer->n_paths, writer->uuid));
+  FRZ_TRY_OUT(frz_buf_print(&text, err, "/%05zu-%s.parquet", writer->n_named, writer->uuid));
   *path_out = frz_arena_copy(&writer->arena, frz_buf_str(&text));
   if (path_out->data == NULL) st = frz_fail_nomem(err, "data file path");
 out:
@@ -333,11 +348,14 @@ static frz_status note_path(frz_data_file_writer *writer, frz_str path, frz_erro
 
 static frz_status open_slot(frz_data_file_writer *writer, uint32_t partition, frz_error *err)
 {
-  assert(writer->n_slots < OPEN_FILES_MAX);
   open_file file = {.partition = partition};
+  open_file *slots = frz_arena_list_room(&writer->arena, writer->slots, writer->n_slots,
+                                         &writer->slots_capacity, sizeof *slots);
+  if (slots == NULL) return frz_fail_nomem(err, "data file writer");
+  writer->slots = slots;
   FRZ_TRY(make_path(writer, partition, &file.path, err));
-  FRZ_TRY(note_path(writer, file.path, err));
-  FRZ_TRY(frz_storage_create_file(writer->storage, file.path, false, &file.sink, err));
+  FRZ_TRY(
+      frz_lazy_sink_create(writer->alloc, writer->storage, file.path, HOLD_BYTES, &file.sink, err));
   frz_status st =
       frz_parquet_writer_create(writer->context, writer->written_fields, writer->n_written,
                                 file.sink, &writer->options, &file.parquet, err);
@@ -347,6 +365,7 @@ static frz_status open_slot(frz_data_file_writer *writer, uint32_t partition, fr
   }
   *slot_of(writer, partition) = (int32_t)writer->n_slots;
   writer->slots[writer->n_slots++] = file;
+  writer->n_named++;
   return FRZ_OK;
 }
 
@@ -379,35 +398,68 @@ static frz_status close_slot(frz_data_file_writer *writer, size_t slot, frz_erro
   if (files == NULL) return frz_fail_nomem(err, "data file writer");
   writer->files = files;
   FRZ_TRY(describe(writer, file, &summary, &files[writer->n_files], err));
+  FRZ_TRY(note_path(writer, file->path, err));
   FRZ_TRY(frz_sink_commit(file->sink, err));
   writer->n_files++;
   drop_slot(writer, slot);
   return FRZ_OK;
 }
 
-static frz_status close_oldest(frz_data_file_writer *writer, frz_error *err)
+/* Of the created files, or of all. There is one. */
+static frz_status close_oldest(frz_data_file_writer *writer, bool created, frz_error *err)
 {
-  size_t oldest = 0;
-  for (size_t i = 1; i < writer->n_slots; i++)
-    if (writer->slots[i].last_use < writer->slots[oldest].last_use) oldest = i;
+  size_t oldest = SIZE_MAX;
+  for (size_t i = 0; i < writer->n_slots; i++) {
+    const open_file *file = &writer->slots[i];
+    if (created && !file->is_created) continue;
+    if (oldest == SIZE_MAX || file->last_use < writer->slots[oldest].last_use) oldest = i;
+  }
+  assert(oldest != SIZE_MAX);
   return close_slot(writer, oldest, err);
 }
 
-/* The largest holder ends its row group until all of them fit; an idle writer holds little. */
-static frz_status bound_memory(frz_data_file_writer *writer, frz_error *err)
+/* Look again at what a file costs. */
+static void measure(frz_data_file_writer *writer, open_file *file)
 {
-  for (size_t round = 0; round <= writer->n_slots; round++) {
-    size_t total = 0, most = 0, largest = 0;
-    for (size_t i = 0; i < writer->n_slots; i++) {
-      size_t bytes = frz_parquet_writer_memory(writer->slots[i].parquet);
-      total += bytes;
-      if (bytes > most) {
-        most = bytes;
-        largest = i;
-      }
-    }
-    if (total <= (size_t)writer->memory_max) return FRZ_OK;
-    FRZ_TRY(frz_parquet_writer_flush(writer->slots[largest].parquet, err));
+  writer->memory_bytes -= file->memory_bytes;
+  writer->n_created -= file->is_created;
+  file->memory_bytes = frz_parquet_writer_memory(file->parquet) + frz_lazy_sink_memory(file->sink);
+  file->is_created = frz_lazy_sink_is_open(file->sink);
+  writer->memory_bytes += file->memory_bytes;
+  writer->n_created += file->is_created;
+}
+
+/* Make the file that holds most memory give it up: its row group is ended and, while more files may
+ * be created, moved to storage. */
+static frz_status shrink_largest(frz_data_file_writer *writer, bool *found_out, frz_error *err)
+{
+  bool may_create = writer->n_created < CREATED_MAX;
+  open_file *largest = NULL;
+  for (size_t i = 0; i < writer->n_slots; i++) {
+    open_file *file = &writer->slots[i];
+    bool can_shrink = file->has_rows || (may_create && !file->is_created);
+    if (can_shrink && (largest == NULL || file->memory_bytes > largest->memory_bytes))
+      largest = file;
+  }
+  *found_out = largest != NULL;
+  if (largest == NULL) return FRZ_OK;
+  FRZ_TRY(frz_parquet_writer_flush(largest->parquet, err));
+  if (may_create) FRZ_TRY(frz_lazy_sink_open(largest->sink, err));
+  largest->has_rows = false;
+  measure(writer, largest);
+  return FRZ_OK;
+}
+
+/* Keep memory, files and descriptors below their limits. Slots move: no pointer to one survives. */
+static frz_status settle(frz_data_file_writer *writer, frz_error *err)
+{
+  while (writer->n_slots >= SLOTS_MAX) FRZ_TRY(close_oldest(writer, false, err));
+  while (writer->n_created > CREATED_MAX) FRZ_TRY(close_oldest(writer, true, err));
+  while (writer->n_slots > 0 && writer->memory_bytes > (size_t)writer->memory_max) {
+    bool found;
+    FRZ_TRY(shrink_largest(writer, &found, err));
+    if (!found) FRZ_TRY(close_oldest(writer, false, err));
+    while (writer->n_created > CREATED_MAX) FRZ_TRY(close_oldest(writer, true, err));
   }
   return FRZ_OK;
 }
@@ -419,10 +471,7 @@ static frz_status write_range(frz_data_file_writer *writer, uint32_t partition,
                               const frz_batch *batch, int64_t first, int64_t n, frz_error *err)
 {
   while (n > 0) {
-    if (*slot_of(writer, partition) < 0) {
-      if (writer->n_slots == OPEN_FILES_MAX) FRZ_TRY(close_oldest(writer, err));
-      FRZ_TRY(open_slot(writer, partition, err));
-    }
+    if (*slot_of(writer, partition) < 0) FRZ_TRY(open_slot(writer, partition, err));
     size_t slot = (size_t)*slot_of(writer, partition);
     open_file *file = &writer->slots[slot];
     file->last_use = ++writer->clock;
@@ -430,8 +479,14 @@ static frz_status write_range(frz_data_file_writer *writer, uint32_t partition,
     FRZ_TRY(frz_parquet_writer_write_rows(file->parquet, batch, first, piece, err));
     first += piece;
     n -= piece;
-    if (frz_parquet_writer_bytes(file->parquet) >= writer->target_bytes)
+    if (frz_parquet_writer_bytes(file->parquet) >= writer->target_bytes) {
       FRZ_TRY(close_slot(writer, slot, err));
+    } else {
+      file->has_rows = true;
+      if (writer->n_slots > SLOTS_CALM) frz_parquet_writer_relax(file->parquet);
+      measure(writer, file);
+    }
+    FRZ_TRY(settle(writer, err));
   }
   return FRZ_OK;
 }
@@ -565,7 +620,6 @@ frz_status frz_data_file_writer_write(frz_data_file_writer *writer, const frz_ba
     return frz_fail(err, FRZ_ERR_INVALID, "data file writer: used after it failed or finished");
   frz_status st = frz_context_poll(writer->context, err);
   if (st == FRZ_OK) st = write_batch(writer, batch, err);
-  if (st == FRZ_OK) st = bound_memory(writer, err);
   if (st != FRZ_OK) writer->failed = true;
   return st;
 }
@@ -575,7 +629,7 @@ frz_status frz_data_file_writer_write(frz_data_file_writer *writer, const frz_ba
 static frz_status finish(frz_data_file_writer *writer, frz_arena *arena,
                          const frz_data_file **files_out, size_t *n_files_out, frz_error *err)
 {
-  while (writer->n_slots > 0) FRZ_TRY(close_oldest(writer, err));
+  while (writer->n_slots > 0) FRZ_TRY(close_oldest(writer, false, err));
   frz_data_file *files = frz_arena_array(arena, writer->n_files, sizeof *files);
   if (files == NULL) return frz_fail_nomem(err, "data files");
   for (size_t i = 0; i < writer->n_files; i++)

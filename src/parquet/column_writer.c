@@ -72,6 +72,11 @@ static void list_bufs(frz_column_writer *column, frz_buf *bufs_out[COLUMN_BUFS])
   memcpy(bufs_out, bufs, sizeof bufs);
 }
 
+static size_t bounds_memory(const frz_value_bounds *bounds)
+{
+  return bounds->min_bytes.capacity + bounds->max_bytes.capacity;
+}
+
 size_t frz_column_writer_memory(const frz_column_writer *column)
 {
   const frz_column_writer *c = column;
@@ -85,7 +90,18 @@ size_t frz_column_writer_memory(const frz_column_writer *column)
                  c->bound_bytes.capacity + c->dictionary.entries.capacity +
                  c->dictionary.starts.capacity + c->dictionary.stamps.capacity +
                  c->dictionary.n_slots * sizeof *c->dictionary.slots;
-  return levels + page + chunk;
+  size_t bounds = bounds_memory(&c->page_bounds) + bounds_memory(&c->chunk_bounds) +
+                  bounds_memory(&c->file_bounds);
+  return levels + page + chunk + bounds;
+}
+
+void frz_column_writer_relax(frz_column_writer *column)
+{
+  frz_buf_dispose(&column->scratch[0]);
+  frz_buf_dispose(&column->scratch[1]);
+  frz_buf_dispose(&column->body);
+  frz_buf_dispose(&column->compressed);
+  frz_level_builder_dispose(&column->levels);
 }
 
 void frz_column_writer_trim(frz_column_writer *column)
@@ -96,6 +112,8 @@ void frz_column_writer_trim(frz_column_writer *column)
   for (size_t i = 0; i < COLUMN_BUFS; i++) frz_buf_dispose(bufs[i]);
   frz_level_builder_dispose(&column->levels);
   frz_dictionary_dispose(&column->dictionary);
+  frz_value_bounds_dispose(&column->page_bounds);
+  frz_value_bounds_dispose(&column->chunk_bounds);
 }
 
 void frz_column_writer_dispose(frz_column_writer *column)

@@ -81,6 +81,9 @@ size_t frz_column_writer_held(const frz_column_writer *column);
 /** Memory that is occupied. */
 size_t frz_column_writer_memory(const frz_column_writer *column);
 
+/** Give back the scratch memory; the page and the chunk stay. */
+void frz_column_writer_relax(frz_column_writer *column);
+
 /** Give back all memory but the file's bounds; only between two chunks. */
 void frz_column_writer_trim(frz_column_writer *column);
 

@@ -322,6 +322,11 @@ size_t frz_parquet_writer_memory(const frz_parquet_writer *writer)
   return bytes;
 }
 
+void frz_parquet_writer_relax(frz_parquet_writer *writer)
+{
+  for (size_t i = 0; i < writer->n_columns; i++) frz_column_writer_relax(&writer->columns[i]);
+}
+
 frz_status frz_parquet_writer_flush(frz_parquet_writer *writer, frz_error *err)
 {
   FRZ_TRY(check_open(writer, err));

@@ -71,6 +71,9 @@ size_t frz_parquet_writer_memory(const frz_parquet_writer *writer);
 /** End the row group now and give back its memory: for those who hold many writers open. */
 frz_status frz_parquet_writer_flush(frz_parquet_writer *writer, frz_error *err) FRZ_MUST_CHECK;
 
+/** Give back what is not needed until the next rows come; it will be allocated again. */
+void frz_parquet_writer_relax(frz_parquet_writer *writer);
+
 /** Bytes written and held so far: when to start another file. */
 int64_t frz_parquet_writer_bytes(const frz_parquet_writer *writer);
 
