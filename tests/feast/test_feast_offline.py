@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import T0, driver_rows, reference_join
+from feast_repo import T0, driver_rows, reference_join
 from feast import Entity, FeatureService, FeatureView, Field, RequestSource
 from feast.errors import FeastEntityDFMissingColumnsError, SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.offline_store import RetrievalJob

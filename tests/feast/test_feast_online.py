@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pandas as pd
 import pytest
-from conftest import T0, driver_rows
+from feast_repo import T0, driver_rows
 from feast import Entity, FeatureService, FeatureView, Field, PushSource
 from feast.data_source import PushMode
 from feast.feature_logging import LoggingConfig

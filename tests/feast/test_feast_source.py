@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import T0, driver_rows
+from feast_repo import T0, driver_rows
 from feast.credentials import ConnectionRef
 from feast.data_source import DataSource
 from feast.errors import DataSourceNotFoundException
