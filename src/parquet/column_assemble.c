@@ -2,14 +2,15 @@
  * column_assemble.c - validity and offsets of nested columns from the levels of one leaf below.
  *
  * Every leaf below a struct or list repeats the levels of what is above it, so one leaf's are
- * enough; that the others agree is checked by the number of their slots. One pass over the levels
- * for each node, from the leaves up.
+ * enough to build it. Inside of lists the others must agree with it, or values would be paired with
+ * the wrong neighbours. One pass over the levels for each node, from the leaves up.
  *
  * Source: the record shredding of Dremel, as apache/parquet-format's README describes it.
  */
 #include "parquet/column_assemble.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "arrow/column_parts.h"
 #include "parquet/metadata_parts.h"
@@ -68,14 +69,69 @@ static frz_status fail_rows(const frz_parquet_shape *shape, int64_t rows, int64_
                   (long long)rows, (long long)wanted);
 }
 
+/* An entry that goes on with a list which is null, empty, or not there. */
+static frz_status fail_levels(const frz_parquet_shape *shape, size_t entry, frz_error *err)
+{
+  char path[FRZ_PARQUET_PATH_BYTES];
+  frz_parquet_node_path(shape->node, path);
+  return frz_fail(err, FRZ_ERR_CORRUPT, "column '%s': level %zu of the batch goes on with no list",
+                  path, entry);
+}
+
+/* The next entry from `*at` on that starts a slot of the shape or of one above; n at the end. */
+static size_t next_entry(const frz_kept_levels *levels, size_t at, int32_t slot_rep)
+{
+  while (at < levels->n && levels->rep[at] > slot_rep) at++;
+  return at;
+}
+
+/* Do two leaves below a struct inside of a list tell the same about it and all above it? */
+static bool levels_agree(const frz_parquet_shape *shape, const frz_kept_levels *a,
+                         const frz_kept_levels *b)
+{
+  if (a->n == b->n &&
+      (a->n == 0 || (memcmp(a->rep, b->rep, a->n) == 0 && memcmp(a->def, b->def, a->n) == 0)))
+    return true;
+  size_t i = next_entry(a, 0, shape->slot_rep);
+  size_t j = next_entry(b, 0, shape->slot_rep);
+  while (i < a->n && j < b->n) {
+    int32_t a_def = a->def[i] < shape->present_def ? a->def[i] : shape->present_def;
+    int32_t b_def = b->def[j] < shape->present_def ? b->def[j] : shape->present_def;
+    if (a->rep[i] != b->rep[j] || a_def != b_def) return false;
+    i = next_entry(a, i + 1, shape->slot_rep);
+    j = next_entry(b, j + 1, shape->slot_rep);
+  }
+  return i == a->n && j == b->n;
+}
+
+static frz_status check_siblings(const frz_parquet_shape *shape, frz_levels_of levels_of, void *ctx,
+                                 frz_error *err)
+{
+  const frz_parquet_node *first = frz_shape_first_leaf(shape);
+  frz_kept_levels first_levels = levels_of(ctx, first->leaf_index);
+  for (size_t i = 1; i < shape->n_children; i++) {
+    const frz_parquet_node *leaf = frz_shape_first_leaf(&shape->children[i]);
+    frz_kept_levels levels = levels_of(ctx, leaf->leaf_index);
+    if (levels_agree(shape, &first_levels, &levels)) continue;
+    char paths[2][FRZ_PARQUET_PATH_BYTES];
+    frz_parquet_node_path(first, paths[0]);
+    frz_parquet_node_path(leaf, paths[1]);
+    return frz_fail(err, FRZ_ERR_CORRUPT, "columns '%s' and '%s' have different lists", paths[0],
+                    paths[1]);
+  }
+  return FRZ_OK;
+}
+
 static frz_status assemble_struct(const frz_parquet_shape *shape, frz_column *column,
-                                  const frz_kept_levels *levels, frz_error *err)
+                                  frz_levels_of levels_of, void *ctx, frz_error *err)
 {
   int64_t n_rows = column->children[0].n_rows;
   if (frz_shape_needs_levels(shape)) {
-    n_rows = count_slots(shape, levels);
-    FRZ_TRY(set_validity(shape, levels, column, n_rows, err));
+    frz_kept_levels levels = levels_of(ctx, frz_shape_first_leaf(shape)->leaf_index);
+    n_rows = count_slots(shape, &levels);
+    FRZ_TRY(set_validity(shape, &levels, column, n_rows, err));
   }
+  if (shape->slot_rep > 0) FRZ_TRY(check_siblings(shape, levels_of, ctx, err));
   for (size_t i = 0; i < column->n_children; i++)
     if (column->children[i].n_rows != n_rows)
       return fail_rows(&shape->children[i], column->children[i].n_rows, n_rows, err);
@@ -93,14 +149,20 @@ static frz_status assemble_list(const frz_parquet_shape *shape, frz_column *colu
   FRZ_TRY(frz_column_add_offsets(column, n_rows, &ends, err));
   int64_t slot = -1;
   int64_t n_items = 0;
+  bool is_open = false; /* the newest slot has an item, which others may follow */
   for (size_t i = 0; i < levels->n; i++) {
-    if (has_slot(shape, levels, i)) {
-      slot++;
-      ends[slot] = (int32_t)n_items;
-    }
     int32_t rep = levels->rep != NULL ? levels->rep[i] : 0;
-    if (rep > shape->item_rep || levels->def[i] < shape->item_def) continue;
-    if (slot < 0 || n_items == INT32_MAX) return fail_rows(shape, n_items, 0, err);
+    bool is_item = levels->def[i] >= shape->item_def;
+    if (rep <= shape->slot_rep) {
+      is_open = is_item;
+      if (levels->def[i] >= shape->slot_def) ends[++slot] = (int32_t)n_items;
+    } else if (rep > shape->item_rep) {
+      continue; /* deeper: the same item goes on */
+    } else if (!is_item || !is_open) {
+      return fail_levels(shape, i, err);
+    }
+    if (!is_item) continue;
+    if (n_items == INT32_MAX) return fail_rows(shape, n_items, INT32_MAX, err);
     ends[slot] = (int32_t)++n_items;
   }
   column->n_rows = n_rows;
@@ -116,9 +178,7 @@ frz_status frz_column_assemble(const frz_parquet_shape *shape, frz_column *colum
   assert(column->n_children == shape->n_children && column->n_rows == 0);
   for (size_t i = 0; i < shape->n_children; i++)
     FRZ_TRY(frz_column_assemble(&shape->children[i], &column->children[i], levels_of, ctx, err));
-  frz_kept_levels levels = {NULL, NULL, 0};
-  if (frz_shape_needs_levels(shape))
-    levels = levels_of(ctx, frz_shape_first_leaf(shape)->leaf_index);
-  if (shape->kind == FRZ_SHAPE_STRUCT) return assemble_struct(shape, column, &levels, err);
+  if (shape->kind == FRZ_SHAPE_STRUCT) return assemble_struct(shape, column, levels_of, ctx, err);
+  frz_kept_levels levels = levels_of(ctx, frz_shape_first_leaf(shape)->leaf_index);
   return assemble_list(shape, column, &levels, err);
 }

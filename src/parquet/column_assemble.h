@@ -17,7 +17,8 @@ typedef struct frz_kept_levels {
 /** Finds the levels of a leaf by its index. */
 typedef frz_kept_levels (*frz_levels_of)(void *ctx, int32_t leaf_index);
 
-/** Must the levels of the shape's first leaf be kept? Some shape above it depends on them. */
+/** Must the levels of the shape's first leaf be kept, to build the shape? Those of every leaf below
+ * a list must be, to be compared. */
 bool frz_shape_needs_levels(const frz_parquet_shape *shape);
 
 /** The leaf whose levels stand for the shape. */

@@ -123,9 +123,10 @@ static frz_status make_leaves(frz_parquet_reader *reader, const frz_parquet_shap
     }
     return FRZ_OK;
   }
+  bool keeps = is_kept || shape->node->max_repetition_level > 0;
   reader->leaf_slots[shape->node->leaf_index] = (int32_t)reader->n_leaves;
   return frz_leaf_reader_init(&reader->leaves[reader->n_leaves++], shape->node, shape->field->type,
-                              shape->slot_def, is_kept, reader->file->source, reader->alloc, err);
+                              shape->slot_def, keeps, reader->file->source, reader->alloc, err);
 }
 
 static frz_status make_reader(frz_parquet_reader *reader, const frz_parquet_read_options *options,
