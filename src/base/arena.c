@@ -2,7 +2,7 @@
  * arena.c - bump allocation in chunks that double up to 1 MiB.
  *
  * Invariants: `next` points into the newest chunk or is NULL; `left_bytes` is what remains
- * there; `used_bytes` is the sum of all chunks and never passes `max_bytes` plus one header.
+ * there; `used_bytes` is the sum of all chunks and passes `max_bytes` by less than one chunk.
  * With FRZ_DEBUG_ARENA each push is an allocation of its own, so that AddressSanitizer sees
  * an overrun between neighbours.
  */

@@ -20,7 +20,7 @@
 
 #include "base/os.h"
 
-enum { THREADS_MAX = 256, POLL_INTERVAL_US = 50000 };
+enum { THREADS_MAX = 256, POLL_INTERVAL_US = 50000, RESETTING = -1 };
 
 struct frz_context {
   frz_context_options options;
@@ -34,7 +34,7 @@ struct frz_context {
   pthread_cond_t wake;
   pthread_t threads[THREADS_MAX];
   int32_t n_running;
-  int32_t pool_process_id;
+  atomic_int pool_process_id; /* RESETTING while a child forgets its parent's threads */
   bool stopping;
   frz_task *queue_head;
   frz_task *queue_tail;
@@ -195,20 +195,42 @@ static void *pool_thread(void *arg)
   return NULL;
 }
 
+/* In a child the first to come sets the pool up anew; others that come meanwhile wait for it. */
 static void forget_parent(frz_context *context)
 {
-  pthread_mutex_init(&context->lock, NULL);
-  pthread_cond_init(&context->wake, NULL);
-  context->n_running = 0;
-  context->queue_head = NULL;
-  context->queue_tail = NULL;
-  context->pool_process_id = frz_os_process_id();
+  int process_id = frz_os_process_id();
+  int seen = atomic_load(&context->pool_process_id);
+  while (seen != process_id) {
+    if (seen != RESETTING &&
+        atomic_compare_exchange_strong(&context->pool_process_id, &seen, RESETTING)) {
+      pthread_mutex_init(&context->lock, NULL);
+      pthread_cond_init(&context->wake, NULL);
+      context->n_running = 0;
+      context->queue_head = NULL;
+      context->queue_tail = NULL;
+      atomic_store(&context->pool_process_id, process_id);
+    }
+    seen = atomic_load(&context->pool_process_id);
+  }
+}
+
+/* Is this one of the pool's threads, which must not ask the interrupt callback? */
+static bool on_pool_thread(frz_context *context)
+{
+  forget_parent(context);
+  pthread_t self = pthread_self();
+  bool found = false;
+  pthread_mutex_lock(&context->lock);
+  for (int32_t i = 0; i < context->n_running && !found; i++)
+    found = pthread_equal(context->threads[i], self) != 0;
+  pthread_mutex_unlock(&context->lock);
+  return found;
 }
 
 bool frz_pool_submit(frz_context *context, frz_task *task)
 {
   if (context->options.n_threads <= 1) return false;
-  if (context->pool_process_id != frz_os_process_id()) forget_parent(context);
+  forget_parent(context);
   pthread_mutex_lock(&context->lock);
   /* The caller's own thread is one of n_threads. */
   while (context->n_running < context->options.n_threads - 1) {
@@ -264,15 +286,15 @@ typedef struct loop {
   frz_error error;
 } loop;
 
-static void loop_run(loop *self, bool calling_thread)
+static void loop_run(loop *self, bool may_poll)
 {
   for (;;) {
     if (atomic_load_explicit(&self->failed, memory_order_relaxed)) return;
     size_t i = atomic_fetch_add(&self->next, 1);
     if (i >= self->n) return;
     frz_error error = {0};
-    frz_status st = calling_thread ? frz_context_poll(self->context, &error)
-                                   : frz_context_check(self->context, &error);
+    frz_status st = may_poll ? frz_context_poll(self->context, &error)
+                             : frz_context_check(self->context, &error);
     if (st == FRZ_OK) st = self->body(self->arg, i, &error);
     if (st == FRZ_OK) continue;
     pthread_mutex_lock(&self->lock);
@@ -323,7 +345,7 @@ frz_status frz_parallel_for(frz_context *context, size_t n,
     }
     n_submitted++;
   }
-  loop_run(&self, true);
+  loop_run(&self, !on_pool_thread(context));
   /* Inside a pool thread nobody else may be free to start what is still queued: take it back. */
   for (size_t i = 0; i < n_submitted; i++) {
     if (!frz_pool_withdraw(context, &tasks[i])) continue;
