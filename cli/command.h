@@ -35,6 +35,7 @@ typedef struct command_line {
   int64_t snapshot_id;
   int64_t as_of_ms;
   int64_t limit;
+  uint32_t used; /* a bit for each option that was given */
   output_format format;
   bool has_format;
   bool json;
@@ -53,11 +54,20 @@ typedef struct session {
 /** Parse argv; on a mistake prints what is wrong to stderr and returns false. */
 bool command_line_parse(int argc, char **argv, command_line *line_out);
 
+/** SIGINT or SIGTERM has come. */
+bool interrupted(void);
+
 /** Print the error of a failed call and return the exit code for it. */
 int report(const frz_error *err);
 
 /** Print a mistake in the usage and return EXIT_USAGE. */
 int report_usage(const char *format, ...) FRZ_PRINTF(1, 2);
+
+/** A path, not a name in the catalog: it has a slash. */
+bool is_path(const char *identifier);
+
+/** A path or a dotted name; else prints what is wrong. */
+bool is_table_name(const char *identifier);
 
 /** Load the table that `identifier` names: in the catalog, or by path where it has a slash. */
 frz_status load_table(const session *run, const char *identifier, frz_table **table_out,

@@ -2,11 +2,15 @@
  * csv_input.c - read a CSV file into Arrow batches.
  *
  * A first pass finds the types of columns that no table gives one; a second reads the rows. A batch
- * is built in plain growable buffers, one set a column, which its ArrowArray then owns.
+ * is built in plain growable buffers, one set a column, which its ArrowArray then owns. A type is
+ * found only where it keeps every value exactly: whole numbers that a long or double would change
+ * make a column of strings.
  */
 #include "csv_input.h"
 
 #include <errno.h>
+#include <float.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +18,15 @@
 #include "csv_values.h"
 #include "text_output.h"
 
-enum { BATCH_ROWS = 65536, COLUMNS_LIMIT = 4096 };
+enum {
+  BATCH_ROWS = 65536,
+  BATCH_BYTES = 64 << 20, /* of field text; a batch ends with the row that passes it */
+  COLUMNS_LIMIT = 4096,
+  FIELD_BYTES_LIMIT = 16 << 20
+};
+
+/* Every whole number up to this one is a double. */
+static const int64_t exact_limit = INT64_C(1) << 53;
 
 typedef enum value_type {
   TYPE_BOOLEAN,
@@ -37,6 +49,7 @@ typedef struct column_build {
   value_type type;
   bool is_given; /* by the table */
   bool seen;     /* a value, while types are found */
+  bool wide;     /* a whole number that a double may change, while types are found */
   text validity; /* a byte a row while built */
   text values;
   text offsets;
@@ -45,7 +58,9 @@ typedef struct column_build {
 typedef struct csv_file {
   FILE *file;
   char *path;
-  int64_t line;
+  int64_t line;     /* where the next byte is */
+  int64_t row_line; /* where the row began */
+  size_t batch_bytes;
   column_build *columns;
   size_t n_columns;
   text field;
@@ -84,62 +99,136 @@ static void csv_free(csv_file *csv)
 
 typedef enum field_end { END_COMMA, END_LINE, END_FILE } field_end;
 
-/* Read one field into csv->field, NUL-terminated. */
+static frz_status fail_read(const csv_file *csv, frz_error *err)
+{
+  if (interrupted()) return fail(err, FRZ_ERR_CANCELLED, "%s: interrupted", csv->path);
+  return fail(err, FRZ_ERR_IO, "%s: line %lld: %s", csv->path, (long long)csv->line,
+              strerror(errno));
+}
+
+static frz_status append_byte(csv_file *csv, int c, int64_t first_line, frz_error *err)
+{
+  if (csv->field.size == FIELD_BYTES_LIMIT)
+    return fail(err, FRZ_ERR_LIMIT, "%s: line %lld: a field is longer than %d MiB%s", csv->path,
+                (long long)first_line, FIELD_BYTES_LIMIT >> 20,
+                csv->field_quoted ? "; is its quote closed?" : "");
+  char byte = (char)c;
+  text_append(&csv->field, &byte, 1);
+  return FRZ_OK;
+}
+
+/* After an opening quote: read up to the closing one and past it. */
+static frz_status read_quoted(csv_file *csv, frz_error *err)
+{
+  int64_t first_line = csv->line;
+  for (;;) {
+    int c = getc_unlocked(csv->file);
+    if (c == EOF && ferror(csv->file)) return fail_read(csv, err);
+    if (c == EOF)
+      return fail(err, FRZ_ERR_CORRUPT, "%s: line %lld: a quote is not closed", csv->path,
+                  (long long)first_line);
+    if (c == '\n') csv->line++;
+    if (c == '"') {
+      int next = getc_unlocked(csv->file);
+      if (next != '"') {
+        if (next != EOF) ungetc(next, csv->file);
+        return FRZ_OK;
+      }
+    }
+    frz_status st = append_byte(csv, c, first_line, err);
+    if (st != FRZ_OK) return st;
+  }
+}
+
+/* The next byte outside quotes; the CR of a CR LF is passed over. */
+static int next_plain(csv_file *csv)
+{
+  int c = getc_unlocked(csv->file);
+  if (c != '\r') return c;
+  int next = getc_unlocked(csv->file);
+  if (next == '\n' || next == EOF) return next;
+  ungetc(next, csv->file);
+  return c;
+}
+
+/* Read one field into csv->field, NUL-terminated. A quote inside an unquoted field is itself. */
 static frz_status read_field(csv_file *csv, field_end *end_out, frz_error *err)
 {
   csv->field.size = 0;
   csv->field_quoted = false;
-  int64_t first_line = csv->line;
-  bool inside = false;
   for (;;) {
-    int c = getc_unlocked(csv->file);
-    if (c == EOF && ferror(csv->file))
-      return fail(err, FRZ_ERR_IO, "%s: %s", csv->path, strerror(errno));
-    if (c == EOF && inside)
-      return fail(err, FRZ_ERR_CORRUPT, "%s: line %lld: a quote is not closed", csv->path,
-                  (long long)first_line);
-    if (inside && c != '"') {
-      if (c == '\n') csv->line++;
-    } else if (inside) {
-      int next = getc_unlocked(csv->file);
-      if (next != '"') {
-        inside = false;
-        if (next != EOF) ungetc(next, csv->file);
-        continue;
-      }
-    } else if (c == '"' && csv->field.size == 0 && !csv->field_quoted) {
-      inside = true;
-      csv->field_quoted = true;
-      continue;
-    } else if (c == '\r')
-      continue;
-    else if (c == ',' || c == '\n' || c == EOF) {
+    int c = next_plain(csv);
+    frz_status st = FRZ_OK;
+    if (c == EOF && ferror(csv->file)) return fail_read(csv, err);
+    if (c == ',' || c == '\n' || c == EOF) {
       *end_out = c == ',' ? END_COMMA : c == '\n' ? END_LINE : END_FILE;
       if (c == '\n') csv->line++;
       text_append(&csv->field, "", 1);
       csv->field.size--;
       return FRZ_OK;
     }
-    char byte = (char)c;
-    text_append(&csv->field, &byte, 1);
+    if (csv->field_quoted)
+      st = fail(err, FRZ_ERR_CORRUPT,
+                "%s: line %lld: text after a closing quote; a quote inside quotes is doubled",
+                csv->path, (long long)csv->line);
+    else if (c == '"' && csv->field.size == 0) {
+      csv->field_quoted = true;
+      st = read_quoted(csv, err);
+    } else
+      st = append_byte(csv, c, csv->line, err);
+    if (st != FRZ_OK) return st;
   }
+}
+
+/* The name of the next column, from csv->field. */
+static frz_status add_column(csv_file *csv, frz_error *err)
+{
+  size_t n = csv->n_columns + 1;
+  if (csv->n_columns == COLUMNS_LIMIT)
+    return fail(err, FRZ_ERR_LIMIT, "%s: more than %d columns", csv->path, COLUMNS_LIMIT);
+  if (csv->field.size == 0)
+    return fail(err, FRZ_ERR_INVALID, "%s: line 1: column %zu has no name", csv->path, n);
+  if (!csv_is_text(csv->field.data, csv->field.size))
+    return fail(err, FRZ_ERR_INVALID, "%s: line 1: the name of column %zu is not UTF-8 text",
+                csv->path, n);
+  if (strchr(csv->field.data, '\r') != NULL)
+    return fail(
+        err, FRZ_ERR_INVALID,
+        "%s: line 1: the name of column %zu has a carriage return; lines end by LF or CR LF",
+        csv->path, n);
+  for (size_t i = 0; i < csv->n_columns; i++)
+    if (strcmp(csv->columns[i].name, csv->field.data) == 0)
+      return fail(err, FRZ_ERR_INVALID, "%s: line 1: columns %zu and %zu are both named '%.100s'",
+                  csv->path, i + 1, n, csv->field.data);
+  char *name = strdup(csv->field.data);
+  if (name == NULL) return fail(err, FRZ_ERR_NOMEM, "out of memory: %s", csv->path);
+  csv->columns[csv->n_columns++] = (column_build){.name = name, .type = TYPE_STRING};
+  return FRZ_OK;
+}
+
+/* A byte order mark is no part of the first name. */
+static void skip_byte_order_mark(csv_file *csv)
+{
+  char mark[3];
+  if (fread(mark, 1, 3, csv->file) != 3 || memcmp(mark, "\xEF\xBB\xBF", 3) != 0) rewind(csv->file);
 }
 
 static frz_status read_header(csv_file *csv, frz_error *err)
 {
   csv->columns = calloc(COLUMNS_LIMIT, sizeof *csv->columns);
   if (csv->columns == NULL) return fail(err, FRZ_ERR_NOMEM, "out of memory: %s", csv->path);
+  if (fseek(csv->file, 0, SEEK_SET) != 0)
+    return fail(err, FRZ_ERR_IO, "%s: cannot be read twice; save it as a file first", csv->path);
+  skip_byte_order_mark(csv);
   for (field_end end = END_COMMA; end == END_COMMA;) {
     frz_status st = read_field(csv, &end, err);
     if (st != FRZ_OK) return st;
-    if (csv->n_columns == COLUMNS_LIMIT)
-      return fail(err, FRZ_ERR_LIMIT, "%s: more than %d columns", csv->path, COLUMNS_LIMIT);
-    if (csv->field.size == 0)
-      return fail(err, FRZ_ERR_INVALID, "%s: line 1: column %zu has no name", csv->path,
-                  csv->n_columns + 1);
-    char *name = strdup(csv->field.data);
-    if (name == NULL) return fail(err, FRZ_ERR_NOMEM, "out of memory: %s", csv->path);
-    csv->columns[csv->n_columns++] = (column_build){.name = name, .type = TYPE_STRING};
+    if (end == END_FILE && csv->n_columns == 0 && csv->field.size == 0)
+      return fail(err, FRZ_ERR_INVALID,
+                  "%s: the file is empty; a first line with the column names is expected",
+                  csv->path);
+    st = add_column(csv, err);
+    if (st != FRZ_OK) return st;
   }
   return FRZ_OK;
 }
@@ -149,22 +238,30 @@ static frz_status read_row(csv_file *csv,
                            frz_status (*take)(csv_file *csv, column_build *column, frz_error *err),
                            bool *more_out, frz_error *err)
 {
-  int64_t line = csv->line;
+  if (interrupted()) return fail(err, FRZ_ERR_CANCELLED, "%s: interrupted", csv->path);
+  csv->row_line = csv->line;
   field_end end = END_COMMA;
   size_t n = 0;
-  for (; end == END_COMMA; n++) {
+  while (end == END_COMMA) {
     frz_status st = read_field(csv, &end, err);
     if (st != FRZ_OK) return st;
-    if (n == 0 && end == END_FILE && csv->field.size == 0 && !csv->field_quoted) {
+    bool blank = n == 0 && end != END_COMMA && csv->field.size == 0 && !csv->field_quoted;
+    if (blank && end == END_FILE) {
       *more_out = false;
       return FRZ_OK;
     }
+    if (blank && csv->n_columns > 1) { /* of one column it is a null */
+      csv->row_line = csv->line;
+      end = END_COMMA;
+      continue;
+    }
     if (n < csv->n_columns) st = take(csv, &csv->columns[n], err);
     if (st != FRZ_OK) return st;
+    n++;
   }
   if (n != csv->n_columns)
-    return fail(err, FRZ_ERR_CORRUPT, "%s: line %lld has %zu fields, the header %zu", csv->path,
-                (long long)line, n, csv->n_columns);
+    return fail(err, FRZ_ERR_CORRUPT, "%s: line %lld: %zu fields, but the header has %zu",
+                csv->path, (long long)csv->row_line, n, csv->n_columns);
   *more_out = true;
   return FRZ_OK;
 }
@@ -188,6 +285,8 @@ static bool fits(const char *value, value_type type)
     return csv_parse_long(value, &integer) && integer >= INT32_MIN && integer <= INT32_MAX;
   case TYPE_LONG: return csv_parse_long(value, &integer);
   case TYPE_FLOAT:
+    return csv_parse_double(value, &number) &&
+           !(isfinite(number) && fabs(number) > (double)FLT_MAX);
   case TYPE_DOUBLE: return csv_parse_double(value, &number);
   case TYPE_DATE: return csv_parse_date(value, &days);
   case TYPE_TIMESTAMPTZ: return csv_parse_timestamp(value, &integer, &flag) && flag;
@@ -197,25 +296,44 @@ static bool fits(const char *value, value_type type)
   return false;
 }
 
+/* A whole number that a double may not hold exactly. */
+static bool is_wide_integer(const char *value)
+{
+  int64_t integer;
+  if (!csv_is_integer(value)) return false;
+  return !csv_parse_long(value, &integer) || integer > exact_limit || integer < -exact_limit;
+}
+
 static value_type narrowest(const char *value)
 {
   static const value_type tried[] = {TYPE_BOOLEAN, TYPE_LONG,        TYPE_DOUBLE,
                                      TYPE_DATE,    TYPE_TIMESTAMPTZ, TYPE_TIMESTAMP};
   for (size_t i = 0; i < sizeof tried / sizeof tried[0]; i++)
-    if (fits(value, tried[i])) return tried[i];
+    if (fits(value, tried[i]) && !(tried[i] == TYPE_DOUBLE && is_wide_integer(value)))
+      return tried[i];
   return TYPE_STRING;
 }
 
-/* Widen the column's type until it holds this value too. */
+/* The narrowest type for what the column has held so far and this value too. */
+static value_type widened(const column_build *column, const char *value)
+{
+  if (column->type == TYPE_LONG && fits(value, TYPE_LONG)) return TYPE_LONG;
+  if (column->type == TYPE_LONG || column->type == TYPE_DOUBLE)
+    return !column->wide && fits(value, TYPE_DOUBLE) ? TYPE_DOUBLE : TYPE_STRING;
+  return fits(value, column->type) ? column->type : TYPE_STRING;
+}
+
 static frz_status find_type(csv_file *csv, column_build *column, frz_error *err)
 {
   (void)err;
   if (column->is_given || is_null_field(csv)) return FRZ_OK;
-  if (!column->seen)
-    column->type = narrowest(csv->field.data);
-  else if (!fits(csv->field.data, column->type))
-    column->type =
-        column->type == TYPE_LONG && fits(csv->field.data, TYPE_DOUBLE) ? TYPE_DOUBLE : TYPE_STRING;
+  const char *value = csv->field.data;
+  if (strlen(value) != csv->field.size) /* NUL is in no number */
+    column->type = TYPE_STRING;
+  else if (!column->seen || column->type != TYPE_STRING) {
+    column->wide = column->wide || is_wide_integer(value);
+    column->type = column->seen ? widened(column, value) : narrowest(value);
+  }
   column->seen = true;
   return FRZ_OK;
 }
@@ -231,8 +349,9 @@ static frz_status take_table_types(csv_file *csv, const struct ArrowSchema *sche
       if (t > TYPE_STRING) {
         text type = {0};
         text_append_type(&type, field);
-        fail(err, FRZ_ERR_UNSUPPORTED, "%s: column '%s' has type %.*s, which CSV cannot hold",
-             csv->path, field->name, (int)type.size, type.data);
+        fail(err, FRZ_ERR_UNSUPPORTED,
+             "%s: column '%s' has type %.*s, which import takes from Parquet only", csv->path,
+             field->name, (int)type.size, type.data);
         text_free(&type);
         return FRZ_ERR_UNSUPPORTED;
       }
@@ -249,14 +368,16 @@ static frz_status find_types(csv_file *csv, frz_error *err)
   for (size_t c = 0; c < csv->n_columns; c++) all_given = all_given && csv->columns[c].is_given;
   if (all_given) return FRZ_OK;
   long start = ftell(csv->file);
+  int64_t start_line = csv->line;
   bool more = true;
-  while (more) {
+  for (int64_t n = 1; more; n++) {
     frz_status st = read_row(csv, find_type, &more, err);
     if (st != FRZ_OK) return st;
+    if (n % BATCH_ROWS == 0) show_progress("%lld rows looked at for their types", (long long)n);
   }
   if (start < 0 || fseek(csv->file, start, SEEK_SET) != 0)
     return fail(err, FRZ_ERR_IO, "%s: %s", csv->path, strerror(errno));
-  csv->line = 2;
+  csv->line = start_line;
   return FRZ_OK;
 }
 
@@ -274,6 +395,7 @@ static bool append_present(column_build *column, const char *value, size_t size)
   int64_t integer = 0;
   double number = 0;
   if (!fits(value, column->type)) return false;
+  if (column->type != TYPE_STRING && strlen(value) != size) return false;
   switch (column->type) {
   case TYPE_BOOLEAN:
     csv_parse_boolean(value, &flag);
@@ -330,15 +452,19 @@ static frz_status take_value(csv_file *csv, column_build *column, frz_error *err
   bool null = is_null_field(csv);
   char present = !null;
   text_append(&column->validity, &present, 1);
+  csv->batch_bytes += csv->field.size;
   if (null)
     text_append(&column->values, zeros, value_width(column->type));
+  else if (column->type == TYPE_STRING && !csv_is_text(csv->field.data, csv->field.size))
+    return fail(err, FRZ_ERR_INVALID, "%s: line %lld: column '%s' is not UTF-8 text", csv->path,
+                (long long)csv->row_line, column->name);
   else if (!append_present(column, csv->field.data, csv->field.size))
     return fail(err, FRZ_ERR_INVALID, "%s: line %lld: column '%s': '%.100s' is not a %s", csv->path,
-                (long long)csv->line - 1, column->name, csv->field.data, type_names[column->type]);
+                (long long)csv->row_line, column->name, csv->field.data, type_names[column->type]);
   if (column->type == TYPE_STRING) {
     if (column->values.size > INT32_MAX)
       return fail(err, FRZ_ERR_LIMIT, "%s: line %lld: column '%s': over 2 GiB in one batch",
-                  csv->path, (long long)csv->line, column->name);
+                  csv->path, (long long)csv->row_line, column->name);
     int32_t end = (int32_t)column->values.size;
     text_append(&column->offsets, (const char *)&end, sizeof end);
   }
@@ -424,8 +550,10 @@ static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
       text_append(&column->offsets, (const char *)&zero, sizeof zero);
   }
   int64_t n_rows = 0;
-  for (bool more = true; n_rows < BATCH_ROWS; n_rows++) {
-    if (read_row(csv, take_value, &more, &csv->error) != FRZ_OK) return EINVAL;
+  csv->batch_bytes = 0;
+  for (bool more = true; n_rows < BATCH_ROWS && csv->batch_bytes < BATCH_BYTES; n_rows++) {
+    frz_status st = read_row(csv, take_value, &more, &csv->error);
+    if (st != FRZ_OK) return st == FRZ_ERR_CANCELLED ? ECANCELED : EINVAL;
     if (!more) break;
   }
   *out = (struct ArrowArray){0};

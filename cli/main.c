@@ -5,24 +5,27 @@
  * Exit codes: 0 done, 1 it could not be done (one line on stderr says why), 2 the command line is
  * wrong, 130 interrupted.
  */
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "csv_values.h"
 
 static const char help_text[] =
     "frazil - Apache Iceberg tables for feature stores\n"
     "\n"
     "usage: frazil COMMAND [ARGUMENT...] [OPTION...]\n"
     "\n"
-    "  catalog ls [NAMESPACE]          namespaces\n"
+    "  catalog ls [NAMESPACE]          namespaces at the top, or directly under another\n"
     "  catalog create NAMESPACE        make a namespace\n"
     "  catalog drop NAMESPACE          drop an empty namespace\n"
-    "  table ls [NAMESPACE]            tables\n"
+    "  table ls [NAMESPACE]            tables of all namespaces, or of one and those under it\n"
     "  table show TABLE                what a table is: place, version, schema, size\n"
     "  table schema TABLE              columns with field ids and types\n"
     "  table snapshots|history|refs|files|manifests|properties TABLE\n"
@@ -48,24 +51,36 @@ static const char help_text[] =
     "  --limit N               at most N rows\n"
     "  --snapshot ID           as of a snapshot\n"
     "  --ref NAME              a branch or tag\n"
-    "  --as-of MILLISECONDS    as of a time, in milliseconds since 1970 UTC\n"
+    "  --as-of TIME            as of a time: 2026-01-31T12:00:00Z, 2026-01-31 (UTC) or "
+    "milliseconds\n"
+    "                          since 1970\n"
+    "\n"
+    "output options, for scan and for snapshots, history, refs, files, manifests and properties:\n"
     "  --format FORMAT         pretty, csv, jsonl or parquet (default: pretty on a terminal, else "
     "csv)\n"
-    "  -o, --output FILE       write there instead of to stdout\n"
+    "  -o, --output FILE       write there instead of to stdout; parquet needs it\n"
     "\n"
     "import options:\n"
     "  --partition SPEC    for a new table, such as \"bucket(16, driver_id), day(event_ts)\"\n"
     "  --replace           replace the table's rows instead of appending\n"
     "\n"
+    "for every command:\n"
     "  --json              print JSON lines\n"
     "  -h, --help          this text\n";
 
-/* The one process-wide thing: what a signal cancels. */
+/* Process-wide because signals are: what one cancels, and whether one came. */
 static frz_context *signal_context;
+static volatile sig_atomic_t signal_seen;
+
+bool interrupted(void)
+{
+  return signal_seen != 0;
+}
 
 static void on_interrupt(int signal_number)
 {
   (void)signal_number;
+  signal_seen = 1;
   if (signal_context != NULL) frz_context_cancel(signal_context);
 }
 
@@ -83,7 +98,8 @@ int report_usage(const char *format, ...)
 int report(const frz_error *err)
 {
   end_progress();
-  if (err->code == FRZ_ERR_CANCELLED) {
+  /* What else fails after a signal fails because of it; an unknown commit must be told. */
+  if (err->code == FRZ_ERR_CANCELLED || (interrupted() && err->code != FRZ_ERR_COMMIT_UNKNOWN)) {
     fputs("frazil: interrupted\n", stderr);
     return EXIT_INTERRUPTED;
   }
@@ -128,6 +144,36 @@ static bool parse_integer(const char *option, const char *text, int64_t *value_o
   return true;
 }
 
+static bool parse_count(const char *option, const char *text, int64_t *value_out)
+{
+  int64_t value;
+  if (!parse_integer(option, text, &value)) return false;
+  if (value < 0) {
+    report_usage("%s %s is negative", option, text);
+    return false;
+  }
+  *value_out = value;
+  return true;
+}
+
+/* Milliseconds since 1970, or a date or timestamp, which is UTC where it has no zone. */
+static bool parse_time(const char *option, const char *text, int64_t *ms_out)
+{
+  int32_t days;
+  int64_t micros;
+  bool has_zone;
+  if (csv_is_integer(text)) return parse_integer(option, text, ms_out);
+  if (csv_parse_date(text, &days))
+    *ms_out = (int64_t)days * 86400000;
+  else if (csv_parse_timestamp(text, &micros, &has_zone))
+    *ms_out = micros / 1000;
+  else {
+    report_usage("%s '%s' is not a time such as 2026-01-31T12:00:00Z", option, text);
+    return false;
+  }
+  return true;
+}
+
 static bool parse_format(const char *text, command_line *line)
 {
   static const char *const names[] = {"pretty", "csv", "jsonl", "parquet"};
@@ -163,7 +209,48 @@ static bool parse_property(char *text, command_line *line)
   return add_property(line, text, equals + 1);
 }
 
-static bool parse_flag(const char *option, command_line *line)
+enum { FOR_CATALOG = 1, FOR_TABLE = 2, FOR_SCAN = 4, FOR_IMPORT = 8, FOR_ALL = 15 };
+
+typedef struct option_info {
+  const char *name;
+  bool takes_value;
+  int commands;
+} option_info;
+
+static const option_info options[] = {
+    {"--catalog", true, FOR_ALL},
+    {"--uri", true, FOR_ALL},
+    {"--warehouse", true, FOR_ALL},
+    {"--property", true, FOR_ALL},
+    {"-p", true, FOR_ALL},
+    {"--filter", true, FOR_SCAN},
+    {"--columns", true, FOR_SCAN},
+    {"--limit", true, FOR_SCAN},
+    {"--snapshot", true, FOR_SCAN},
+    {"--ref", true, FOR_SCAN},
+    {"--as-of", true, FOR_SCAN},
+    {"--format", true, FOR_SCAN | FOR_TABLE},
+    {"--output", true, FOR_SCAN | FOR_TABLE},
+    {"-o", true, FOR_SCAN | FOR_TABLE},
+    {"--partition", true, FOR_IMPORT},
+    {"--replace", false, FOR_IMPORT},
+    {"--purge", false, FOR_TABLE},
+    {"--json", false, FOR_ALL},
+    {"--help", false, FOR_ALL},
+    {"-h", false, FOR_ALL},
+};
+
+enum { N_OPTIONS = sizeof options / sizeof options[0] };
+static_assert(N_OPTIONS <= 32, "command_line.used has a bit for each");
+
+static int find_option(const char *name)
+{
+  for (int i = 0; i < N_OPTIONS; i++)
+    if (strcmp(options[i].name, name) == 0) return i;
+  return -1;
+}
+
+static void parse_flag(const char *option, command_line *line)
 {
   if (strcmp(option, "--json") == 0)
     line->json = true;
@@ -171,22 +258,8 @@ static bool parse_flag(const char *option, command_line *line)
     line->purge = true;
   else if (strcmp(option, "--replace") == 0)
     line->replace = true;
-  else if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0)
-    line->help = true;
   else
-    return false;
-  return true;
-}
-
-static bool takes_value(const char *option)
-{
-  static const char *const options[] = {"--catalog",  "--uri",    "--warehouse", "--property",
-                                        "-p",         "--filter", "--columns",   "--limit",
-                                        "--snapshot", "--ref",    "--as-of",     "--format",
-                                        "--output",   "-o",       "--partition"};
-  for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-    if (strcmp(option, options[i]) == 0) return true;
-  return false;
+    line->help = true;
 }
 
 static bool parse_option(const char *option, char *value, command_line *line)
@@ -204,13 +277,13 @@ static bool parse_option(const char *option, char *value, command_line *line)
   else if (strcmp(option, "--columns") == 0)
     line->columns = value;
   else if (strcmp(option, "--limit") == 0)
-    return parse_integer(option, value, &line->limit);
+    return parse_count(option, value, &line->limit);
   else if (strcmp(option, "--snapshot") == 0)
-    return parse_integer(option, value, &line->snapshot_id);
+    return parse_count(option, value, &line->snapshot_id);
   else if (strcmp(option, "--ref") == 0)
     line->ref = value;
   else if (strcmp(option, "--as-of") == 0)
-    return parse_integer(option, value, &line->as_of_ms);
+    return parse_time(option, value, &line->as_of_ms);
   else if (strcmp(option, "--format") == 0)
     return parse_format(value, line);
   else if (strcmp(option, "--partition") == 0)
@@ -220,47 +293,65 @@ static bool parse_option(const char *option, char *value, command_line *line)
   return true;
 }
 
+/* One option at argv[*at], with its value; moves `at` to the last word taken. */
+static bool take_option(int argc, char **argv, int *at, command_line *line)
+{
+  char *word = argv[*at];
+  char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
+  if (equals != NULL) *equals = '\0';
+  int option = find_option(word);
+  if (option < 0) {
+    report_usage("unknown option '%s'", word);
+    return false;
+  }
+  line->used |= UINT32_C(1) << option;
+  if (!options[option].takes_value) {
+    if (equals != NULL) report_usage("option '%s' takes no value", word);
+    parse_flag(word, line);
+    return equals == NULL;
+  }
+  char *value = equals != NULL ? equals + 1 : *at + 1 < argc ? argv[++*at] : NULL;
+  if (value == NULL) {
+    report_usage("option '%s' wants a value", word);
+    return false;
+  }
+  return parse_option(word, value, line);
+}
+
 bool command_line_parse(int argc, char **argv, command_line *line_out)
 {
   *line_out = (command_line){.catalog = "default", .limit = -1};
+  bool only_words = false; /* after "--" */
   for (int i = 1; i < argc; i++) {
     char *word = argv[i];
-    if (word[0] != '-' || word[1] == '\0') {
-      if (line_out->n_arguments == ARGUMENTS_MAX) {
-        report_usage("too many arguments at '%s'", word);
-        return false;
-      }
-      line_out->arguments[line_out->n_arguments++] = word;
+    if (!only_words && strcmp(word, "--") == 0) {
+      only_words = true;
       continue;
     }
-    if (parse_flag(word, line_out)) continue;
-    char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
-    if (equals != NULL) *equals = '\0';
-    if (!takes_value(word)) {
-      report_usage("unknown option '%s'", word);
+    if (!only_words && word[0] == '-' && word[1] != '\0') {
+      if (!take_option(argc, argv, &i, line_out)) return false;
+      continue;
+    }
+    if (line_out->n_arguments == ARGUMENTS_MAX) {
+      report_usage("too many arguments at '%s'", word);
       return false;
     }
-    char *value = equals != NULL ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
-    if (value == NULL) {
-      report_usage("option '%s' wants a value", word);
-      return false;
-    }
-    if (!parse_option(word, value, line_out)) return false;
+    line_out->arguments[line_out->n_arguments++] = word;
   }
   return true;
 }
 
-static bool has_property(const command_line *line, const char *key)
+static const char *property_of(const command_line *line, const char *key)
 {
   for (size_t i = 0; i < line->n_properties; i++)
-    if (strcmp(line->properties[i].key, key) == 0) return true;
-  return false;
+    if (strcmp(line->properties[i].key, key) == 0) return line->properties[i].value;
+  return NULL;
 }
 
 static void add_default(command_line *line, const char *key, const char *variable,
                         const char *fallback)
 {
-  if (has_property(line, key) || line->n_properties == PROPERTIES_MAX) return;
+  if (property_of(line, key) != NULL || line->n_properties == PROPERTIES_MAX) return;
   const char *value = getenv(variable);
   line->properties[line->n_properties++] = (frz_property){key, value != NULL ? value : fallback};
 }
@@ -270,10 +361,13 @@ static void add_default(command_line *line, const char *key, const char *variabl
 typedef struct command {
   const char *name;
   int (*run)(const session *run);
+  int flag; /* in option_info.commands */
 } command;
 
-static const command commands[] = {
-    {"catalog", run_catalog}, {"table", run_table}, {"scan", run_scan}, {"import", run_import}};
+static const command commands[] = {{"catalog", run_catalog, FOR_CATALOG},
+                                   {"table", run_table, FOR_TABLE},
+                                   {"scan", run_scan, FOR_SCAN},
+                                   {"import", run_import, FOR_IMPORT}};
 
 static const command *find_command(const char *name)
 {
@@ -282,28 +376,99 @@ static const command *find_command(const char *name)
   return NULL;
 }
 
-static bool is_path(const char *identifier)
+static bool takes_options(const command *chosen, const command_line *line)
+{
+  for (int i = 0; i < N_OPTIONS; i++) {
+    if ((line->used >> i & 1) == 0 || (options[i].commands & chosen->flag) != 0) continue;
+    report_usage("%s takes no '%s'", chosen->name, options[i].name);
+    return false;
+  }
+  return true;
+}
+
+bool is_path(const char *identifier)
 {
   return strchr(identifier, '/') != NULL;
 }
 
-static frz_status open_catalog(session *run, frz_error *err)
+/* A command that only looks must not make an empty database; that it is not there is the news. */
+static bool lacks_database(const session *run, const command *chosen, const char **path_out)
 {
   const command_line *line = run->line;
+  bool makes = chosen->run == run_import || (chosen->run == run_catalog && line->n_arguments > 1 &&
+                                             strcmp(line->arguments[1], "create") == 0);
+  const char *type = property_of(line, "type");
+  const char *uri = property_of(line, "uri");
+  if (makes || uri == NULL || (type != NULL && strcmp(type, "sql") != 0)) return false;
+  if (strncmp(uri, "sqlite:///", 10) == 0) uri += 10;
+  struct stat found;
+  *path_out = uri;
+  return strchr(uri, ':') == NULL && strchr(uri, '?') == NULL && uri[0] != '\0' &&
+         stat(uri, &found) != 0 && errno == ENOENT;
+}
+
+static frz_status open_catalog(session *run, const command *chosen, frz_error *err)
+{
+  const command_line *line = run->line;
+  const char *path;
+  if (lacks_database(run, chosen, &path)) {
+    err->code = FRZ_ERR_NOT_FOUND;
+    snprintf(err->message, sizeof err->message,
+             "no catalog at %s; name one with --uri, or begin one with frazil import", path);
+    return err->code;
+  }
   return frz_catalog_open(run->context, line->catalog, line->properties, line->n_properties,
                           &run->catalog, err);
+}
+
+bool is_table_name(const char *identifier)
+{
+  const char *dot = strrchr(identifier, '.');
+  if (is_path(identifier) || (dot != NULL && dot != identifier && dot[1] != '\0')) return true;
+  report_usage("table '%s' has no namespace; write it as namespace.table, or ./%s for a folder",
+               identifier, identifier);
+  return false;
+}
+
+/* Say what to do next, where there is room. */
+static void add_hint(frz_error *err, const char *hint)
+{
+  size_t size = strlen(err->message);
+  snprintf(err->message + size, sizeof err->message - size, "; %s", hint);
+}
+
+static frz_status load_folder(const session *run, const char *path, frz_table **table_out,
+                              frz_error *err)
+{
+  struct stat found;
+  if (strchr(path, ':') == NULL && stat(path, &found) != 0) {
+    err->code = errno == ENOENT ? FRZ_ERR_NOT_FOUND : FRZ_ERR_IO;
+    snprintf(err->message, sizeof err->message, "table '%.500s': %s", path, strerror(errno));
+    return err->code;
+  }
+  const frz_property type = {"type", "static"};
+  frz_catalog *folder = NULL;
+  frz_status st = frz_catalog_open(run->context, "static", &type, 1, &folder, err);
+  if (st == FRZ_OK) st = frz_catalog_load_table(folder, path, table_out, err);
+  frz_catalog_free(folder);
+  return st;
 }
 
 frz_status load_table(const session *run, const char *identifier, frz_table **table_out,
                       frz_error *err)
 {
-  if (!is_path(identifier)) return frz_catalog_load_table(run->catalog, identifier, table_out, err);
-  const frz_property type = {"type", "static"};
-  frz_catalog *folder = NULL;
-  frz_status st = frz_catalog_open(run->context, "static", &type, 1, &folder, err);
-  if (st == FRZ_OK) st = frz_catalog_load_table(folder, identifier, table_out, err);
-  frz_catalog_free(folder);
+  if (is_path(identifier)) return load_folder(run, identifier, table_out, err);
+  frz_status st = frz_catalog_load_table(run->catalog, identifier, table_out, err);
+  if (st == FRZ_ERR_NOT_FOUND) add_hint(err, "frazil table ls lists its tables");
   return st;
+}
+
+static int close_output(int code)
+{
+  if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+  if (errno == EPIPE || code != EXIT_FINE) return code; /* the reader has enough */
+  fprintf(stderr, "frazil: standard output: %s\n", strerror(errno));
+  return EXIT_FAILED;
 }
 
 static int run_command(const command *chosen, command_line *line)
@@ -316,22 +481,19 @@ static int run_command(const command *chosen, command_line *line)
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
   add_default(line, "uri", "FRAZIL_URI", "sqlite:///frazil.db");
   add_default(line, "warehouse", "FRAZIL_WAREHOUSE", "warehouse");
   int code = EXIT_FINE;
   bool needs_catalog = !(line->n_arguments > 1 && is_path(line->arguments[line->n_arguments - 1]) &&
                          chosen->run != run_import);
-  if (needs_catalog && open_catalog(&run, &err) != FRZ_OK) code = report(&err);
+  if (needs_catalog && open_catalog(&run, chosen, &err) != FRZ_OK) code = report(&err);
   if (code == EXIT_FINE) code = chosen->run(&run);
   end_progress();
   signal_context = NULL;
   frz_catalog_free(run.catalog);
   frz_context_free(run.context);
-  if (fflush(stdout) != 0 && code == EXIT_FINE) {
-    if (errno != EPIPE) fprintf(stderr, "frazil: standard output: %s\n", strerror(errno));
-    code = EXIT_FAILED;
-  }
-  return code;
+  return close_output(code);
 }
 
 int main(int argc, char **argv)
@@ -340,7 +502,7 @@ int main(int argc, char **argv)
   if (!command_line_parse(argc, argv, &line)) return EXIT_USAGE;
   if (line.help || (line.n_arguments > 0 && strcmp(line.arguments[0], "help") == 0)) {
     fputs(help_text, stdout);
-    return EXIT_FINE;
+    return close_output(EXIT_FINE);
   }
   if (line.n_arguments == 0) {
     fputs(help_text, stderr);
@@ -348,9 +510,9 @@ int main(int argc, char **argv)
   }
   if (strcmp(line.arguments[0], "version") == 0) {
     printf("frazil %s\n", frz_version());
-    return EXIT_FINE;
+    return close_output(EXIT_FINE);
   }
   const command *chosen = find_command(line.arguments[0]);
   if (chosen == NULL) return report_usage("unknown command '%s'", line.arguments[0]);
-  return run_command(chosen, &line);
+  return takes_options(chosen, &line) ? run_command(chosen, &line) : EXIT_USAGE;
 }

@@ -23,14 +23,14 @@ int run_catalog(const session *run)
   const char *verb = line->n_arguments > 1 ? line->arguments[1] : "ls";
   const char *name = line->n_arguments > 2 ? line->arguments[2] : NULL;
   frz_error err = {0};
+  bool is_create = strcmp(verb, "create") == 0;
+  if (line->n_arguments > 3)
+    return report_usage("catalog %s: '%s' is one word too many", verb, line->arguments[3]);
   if (strcmp(verb, "ls") == 0) return list_namespaces(run);
-  if (name == NULL) return report_usage("catalog %s wants a namespace", verb);
-  frz_status st;
-  if (strcmp(verb, "create") == 0)
-    st = frz_catalog_create_namespace(run->catalog, name, NULL, 0, &err);
-  else if (strcmp(verb, "drop") == 0)
-    st = frz_catalog_drop_namespace(run->catalog, name, &err);
-  else
+  if (!is_create && strcmp(verb, "drop") != 0)
     return report_usage("unknown command 'catalog %s'", verb);
+  if (name == NULL) return report_usage("catalog %s wants a namespace", verb);
+  frz_status st = is_create ? frz_catalog_create_namespace(run->catalog, name, NULL, 0, &err)
+                            : frz_catalog_drop_namespace(run->catalog, name, &err);
   return st == FRZ_OK ? EXIT_FINE : report(&err);
 }

@@ -1,9 +1,14 @@
 /*
  * run_import.c - `frazil import`: a Parquet or CSV file into a table.
+ *
+ * The rows arrive in one commit, or none do: a table and a namespace that this import made go away
+ * again when the rows do not arrive.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "command.h"
 #include "csv_input.h"
@@ -12,7 +17,7 @@ static bool ends_with(const char *text, const char *suffix)
 {
   size_t n = strlen(text);
   size_t m = strlen(suffix);
-  return n >= m && strcmp(text + n - m, suffix) == 0;
+  return n >= m && strcasecmp(text + n - m, suffix) == 0;
 }
 
 /* ---- progress: a stream that counts what passes through it ---- */
@@ -31,6 +36,7 @@ static int counted_schema(struct ArrowArrayStream *stream, struct ArrowSchema *o
 static int counted_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
 {
   counted_stream *counted = stream->private_data;
+  if (interrupted()) return ECANCELED;
   int failed = counted->inner.get_next(&counted->inner, out);
   if (failed == 0 && out->release != NULL) counted->n_rows += out->length;
   show_progress("%" PRId64 " rows read", counted->n_rows);
@@ -77,57 +83,124 @@ static frz_status open_file(const session *run, const char *path, frz_table *tab
   return st;
 }
 
+/* What an import made before the rows. */
+typedef struct made_things {
+  bool table;
+  char namespace_name[512]; /* empty: it was there */
+} made_things;
+
+static frz_status create_namespace(const session *run, const char *identifier, made_things *made,
+                                   frz_error *err)
+{
+  char name[sizeof made->namespace_name];
+  const char *dot = strrchr(identifier, '.');
+  if ((size_t)(dot - identifier) >= sizeof name) {
+    err->code = FRZ_ERR_LIMIT;
+    snprintf(err->message, sizeof err->message, "table '%.100s...': the namespace is too long",
+             identifier);
+    return err->code;
+  }
+  snprintf(name, sizeof name, "%.*s", (int)(dot - identifier), identifier);
+  frz_status st = frz_catalog_create_namespace(run->catalog, name, NULL, 0, err);
+  if (st == FRZ_OK) memcpy(made->namespace_name, name, sizeof name);
+  return st == FRZ_ERR_EXISTS ? FRZ_OK : st;
+}
+
 /* Make the table with the stream's schema, and its namespace where that is missing too. */
 static frz_status create_table(const session *run, const char *identifier,
-                               struct ArrowArrayStream *stream, frz_table **table_out,
-                               frz_error *err)
+                               struct ArrowArrayStream *stream, made_things *made,
+                               frz_table **table_out, frz_error *err)
 {
-  char namespace_name[512];
-  const char *dot = strrchr(identifier, '.');
-  if (dot == NULL || dot == identifier || (size_t)(dot - identifier) >= sizeof namespace_name) {
-    err->code = FRZ_ERR_INVALID;
-    snprintf(err->message, sizeof err->message,
-             "table '%.200s' has no namespace; write it as namespace.table", identifier);
-    return FRZ_ERR_INVALID;
-  }
-  snprintf(namespace_name, sizeof namespace_name, "%.*s", (int)(dot - identifier), identifier);
-  frz_status st = frz_catalog_create_namespace(run->catalog, namespace_name, NULL, 0, err);
-  if (st != FRZ_OK && st != FRZ_ERR_EXISTS) return st;
+  frz_status st = create_namespace(run, identifier, made, err);
+  if (st != FRZ_OK) return st;
   struct ArrowSchema schema = {0};
   if (stream->get_schema(stream, &schema) != 0) {
+    const char *message = stream->get_last_error(stream);
     err->code = FRZ_ERR_IO;
-    snprintf(err->message, sizeof err->message, "%s", stream->get_last_error(stream));
+    snprintf(err->message, sizeof err->message, "%s", message != NULL ? message : "out of memory");
     return FRZ_ERR_IO;
   }
   frz_create_table_options options;
   frz_create_table_options_init(&options);
   options.partition_spec = run->line->partition;
   st = frz_catalog_create_table(run->catalog, identifier, &schema, &options, table_out, err);
+  made->table = st == FRZ_OK;
   schema.release(&schema);
   return st;
 }
 
-static int write_rows(const session *run, const char *path, frz_table *table,
-                      struct ArrowArrayStream *stream)
+/* Take back what was made, unless somebody else has put rows into it. What cannot be taken back is
+ * an empty table, which the next import fills. */
+static void undo(const session *run, const char *identifier, frz_table *table,
+                 const made_things *made)
 {
-  frz_error err = {0};
-  frz_write_result result = {0};
+  frz_error ignored;
+  bool changed;
+  frz_status st = FRZ_OK;
+  frz_context_resume(run->context);
+  if (made->table) {
+    st = frz_table_refresh(table, &changed, &ignored);
+    if (st == FRZ_OK && frz_table_current_snapshot_id(table) >= 0) return;
+    if (st == FRZ_OK) st = frz_catalog_drop_table(run->catalog, identifier, true, &ignored);
+  }
+  if (st == FRZ_OK && made->namespace_name[0] != '\0')
+    st = frz_catalog_drop_namespace(run->catalog, made->namespace_name, &ignored);
+  (void)st;
+}
+
+static frz_status write_rows(const session *run, frz_table *table, struct ArrowArrayStream *stream,
+                             frz_write_result *result_out, frz_error *err)
+{
   if (!count_rows(stream)) {
     stream->release(stream);
-    snprintf(err.message, sizeof err.message, "out of memory");
-    return report(&err);
+    err->code = FRZ_ERR_NOMEM;
+    snprintf(err->message, sizeof err->message, "out of memory");
+    return err->code;
   }
-  frz_status st = run->line->replace ? frz_table_overwrite(table, stream, NULL, NULL, &result, &err)
-                                     : frz_table_append(table, stream, NULL, &result, &err);
-  if (st != FRZ_OK) return report(&err);
+  return run->line->replace ? frz_table_overwrite(table, stream, NULL, NULL, result_out, err)
+                            : frz_table_append(table, stream, NULL, result_out, err);
+}
+
+static void print_result(const session *run, const char *path, const frz_write_result *result)
+{
   end_progress();
-  if (run->line->json)
-    printf("{\"rows\": %" PRId64 ", \"files\": %" PRId64 ", \"snapshot_id\": %" PRId64 "}\n",
-           result.n_rows_added, result.n_files_added, result.snapshot_id);
+  if (run->line->json) {
+    printf("{\"rows\": %" PRId64 ", \"files\": %" PRId64 ", \"snapshot_id\": ",
+           result->n_rows_added, result->n_files_added);
+    if (result->snapshot_id < 0)
+      printf("null}\n");
+    else
+      printf("%" PRId64 "}\n", result->snapshot_id);
+    return;
+  }
+  printf("%" PRId64 " row%s of %s in %" PRId64 " file%s", result->n_rows_added,
+         result->n_rows_added == 1 ? "" : "s", path, result->n_files_added,
+         result->n_files_added == 1 ? "" : "s");
+  if (result->snapshot_id < 0)
+    printf(", no snapshot: there was nothing to do\n");
   else
-    printf("%" PRId64 " rows of %s in %" PRId64 " files, snapshot %" PRId64 "\n",
-           result.n_rows_added, path, result.n_files_added, result.snapshot_id);
-  return EXIT_FINE;
+    printf(", snapshot %" PRId64 "\n", result->snapshot_id);
+}
+
+/* Everything but the words; `table` and `made` tell what to end and to undo. */
+static frz_status import_file(const session *run, const char *path, const char *identifier,
+                              frz_table **table, made_things *made, frz_write_result *result_out,
+                              frz_error *err)
+{
+  struct ArrowArrayStream stream = {0};
+  frz_status st = load_table(run, identifier, table, err);
+  bool is_new = st == FRZ_ERR_NOT_FOUND;
+  if (st == FRZ_OK && run->line->partition != NULL) {
+    err->code = FRZ_ERR_EXISTS;
+    snprintf(err->message, sizeof err->message,
+             "table '%.500s' is there already; --partition is for a new table", identifier);
+    return err->code;
+  }
+  if (st == FRZ_OK || is_new) st = open_file(run, path, *table, &stream, err);
+  if (st == FRZ_OK && is_new) st = create_table(run, identifier, &stream, made, table, err);
+  if (st == FRZ_OK) return write_rows(run, *table, &stream, result_out, err);
+  if (stream.release != NULL) stream.release(&stream);
+  return st;
 }
 
 int run_import(const session *run)
@@ -135,20 +208,18 @@ int run_import(const session *run)
   if (run->line->n_arguments != 3) return report_usage("import wants a file and a table");
   const char *path = run->line->arguments[1];
   const char *identifier = run->line->arguments[2];
+  if (!is_table_name(identifier)) return EXIT_USAGE;
+  if (is_path(identifier))
+    return report_usage("import wants namespace.table, not the path '%s'", identifier);
   frz_error err = {0};
   frz_table *table = NULL;
-  struct ArrowArrayStream stream = {0};
-  frz_status st = load_table(run, identifier, &table, &err);
-  bool is_new = st == FRZ_ERR_NOT_FOUND;
-  if (st == FRZ_OK || is_new) st = open_file(run, path, table, &stream, &err);
-  if (st == FRZ_OK && is_new) st = create_table(run, identifier, &stream, &table, &err);
-  int code;
+  made_things made = {0};
+  frz_write_result result = {0};
+  frz_status st = import_file(run, path, identifier, &table, &made, &result, &err);
   if (st == FRZ_OK)
-    code = write_rows(run, path, table, &stream);
-  else {
-    code = report(&err);
-    if (stream.release != NULL) stream.release(&stream);
-  }
+    print_result(run, path, &result);
+  else if (st != FRZ_ERR_COMMIT_UNKNOWN)
+    undo(run, identifier, table, &made);
   frz_table_free(table);
-  return code;
+  return st == FRZ_OK ? EXIT_FINE : report(&err);
 }

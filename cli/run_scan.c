@@ -37,6 +37,7 @@ int run_scan(const session *run)
 {
   const command_line *line = run->line;
   if (line->n_arguments != 2) return report_usage("scan wants one table");
+  if (!is_table_name(line->arguments[1])) return EXIT_USAGE;
   frz_scan_options options;
   frz_scan_options_init(&options);
   options.snapshot_id = line->snapshot_id;

@@ -7,27 +7,30 @@
 #include "command.h"
 #include "text_output.h"
 
+enum { NAMESPACE_DEPTH_MAX = 32 };
+
+/* The tables of a namespace and of those under it; NULL: of all. */
+static frz_status list_tables_of(const session *run, const char *parent, int depth, frz_error *err)
+{
+  frz_string_list list = {0};
+  frz_status st = FRZ_OK;
+  if (parent != NULL) st = frz_catalog_list_tables(run->catalog, parent, &list, err);
+  if (st != FRZ_OK) return st;
+  print_name_list(run, "table", &list);
+  frz_string_list_dispose(&list);
+  if (depth == NAMESPACE_DEPTH_MAX) return FRZ_OK;
+  st = frz_catalog_list_namespaces(run->catalog, parent, &list, err);
+  for (size_t i = 0; st == FRZ_OK && i < list.n_items; i++)
+    st = list_tables_of(run, list.items[i], depth + 1, err);
+  frz_string_list_dispose(&list);
+  return st;
+}
+
 static int list_tables(const session *run)
 {
   frz_error err = {0};
-  frz_string_list namespaces = {0};
-  const char *wanted = run->line->n_arguments > 2 ? run->line->arguments[2] : NULL;
-  if (wanted == NULL &&
-      frz_catalog_list_namespaces(run->catalog, NULL, &namespaces, &err) != FRZ_OK)
-    return report(&err);
-  int code = EXIT_FINE;
-  size_t n = wanted != NULL ? 1 : namespaces.n_items;
-  for (size_t i = 0; code == EXIT_FINE && i < n; i++) {
-    frz_string_list tables = {0};
-    const char *name = wanted != NULL ? wanted : namespaces.items[i];
-    if (frz_catalog_list_tables(run->catalog, name, &tables, &err) != FRZ_OK)
-      code = report(&err);
-    else
-      print_name_list(run, "table", &tables);
-    frz_string_list_dispose(&tables);
-  }
-  frz_string_list_dispose(&namespaces);
-  return code;
+  const char *parent = run->line->n_arguments > 2 ? run->line->arguments[2] : NULL;
+  return list_tables_of(run, parent, 0, &err) == FRZ_OK ? EXIT_FINE : report(&err);
 }
 
 static const char *field_id(const struct ArrowSchema *field, char text_out[16])
@@ -143,8 +146,8 @@ static int show_table(const session *run, frz_table *table)
     printf("snapshot   %" PRId64 "\n", frz_table_current_snapshot_id(table));
   else
     printf("snapshot   none: the table is empty\n");
-  printf("data       %" PRId64 " rows in %" PRId64 " files, %" PRId64 " bytes\n", n_rows, n_files,
-         n_bytes);
+  printf("data       %" PRId64 " rows in %" PRId64 " file%s, %" PRId64 " bytes\n", n_rows, n_files,
+         n_files == 1 ? "" : "s", n_bytes);
   printf("columns\n");
   frz_string_dispose(&location);
   return show_schema(run, table);
@@ -174,32 +177,77 @@ static int run_on_table(const session *run, const char *verb, const char *identi
   return code;
 }
 
-static bool is_reading_verb(const char *verb)
+typedef enum verb_kind {
+  VERB_LIST,
+  VERB_SHOW,    /* prints in its own form */
+  VERB_INSPECT, /* prints rows */
+  VERB_DROP,
+  VERB_RENAME
+} verb_kind;
+
+typedef struct verb_info {
+  const char *name;
+  verb_kind kind;
+} verb_info;
+
+static const verb_info *find_verb(const char *name)
 {
-  static const char *const verbs[] = {"show", "schema", "snapshots", "history",
-                                      "refs", "files",  "manifests", "properties"};
+  static const verb_info verbs[] = {
+      {"ls", VERB_LIST},           {"show", VERB_SHOW},         {"schema", VERB_SHOW},
+      {"snapshots", VERB_INSPECT}, {"history", VERB_INSPECT},   {"refs", VERB_INSPECT},
+      {"files", VERB_INSPECT},     {"manifests", VERB_INSPECT}, {"properties", VERB_INSPECT},
+      {"drop", VERB_DROP},         {"rename", VERB_RENAME}};
   for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-    if (strcmp(verb, verbs[i]) == 0) return true;
-  return false;
+    if (strcmp(name, verbs[i].name) == 0) return &verbs[i];
+  return NULL;
+}
+
+/* EXIT_FINE where the words and options suit the verb. */
+static int check_words(const command_line *line, const verb_info *verb)
+{
+  int n_wanted = verb->kind == VERB_RENAME ? 4 : 3;
+  if (line->n_arguments > n_wanted)
+    return report_usage("table %s: '%s' is one word too many", verb->name,
+                        line->arguments[n_wanted]);
+  if (line->purge && verb->kind != VERB_DROP)
+    return report_usage("table %s takes no '--purge'", verb->name);
+  if ((line->has_format || line->output != NULL) && verb->kind != VERB_INSPECT)
+    return report_usage("table %s takes no '--format' or '--output', only '--json'", verb->name);
+  if (verb->kind == VERB_LIST) return EXIT_FINE;
+  if (line->n_arguments < n_wanted)
+    return report_usage(n_wanted == 4 ? "table %s wants a table and its new name"
+                                      : "table %s wants a table",
+                        verb->name);
+  bool named =
+      is_table_name(line->arguments[2]) && (n_wanted < 4 || is_table_name(line->arguments[3]));
+  if (!named) return EXIT_USAGE;
+  bool is_change = verb->kind == VERB_DROP || verb->kind == VERB_RENAME;
+  if (is_change && (is_path(line->arguments[2]) || is_path(line->arguments[n_wanted - 1])))
+    return report_usage("table %s wants namespace.table: a path names no table of the catalog",
+                        verb->name);
+  return EXIT_FINE;
 }
 
 int run_table(const session *run)
 {
   const command_line *line = run->line;
-  const char *verb = line->n_arguments > 1 ? line->arguments[1] : "ls";
-  const char *identifier = line->n_arguments > 2 ? line->arguments[2] : NULL;
+  const char *name = line->n_arguments > 1 ? line->arguments[1] : "ls";
+  const verb_info *verb = find_verb(name);
+  if (verb == NULL) return report_usage("unknown command 'table %s'", name);
+  int code = check_words(line, verb);
+  if (code != EXIT_FINE) return code;
   frz_error err = {0};
-  frz_status st;
-  if (strcmp(verb, "ls") == 0) return list_tables(run);
-  if (!is_reading_verb(verb) && strcmp(verb, "drop") != 0 && strcmp(verb, "rename") != 0)
-    return report_usage("unknown command 'table %s'", verb);
-  if (identifier == NULL) return report_usage("table %s wants a table", verb);
-  if (is_reading_verb(verb)) return run_on_table(run, verb, identifier);
-  if (strcmp(verb, "drop") == 0)
-    st = frz_catalog_drop_table(run->catalog, identifier, line->purge, &err);
-  else {
-    if (line->n_arguments != 4) return report_usage("table rename wants a table and its new name");
-    st = frz_catalog_rename_table(run->catalog, identifier, line->arguments[3], &err);
+  frz_status st = FRZ_OK;
+  switch (verb->kind) {
+  case VERB_LIST: return list_tables(run);
+  case VERB_SHOW:
+  case VERB_INSPECT: return run_on_table(run, name, line->arguments[2]);
+  case VERB_DROP:
+    st = frz_catalog_drop_table(run->catalog, line->arguments[2], line->purge, &err);
+    break;
+  case VERB_RENAME:
+    st = frz_catalog_rename_table(run->catalog, line->arguments[2], line->arguments[3], &err);
+    break;
   }
   return st == FRZ_OK ? EXIT_FINE : report(&err);
 }

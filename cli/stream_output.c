@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -63,11 +64,35 @@ static void append_json_row(const row_printer *printer, const struct ArrowArray 
   text_append(out, "}\n", 2);
 }
 
+/* Characters of UTF-8 text; control characters take the two of their escape. */
+static size_t shown_width(const char *bytes, size_t size)
+{
+  size_t width = 0;
+  for (size_t i = 0; i < size; i++)
+    width += (unsigned char)bytes[i] >> 6 == 2 ? 0 : (unsigned char)bytes[i] < 0x20 ? 2 : 1;
+  return width;
+}
+
+/* A row stays one line, and no value commands the terminal. */
 static void append_padded(text *out, const char *bytes, size_t size, size_t width, bool last)
 {
-  text_append(out, bytes, size);
-  for (size_t i = size; !last && i < width + 2; i++) text_append(out, " ", 1);
-  if (!last && size > width + 2) text_append(out, "  ", 2);
+  for (size_t i = 0; i < size; i++) {
+    char c = bytes[i];
+    if ((unsigned char)c >= 0x20)
+      text_append(out, &c, 1);
+    else
+      text_append(out, c == '\n' ? "\\n" : c == '\t' ? "\\t" : c == '\r' ? "\\r" : "\\?", 2);
+  }
+  size_t shown = shown_width(bytes, size);
+  for (size_t i = shown; !last && i < width + 2; i++) text_append(out, " ", 1);
+  if (!last && shown > width) text_append(out, "  ", 2);
+}
+
+/* Without the blanks that pad empty last columns. */
+static void end_pretty_row(text *out)
+{
+  while (out->size != 0 && out->data[out->size - 1] == ' ') out->size--;
+  text_append(out, "\n", 1);
 }
 
 static void append_pretty_row(const row_printer *printer, const struct ArrowArray *batch,
@@ -80,17 +105,19 @@ static void append_pretty_row(const row_printer *printer, const struct ArrowArra
     append_padded(out, value.data, value.size, printer->widths[c], c == n - 1);
     text_free(&value);
   }
-  text_append(out, "\n", 1);
+  end_pretty_row(out);
 }
 
 static void measure(row_printer *printer, const struct ArrowArray *batch)
 {
   for (int64_t c = 0; c < printer->schema.n_children; c++) {
-    size_t widest = strlen(printer->schema.children[c]->name);
+    const char *name = printer->schema.children[c]->name;
+    size_t widest = shown_width(name, strlen(name));
     for (int64_t row = 0; batch != NULL && row < batch->length && row < 1000; row++) {
       text value = {0};
       text_append_value(&value, printer->schema.children[c], batch->children[c], row, false);
-      if (value.size > widest) widest = value.size;
+      size_t shown = shown_width(value.data, value.size);
+      if (shown > widest) widest = shown;
       text_free(&value);
     }
     printer->widths[c] = widest < COLUMN_WIDTH_MAX ? widest : COLUMN_WIDTH_MAX;
@@ -155,8 +182,9 @@ static int report_stream(struct ArrowArrayStream *stream, int code)
 
 static int report_output(const char *place)
 {
-  if (errno == EPIPE) return EXIT_FAILED; /* the reader has enough: no complaint */
+  if (errno == EPIPE) return EXIT_FINE; /* the reader has enough: no complaint */
   end_progress();
+  if (interrupted()) return EXIT_INTERRUPTED;
   fprintf(stderr, "frazil: %s: %s\n", place, strerror(errno));
   return EXIT_FAILED;
 }
@@ -179,11 +207,23 @@ static int print_rows(row_printer *printer, struct ArrowArrayStream *stream, con
       first = false;
     }
     if (end) break;
-    if (code == EXIT_FINE && !print_batch(printer, &batch)) code = report_output(place);
+    bool more = code == EXIT_FINE && !ferror(printer->file);
+    if (more && !print_batch(printer, &batch)) {
+      code = report_output(place);
+      more = false;
+    }
     batch.release(&batch);
+    if (!more) break;
     if (printer->file != stdout) show_progress("%lld rows", (long long)printer->n_rows);
   }
   return code;
+}
+
+/* What was written of a file is not left behind; a device or pipe is. */
+static void remove_part(const char *place)
+{
+  struct stat found;
+  if (lstat(place, &found) == 0 && S_ISREG(found.st_mode)) (void)remove(place);
 }
 
 static int print_text(const session *run, struct ArrowArrayStream *stream, output_format format)
@@ -194,14 +234,16 @@ static int print_text(const session *run, struct ArrowArrayStream *stream, outpu
   if (failed != 0) return report_stream(stream, failed);
   int code = EXIT_FINE;
   printer.widths = calloc((size_t)printer.schema.n_children + 1, sizeof *printer.widths);
-  if (place != NULL && strcmp(place, "-") != 0) printer.file = fopen(place, "wb");
+  if (place != NULL && strcmp(place, "-") == 0) place = NULL;
+  if (place != NULL) printer.file = fopen(place, "wb");
   if (printer.widths == NULL || printer.file == NULL)
-    code = report_output(place);
+    code = report_output(place != NULL ? place : "rows");
   else
     code = print_rows(&printer, stream, place != NULL ? place : "standard output");
   if (printer.file != NULL && printer.file != stdout && fclose(printer.file) != 0 &&
       code == EXIT_FINE)
     code = report_output(place);
+  if (printer.file != NULL && printer.file != stdout && code != EXIT_FINE) remove_part(place);
   free(printer.widths);
   printer.schema.release(&printer.schema);
   return code;
@@ -218,9 +260,12 @@ int print_stream(const session *run, struct ArrowArrayStream *stream)
 {
   output_format format = choose_format(run->line);
   if (format == FORMAT_PARQUET) {
-    if (run->line->output == NULL) {
+    struct stat found;
+    const char *place = run->line->output;
+    if (place == NULL || strcmp(place, "-") == 0 ||
+        (stat(place, &found) == 0 && !S_ISREG(found.st_mode))) { /* it is replaced whole */
       stream->release(stream);
-      return report_usage("--format parquet wants --output FILE");
+      return report_usage("--format parquet wants --output with a regular file");
     }
     frz_error err = {0};
     if (frz_parquet_file_write(run->context, stream, run->line->output, NULL, &err) != FRZ_OK)

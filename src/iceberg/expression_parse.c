@@ -7,6 +7,7 @@
  * is compared with; one beyond that type's range becomes a predicate on an empty list, which is
  * false (or true) for every value and still not true for null.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -248,9 +249,11 @@ static frz_status read_column(parser *p, const frz_field **field_out, frz_error 
     FRZ_TRY(advance(p, err));
   }
   const frz_field *field = frz_schema_find_name(p->schema, name, p->case_sensitive);
-  if (field == NULL)
-    return frz_fail(err, FRZ_ERR_INVALID, "filter offset %zu: there is no column '%.*s'", offset,
-                    FRZ_STR_ARG(name));
+  if (field == NULL) {
+    char where[64];
+    snprintf(where, sizeof where, "filter offset %zu: ", offset);
+    return frz_schema_fail_name(p->schema, where, name, err);
+  }
   if (!frz_type_is_primitive(&field->type) ||
       !frz_schema_is_reachable_by_structs(p->schema, field->id))
     return frz_fail(err, FRZ_ERR_INVALID,

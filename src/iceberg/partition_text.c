@@ -5,6 +5,8 @@
  * may be dotted and quoted with " or `. Names of partition fields follow what Spark and PyIceberg
  * give them, so that a table made here looks the same there.
  */
+#include <stdio.h>
+
 #include "base/limits.h"
 #include "iceberg/arena_list.h"
 #include "iceberg/partition.h"
@@ -188,8 +190,11 @@ static frz_status bind(const scanner *s, const frz_schema *schema, const term *t
                        int32_t *source_id_out, frz_error *err)
 {
   const frz_field *field = frz_schema_find_name(schema, t->column, true);
-  if (field == NULL)
-    return frz_fail(err, FRZ_ERR_INVALID, "%s: no column '%.*s'", s->what, FRZ_STR_ARG(t->column));
+  if (field == NULL) {
+    char where[64];
+    snprintf(where, sizeof where, "%s: ", s->what);
+    return frz_schema_fail_name(schema, where, t->column, err);
+  }
   *source_id_out = field->id;
   return FRZ_OK;
 }

@@ -70,8 +70,9 @@ static frz_status find_names(const frz_schema *schema, const char *const *names,
   if (chosen->fields == NULL) return frz_fail_nomem(err, "projection");
   for (size_t i = 0; i < n_names; i++) {
     if (names[i] == NULL) return frz_fail(err, FRZ_ERR_INVALID, "selected field %zu is NULL", i);
-    const frz_field *field = frz_schema_find_name(schema, frz_str_from(names[i]), case_sensitive);
-    if (field == NULL) return frz_fail(err, FRZ_ERR_INVALID, "no column '%s'", names[i]);
+    frz_str name = frz_str_from(names[i]);
+    const frz_field *field = frz_schema_find_name(schema, name, case_sensitive);
+    if (field == NULL) return frz_schema_fail_name(schema, "", name, err);
     chosen->fields[chosen->n_fields++] = field;
   }
   return FRZ_OK;

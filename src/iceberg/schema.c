@@ -10,6 +10,7 @@
 #include "iceberg/schema.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/limits.h"
@@ -294,4 +295,24 @@ static bool find_by_structs(const frz_type *type, int32_t field_id)
 bool frz_schema_is_reachable_by_structs(const frz_schema *schema, int32_t field_id)
 {
   return find_by_structs(&schema->root, field_id);
+}
+
+frz_status frz_schema_fail_name(const frz_schema *schema, const char *where, frz_str dotted,
+                                frz_error *err)
+{
+  char list[512] = "";
+  const frz_type *root = &schema->root;
+  for (size_t i = 0, at = 0; i < root->n_fields; i++) {
+    frz_str name = root->fields[i].name;
+    size_t most = sizeof list - 8; /* keeps room for ", " and ", ..." */
+    if (at > most || name.size > most - at) {
+      snprintf(list + at, sizeof list - at, "%s...", i == 0 ? "" : ", ");
+      break;
+    }
+    snprintf(list + at, sizeof list - at, "%s%.*s", i == 0 ? "" : ", ", (int)name.size,
+             name.data != NULL ? name.data : "");
+    at = strlen(list);
+  }
+  return frz_fail(err, FRZ_ERR_INVALID, "%sno column '%.*s'; the columns are: %s", where,
+                  FRZ_STR_ARG(dotted), list);
 }

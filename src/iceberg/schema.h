@@ -101,6 +101,11 @@ const frz_field *frz_schema_find_id(const frz_schema *schema, int32_t field_id);
 const frz_field *frz_schema_find_name(const frz_schema *schema, frz_str dotted,
                                       bool case_sensitive);
 
+/** Refuse a name that frz_schema_find_name() did not find: the message, after `where`, lists the
+ * columns there are. */
+frz_status frz_schema_fail_name(const frz_schema *schema, const char *where, frz_str dotted,
+                                frz_error *err);
+
 /** The dotted name of a field; data NULL when absent or refused by the arena. */
 frz_str frz_schema_name_of(const frz_schema *schema, int32_t field_id, frz_arena *arena);
 

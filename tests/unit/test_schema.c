@@ -233,6 +233,32 @@ static void test_names(void **state)
   assert_false(frz_schema_is_reachable_by_structs(&schema, 4));
 }
 
+static void test_unknown_name(void **state)
+{
+  (void)state;
+  frz_schema schema;
+  frz_error err;
+  assert_int_equal(parse(nested, sizeof nested - 1, &schema, NULL), FRZ_OK);
+  assert_int_equal(frz_schema_fail_name(&schema, "here: ", FRZ_STR("At"), &err), FRZ_ERR_INVALID);
+  assert_string_equal(err.message,
+                      "here: no column 'At'; the columns are: id, price, tags, props, at, a.b");
+  /* Every length of a first name, up to past what the message lists. */
+  char name[600];
+  memset(name, 'n', sizeof name);
+  frz_field fields[2] = {{.name = {name, 0}}, {.name = FRZ_STR("last")}};
+  frz_schema made = {.root = {.kind = FRZ_TYPE_STRUCT, .fields = fields, .n_fields = 2}};
+  for (size_t size = 1; size <= sizeof name; size++) {
+    fields[0].name.size = size;
+    frz_schema_fail_name(&made, "", FRZ_STR("x"), &err);
+    const char *list = strstr(err.message, "are: ") + 5;
+    size_t shown = strspn(list, "n");
+    assert_true(shown == size || (size > 400 && shown == 0));
+    const char *rest = list + shown;
+    assert_true(strcmp(rest, ", last") == 0 || (size > 400 && strcmp(rest, ", ...") == 0) ||
+                (shown == 0 && strcmp(rest, "...") == 0));
+  }
+}
+
 static void test_promotion(void **state)
 {
   (void)state;
@@ -369,6 +395,7 @@ int main(void)
       cmocka_unit_test(test_depth_is_limited),
       cmocka_unit_test(test_primitive_names),
       cmocka_unit_test(test_names),
+      cmocka_unit_test(test_unknown_name),
       cmocka_unit_test(test_promotion),
       cmocka_unit_test(test_from_arrow_assigns_ids_by_level),
       cmocka_unit_test(test_from_arrow_refuses_by_name),
