@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "codec/bitpack.h"
 #include "codec/bitpack_kernels.h"
@@ -287,6 +288,19 @@ static void test_crc32_vectors(void **state)
   assert_int_equal(frz_crc32(first, NULL, 0), first);
 }
 
+/* Every length around the block sizes, at every alignment, chained or not, as zlib gives it. */
+static void test_crc32_equals_zlib(void **state)
+{
+  (void)state;
+  uint8_t bytes[700];
+  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 167 + i / 7);
+  for (size_t start = 0; start < 17; start++)
+    for (size_t size = 1; start + size <= sizeof bytes; size++) {
+      uint32_t crc = size % 3 == 0 ? 0 : (uint32_t)(size * 2654435761u);
+      assert_int_equal(frz_crc32(crc, bytes + start, size), crc32_z(crc, bytes + start, size));
+    }
+}
+
 /* Values of the xxHash reference implementation, seed 0. */
 static void test_xxh64_vectors(void **state)
 {
@@ -350,6 +364,7 @@ int main(void)
       cmocka_unit_test(test_rle_refuses_every_truncation),
       cmocka_unit_test(test_rle_cases),
       cmocka_unit_test(test_crc32_vectors),
+      cmocka_unit_test(test_crc32_equals_zlib),
       cmocka_unit_test(test_xxh64_vectors),
       cmocka_unit_test(test_murmur3_specification_values),
   };
