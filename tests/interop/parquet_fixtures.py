@@ -21,6 +21,9 @@ FIXTURES = Path(os.environ.get("FRAZIL_FIXTURES", ROOT.parent / "shared" / "fixt
 # pyarrow does not compare checksums unless asked, and reads past these two files' damage.
 REFUSED = {"datapage_v1-corrupt-checksum.parquet", "rle-dict-uncompressed-corrupt-checksum.parquet"}
 
+# Rows where pyarrow is wrong: it takes INT96's Julian day as unsigned, Spark wrote 290000-12-30.
+SPARED = {"int96_from_spark.parquet": {5}}
+
 
 def plain(value, type_):
     """A pyarrow value as parquet_dump prints it."""
@@ -122,7 +125,7 @@ def compare(dump, path):
     if len(ours[1]) != len(expected[1]) and expected[0]:
         return "differs", f"{len(ours[1])} rows != {len(expected[1])}"
     for i, (a, b) in enumerate(zip(ours[1], expected[1])):
-        if a != b:
+        if a != b and i not in SPARED.get(path.name, ()):
             return "differs", f"row {i}: {str(a)[:200]} != {str(b)[:200]}"
     # The same rows in small batches, and some rows by ranges.
     if with_frazil(dump, path, "7")[1] != ours[1]:

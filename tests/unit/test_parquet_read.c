@@ -27,7 +27,7 @@ static int set_up(void **state)
   frz_context_options options;
   frz_context_options_init(&options);
   options.n_threads = 1;
-  return frz_context_create(&options, &context, NULL);
+  return frz_context_create(&options, &context, NULL) == FRZ_OK ? 0 : 1;
 }
 
 static int tear_down(void **state)
