@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import frazil
+import pytest
 
 
 def run(code):
@@ -54,3 +55,22 @@ def test_only_the_init_function_is_exported():
         check=True,
     ).stdout
     assert [line.split()[-1] for line in out.splitlines()] == ["PyInit__core"]
+
+
+@pytest.mark.parametrize("found", ["0.66.2", "0.68.0", "1.0.0"])
+def test_another_feast_is_refused_by_name(monkeypatch, found):
+    versions = pytest.importorskip("frazil.feast.versions")
+    monkeypatch.setattr(versions, "version", lambda name: found)
+    with pytest.raises(ImportError, match=f"works with Feast 0.67, and {found}.*pip install"):
+        versions.check_feast()
+
+
+def test_a_missing_feast_is_named(monkeypatch):
+    versions = pytest.importorskip("frazil.feast.versions")
+
+    def missing(name):
+        raise versions.PackageNotFoundError(name)
+
+    monkeypatch.setattr(versions, "version", missing)
+    with pytest.raises(ImportError, match=r"pip install 'frazil\[feast\]'"):
+        versions.check_feast()

@@ -8,10 +8,15 @@
     FrazilSource(table="demo.driver_stats", timestamp_field="event_timestamp")
 """
 
-from frazil.feast.offline import IcebergOfflineStore, IcebergOfflineStoreConfig
-from frazil.feast.online import IcebergOnlineStore, IcebergOnlineStoreConfig
-from frazil.feast.retrieval import IcebergRetrievalJob
-from frazil.feast.source import (
+from frazil.feast.versions import check_feast
+
+check_feast()
+
+# What follows imports Feast.
+from frazil.feast.offline import IcebergOfflineStore, IcebergOfflineStoreConfig  # noqa: E402
+from frazil.feast.online import IcebergOnlineStore, IcebergOnlineStoreConfig  # noqa: E402
+from frazil.feast.retrieval import IcebergRetrievalJob  # noqa: E402
+from frazil.feast.source import (  # noqa: E402
     FrazilLoggingDestination,
     FrazilSource,
     SavedDatasetFrazilStorage,
