@@ -62,6 +62,13 @@ static frz_status commit(frz_table *table, const frz_data_file *files, size_t n,
 frz_status frz_test_delete_keys(frz_table *table, const int32_t *ids, size_t n_ids, int32_t spec_id,
                                 const frz_batch *rows, frz_error *err)
 {
+  return frz_test_delete_keys_among(table, ids, n_ids, n_ids, spec_id, rows, err);
+}
+
+frz_status frz_test_delete_keys_among(frz_table *table, const int32_t *ids, size_t n_ids,
+                                      size_t n_keys, int32_t spec_id, const frz_batch *rows,
+                                      frz_error *err)
+{
   frz_status st = FRZ_OK;
   frz_arena arena;
   frz_data_file *files = NULL;
@@ -83,7 +90,7 @@ frz_status frz_test_delete_keys(frz_table *table, const int32_t *ids, size_t n_i
   for (size_t i = 0; i < n; i++) {
     files[i].content = FRZ_CONTENT_EQUALITY_DELETES;
     files[i].equality_ids = ids;
-    files[i].n_equality_ids = n_ids;
+    files[i].n_equality_ids = n_keys;
   }
   FRZ_TRY_OUT(commit(table, files, n, err));
 out:

@@ -13,6 +13,12 @@
 frz_status frz_test_delete_keys(frz_table *table, const int32_t *ids, size_t n_ids, int32_t spec_id,
                                 const frz_batch *rows, frz_error *err);
 
+/** As above; the files hold all of `ids`, of which the first `n_keys` are the key: a partition may
+ * then come from a column that is not compared. */
+frz_status frz_test_delete_keys_among(frz_table *table, const int32_t *ids, size_t n_ids,
+                                      size_t n_keys, int32_t spec_id, const frz_batch *rows,
+                                      frz_error *err);
+
 /** Delete rows by position: a batch of file_path (STRING) and pos (INT64). The delete file gets the
  * partition of the first data file named, and with `bounded` its path bounds. */
 frz_status frz_test_delete_positions(frz_table *table, const frz_batch *rows, bool bounded,
