@@ -80,9 +80,20 @@ int print_stream(const session *run, struct ArrowArrayStream *stream);
 void show_progress(const char *format, ...) FRZ_PRINTF(1, 2);
 void end_progress(void);
 
+/** Add what to do next to a message, where there is room. */
+void add_hint(frz_error *err, const char *hint);
+
+/** Print the error of a call that was about a table of the catalog. */
+int report_table(frz_error *err);
+
+/* Of each command: look at the words, printing a mistake and returning EXIT_USAGE, and do them. */
+int check_catalog(const command_line *line);
 int run_catalog(const session *run);
+int check_table(const command_line *line);
 int run_table(const session *run);
+int check_scan(const command_line *line);
 int run_scan(const session *run);
+int check_import(const command_line *line);
 int run_import(const session *run);
 
 #endif

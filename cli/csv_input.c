@@ -260,8 +260,8 @@ static frz_status read_row(csv_file *csv,
     n++;
   }
   if (n != csv->n_columns)
-    return fail(err, FRZ_ERR_CORRUPT, "%s: line %lld: %zu fields, but the header has %zu",
-                csv->path, (long long)csv->row_line, n, csv->n_columns);
+    return fail(err, FRZ_ERR_CORRUPT, "%s: line %lld: %zu field%s, but the header has %zu",
+                csv->path, (long long)csv->row_line, n, n == 1 ? "" : "s", csv->n_columns);
   *more_out = true;
   return FRZ_OK;
 }

@@ -107,6 +107,20 @@ int report(const frz_error *err)
   return EXIT_FAILED;
 }
 
+void add_hint(frz_error *err, const char *hint)
+{
+  size_t size = strlen(err->message);
+  snprintf(err->message + size, sizeof err->message - size, "; %s", hint);
+}
+
+int report_table(frz_error *err)
+{
+  /* A metadata file that is missing is not found either. */
+  bool unknown = err->code == FRZ_ERR_NOT_FOUND && strstr(err->message, "not in catalog") != NULL;
+  if (unknown) add_hint(err, "frazil table ls lists its tables");
+  return report(err);
+}
+
 /* ---- progress ---- */
 
 static bool progress_shown;
@@ -156,14 +170,22 @@ static bool parse_count(const char *option, const char *text, int64_t *value_out
   return true;
 }
 
+static bool parse_snapshot(const char *option, const char *text, int64_t *id_out)
+{
+  if (!parse_integer(option, text, id_out)) return false;
+  if (*id_out <= 0) report_usage("%s %s is no snapshot's id", option, text);
+  return *id_out > 0;
+}
+
 /* Milliseconds since 1970, or a date or timestamp, which is UTC where it has no zone. */
 static bool parse_time(const char *option, const char *text, int64_t *ms_out)
 {
   int32_t days;
   int64_t micros;
   bool has_zone;
-  if (csv_is_integer(text)) return parse_integer(option, text, ms_out);
-  if (csv_parse_date(text, &days))
+  if (csv_is_integer(text)) {
+    if (!parse_count(option, text, ms_out)) return false;
+  } else if (csv_parse_date(text, &days))
     *ms_out = (int64_t)days * 86400000;
   else if (csv_parse_timestamp(text, &micros, &has_zone))
     *ms_out = micros / 1000;
@@ -171,6 +193,7 @@ static bool parse_time(const char *option, const char *text, int64_t *ms_out)
     report_usage("%s '%s' is not a time such as 2026-01-31T12:00:00Z", option, text);
     return false;
   }
+  if (*ms_out == 0) *ms_out = 1; /* 0 stands for no time; no table is that old */
   return true;
 }
 
@@ -279,7 +302,7 @@ static bool parse_option(const char *option, char *value, command_line *line)
   else if (strcmp(option, "--limit") == 0)
     return parse_count(option, value, &line->limit);
   else if (strcmp(option, "--snapshot") == 0)
-    return parse_count(option, value, &line->snapshot_id);
+    return parse_snapshot(option, value, &line->snapshot_id);
   else if (strcmp(option, "--ref") == 0)
     line->ref = value;
   else if (strcmp(option, "--as-of") == 0)
@@ -360,14 +383,15 @@ static void add_default(command_line *line, const char *key, const char *variabl
 
 typedef struct command {
   const char *name;
+  int (*check)(const command_line *line);
   int (*run)(const session *run);
   int flag; /* in option_info.commands */
 } command;
 
-static const command commands[] = {{"catalog", run_catalog, FOR_CATALOG},
-                                   {"table", run_table, FOR_TABLE},
-                                   {"scan", run_scan, FOR_SCAN},
-                                   {"import", run_import, FOR_IMPORT}};
+static const command commands[] = {{"catalog", check_catalog, run_catalog, FOR_CATALOG},
+                                   {"table", check_table, run_table, FOR_TABLE},
+                                   {"scan", check_scan, run_scan, FOR_SCAN},
+                                   {"import", check_import, run_import, FOR_IMPORT}};
 
 static const command *find_command(const char *name)
 {
@@ -430,13 +454,6 @@ bool is_table_name(const char *identifier)
   return false;
 }
 
-/* Say what to do next, where there is room. */
-static void add_hint(frz_error *err, const char *hint)
-{
-  size_t size = strlen(err->message);
-  snprintf(err->message + size, sizeof err->message - size, "; %s", hint);
-}
-
 static frz_status load_folder(const session *run, const char *path, frz_table **table_out,
                               frz_error *err)
 {
@@ -457,10 +474,8 @@ static frz_status load_folder(const session *run, const char *path, frz_table **
 frz_status load_table(const session *run, const char *identifier, frz_table **table_out,
                       frz_error *err)
 {
-  if (is_path(identifier)) return load_folder(run, identifier, table_out, err);
-  frz_status st = frz_catalog_load_table(run->catalog, identifier, table_out, err);
-  if (st == FRZ_ERR_NOT_FOUND) add_hint(err, "frazil table ls lists its tables");
-  return st;
+  return is_path(identifier) ? load_folder(run, identifier, table_out, err)
+                             : frz_catalog_load_table(run->catalog, identifier, table_out, err);
 }
 
 static int close_output(int code)
@@ -514,5 +529,6 @@ int main(int argc, char **argv)
   }
   const command *chosen = find_command(line.arguments[0]);
   if (chosen == NULL) return report_usage("unknown command '%s'", line.arguments[0]);
-  return takes_options(chosen, &line) ? run_command(chosen, &line) : EXIT_USAGE;
+  if (!takes_options(chosen, &line) || chosen->check(&line) != EXIT_FINE) return EXIT_USAGE;
+  return run_command(chosen, &line);
 }

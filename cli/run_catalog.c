@@ -17,20 +17,27 @@ static int list_namespaces(const session *run)
   return EXIT_FINE;
 }
 
+int check_catalog(const command_line *line)
+{
+  const char *verb = line->n_arguments > 1 ? line->arguments[1] : "ls";
+  bool is_list = strcmp(verb, "ls") == 0;
+  if (!is_list && strcmp(verb, "create") != 0 && strcmp(verb, "drop") != 0)
+    return report_usage("unknown command 'catalog %s'", verb);
+  if (!is_list && line->n_arguments < 3) return report_usage("catalog %s wants a namespace", verb);
+  if (line->n_arguments > 3)
+    return report_usage("catalog %s: '%s' is one word too many", verb, line->arguments[3]);
+  return EXIT_FINE;
+}
+
 int run_catalog(const session *run)
 {
   const command_line *line = run->line;
   const char *verb = line->n_arguments > 1 ? line->arguments[1] : "ls";
-  const char *name = line->n_arguments > 2 ? line->arguments[2] : NULL;
-  frz_error err = {0};
-  bool is_create = strcmp(verb, "create") == 0;
-  if (line->n_arguments > 3)
-    return report_usage("catalog %s: '%s' is one word too many", verb, line->arguments[3]);
   if (strcmp(verb, "ls") == 0) return list_namespaces(run);
-  if (!is_create && strcmp(verb, "drop") != 0)
-    return report_usage("unknown command 'catalog %s'", verb);
-  if (name == NULL) return report_usage("catalog %s wants a namespace", verb);
-  frz_status st = is_create ? frz_catalog_create_namespace(run->catalog, name, NULL, 0, &err)
-                            : frz_catalog_drop_namespace(run->catalog, name, &err);
+  const char *name = line->arguments[2];
+  frz_error err = {0};
+  frz_status st = strcmp(verb, "create") == 0
+                      ? frz_catalog_create_namespace(run->catalog, name, NULL, 0, &err)
+                      : frz_catalog_drop_namespace(run->catalog, name, &err);
   return st == FRZ_OK ? EXIT_FINE : report(&err);
 }

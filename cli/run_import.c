@@ -72,7 +72,12 @@ static bool count_rows(struct ArrowArrayStream *stream)
 static frz_status open_file(const session *run, const char *path, frz_table *table,
                             struct ArrowArrayStream *stream_out, frz_error *err)
 {
-  if (!ends_with(path, ".csv")) return frz_parquet_file_read(run->context, path, stream_out, err);
+  if (!ends_with(path, ".csv")) {
+    frz_status st = frz_parquet_file_read(run->context, path, stream_out, err);
+    if (st == FRZ_ERR_CORRUPT && !ends_with(path, ".parquet"))
+      add_hint(err, "what is not named .csv is read as Parquet");
+    return st;
+  }
   struct ArrowSchema schema = {0};
   if (table != NULL) {
     frz_status st = frz_table_arrow_schema(table, &schema, err);
@@ -190,6 +195,7 @@ static frz_status import_file(const session *run, const char *path, const char *
   struct ArrowArrayStream stream = {0};
   frz_status st = load_table(run, identifier, table, err);
   bool is_new = st == FRZ_ERR_NOT_FOUND;
+  frz_error not_found = *err;
   if (st == FRZ_OK && run->line->partition != NULL) {
     err->code = FRZ_ERR_EXISTS;
     snprintf(err->message, sizeof err->message,
@@ -198,19 +204,25 @@ static frz_status import_file(const session *run, const char *path, const char *
   }
   if (st == FRZ_OK || is_new) st = open_file(run, path, *table, &stream, err);
   if (st == FRZ_OK && is_new) st = create_table(run, identifier, &stream, made, table, err);
+  if (st == FRZ_ERR_EXISTS) *err = not_found; /* in the catalog, but its metadata is missing */
   if (st == FRZ_OK) return write_rows(run, *table, &stream, result_out, err);
   if (stream.release != NULL) stream.release(&stream);
   return st;
 }
 
-int run_import(const session *run)
+int check_import(const command_line *line)
 {
-  if (run->line->n_arguments != 3) return report_usage("import wants a file and a table");
-  const char *path = run->line->arguments[1];
-  const char *identifier = run->line->arguments[2];
-  if (!is_table_name(identifier)) return EXIT_USAGE;
+  if (line->n_arguments != 3) return report_usage("import wants a file and a table");
+  const char *identifier = line->arguments[2];
   if (is_path(identifier))
     return report_usage("import wants namespace.table, not the path '%s'", identifier);
+  return is_table_name(identifier) ? EXIT_FINE : EXIT_USAGE;
+}
+
+int run_import(const session *run)
+{
+  const char *path = run->line->arguments[1];
+  const char *identifier = run->line->arguments[2];
   frz_error err = {0};
   frz_table *table = NULL;
   made_things made = {0};

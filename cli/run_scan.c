@@ -33,11 +33,17 @@ static int scan_table(const session *run, frz_table *table, frz_scan_options *op
   return st == FRZ_OK ? print_stream(run, &stream) : report(&err);
 }
 
+int check_scan(const command_line *line)
+{
+  if (line->n_arguments != 2) return report_usage("scan wants one table");
+  if ((line->snapshot_id != 0) + (line->ref != NULL) + (line->as_of_ms != 0) > 1)
+    return report_usage("at most one of --snapshot, --ref and --as-of");
+  return is_table_name(line->arguments[1]) ? EXIT_FINE : EXIT_USAGE;
+}
+
 int run_scan(const session *run)
 {
   const command_line *line = run->line;
-  if (line->n_arguments != 2) return report_usage("scan wants one table");
-  if (!is_table_name(line->arguments[1])) return EXIT_USAGE;
   frz_scan_options options;
   frz_scan_options_init(&options);
   options.snapshot_id = line->snapshot_id;
@@ -61,7 +67,7 @@ int run_scan(const session *run)
   frz_table *table = NULL;
   int code = load_table(run, line->arguments[1], &table, &err) == FRZ_OK
                  ? scan_table(run, table, &options)
-                 : report(&err);
+                 : report_table(&err);
   frz_table_free(table);
   free(list);
   return code;

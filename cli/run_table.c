@@ -165,7 +165,7 @@ static int run_on_table(const session *run, const char *verb, const char *identi
 {
   frz_error err = {0};
   frz_table *table = NULL;
-  if (load_table(run, identifier, &table, &err) != FRZ_OK) return report(&err);
+  if (load_table(run, identifier, &table, &err) != FRZ_OK) return report_table(&err);
   int code;
   if (strcmp(verb, "show") == 0)
     code = show_table(run, table);
@@ -202,7 +202,6 @@ static const verb_info *find_verb(const char *name)
   return NULL;
 }
 
-/* EXIT_FINE where the words and options suit the verb. */
 static int check_words(const command_line *line, const verb_info *verb)
 {
   int n_wanted = verb->kind == VERB_RENAME ? 4 : 3;
@@ -228,14 +227,18 @@ static int check_words(const command_line *line, const verb_info *verb)
   return EXIT_FINE;
 }
 
+int check_table(const command_line *line)
+{
+  const char *name = line->n_arguments > 1 ? line->arguments[1] : "ls";
+  const verb_info *verb = find_verb(name);
+  return verb != NULL ? check_words(line, verb) : report_usage("unknown command 'table %s'", name);
+}
+
 int run_table(const session *run)
 {
   const command_line *line = run->line;
   const char *name = line->n_arguments > 1 ? line->arguments[1] : "ls";
   const verb_info *verb = find_verb(name);
-  if (verb == NULL) return report_usage("unknown command 'table %s'", name);
-  int code = check_words(line, verb);
-  if (code != EXIT_FINE) return code;
   frz_error err = {0};
   frz_status st = FRZ_OK;
   switch (verb->kind) {
@@ -249,5 +252,5 @@ int run_table(const session *run)
     st = frz_catalog_rename_table(run->catalog, line->arguments[2], line->arguments[3], &err);
     break;
   }
-  return st == FRZ_OK ? EXIT_FINE : report(&err);
+  return st == FRZ_OK ? EXIT_FINE : report_table(&err);
 }
