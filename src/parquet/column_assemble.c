@@ -27,17 +27,21 @@ const frz_parquet_node *frz_shape_first_leaf(const frz_parquet_shape *shape)
   return shape->node;
 }
 
-static bool has_slot(const frz_parquet_shape *shape, const frz_kept_levels *levels, size_t i)
-{
-  int32_t rep = levels->rep != NULL ? levels->rep[i] : 0;
-  return rep <= shape->slot_rep && levels->def[i] >= shape->slot_def;
-}
-
+/* Loops over levels have no branch on them: nulls and list ends come at random. */
 static int64_t count_slots(const frz_parquet_shape *shape, const frz_kept_levels *levels)
 {
   int64_t n = 0;
-  for (size_t i = 0; i < levels->n; i++) n += has_slot(shape, levels, i);
+  if (levels->rep == NULL) return (int64_t)levels->n;
+  for (size_t i = 0; i < levels->n; i++)
+    n += (levels->rep[i] <= shape->slot_rep) & (levels->def[i] >= shape->slot_def);
   return n;
+}
+
+static int32_t least_level(const uint8_t *levels, size_t n)
+{
+  uint8_t least = UINT8_MAX;
+  for (size_t i = 0; i < n; i++) least = levels[i] < least ? levels[i] : least;
+  return least;
 }
 
 static frz_status set_validity(const frz_parquet_shape *shape, const frz_kept_levels *levels,
@@ -45,15 +49,17 @@ static frz_status set_validity(const frz_parquet_shape *shape, const frz_kept_le
 {
   int64_t n_present = 0;
   if (shape->present_def <= shape->slot_def) return FRZ_OK;
+  if (least_level(levels->def, levels->n) >= shape->present_def) return FRZ_OK;
   FRZ_TRY(frz_column_need_validity(column, n_slots, err));
+  uint8_t *bits = column->validity.data;
   int64_t slot = 0;
-  for (size_t i = 0; i < levels->n; i++) {
-    if (!has_slot(shape, levels, i)) continue;
-    if (levels->def[i] >= shape->present_def) {
-      frz_bit_set(column->validity.data, slot);
-      n_present++;
-    }
-    slot++;
+  for (size_t i = 0; slot < n_slots; i++) {
+    unsigned is_slot = levels->def[i] >= shape->slot_def;
+    if (levels->rep != NULL) is_slot &= levels->rep[i] <= shape->slot_rep;
+    unsigned present = is_slot & (levels->def[i] >= shape->present_def);
+    bits[slot >> 3] = (uint8_t)(bits[slot >> 3] | present << (slot & 7));
+    slot += is_slot;
+    n_present += present;
   }
   column->n_nulls = n_slots - n_present;
   if (column->n_nulls == 0) column->validity.size = 0;
@@ -139,32 +145,56 @@ static frz_status assemble_struct(const frz_parquet_shape *shape, frz_column *co
   return FRZ_OK;
 }
 
-static frz_status assemble_list(const frz_parquet_shape *shape, frz_column *column,
-                                const frz_kept_levels *levels, frz_error *err)
+/* Every entry is an item, so a list ends where the next starts. `offsets` has one more than there
+ * are lists. */
+static void full_lists(const uint8_t *rep, size_t n, int32_t *offsets)
 {
-  int64_t n_rows = count_slots(shape, levels);
-  int32_t *ends = NULL;
-  FRZ_TRY(frz_column_check_rows(column, n_rows, err));
-  FRZ_TRY(set_validity(shape, levels, column, n_rows, err));
-  FRZ_TRY(frz_column_add_offsets(column, n_rows, &ends, err));
+  int64_t slot = 0;
+  for (size_t i = 0; i < n; i++) {
+    offsets[slot] = (int32_t)i;
+    slot += rep[i] == 0;
+  }
+  offsets[slot] = (int32_t)n;
+}
+
+static frz_status any_lists(const frz_parquet_shape *shape, const frz_kept_levels *levels,
+                            int32_t *ends, int64_t *n_items_out, frz_error *err)
+{
   int64_t slot = -1;
   int64_t n_items = 0;
   bool is_open = false; /* the newest slot has an item, which others may follow */
   for (size_t i = 0; i < levels->n; i++) {
-    int32_t rep = levels->rep != NULL ? levels->rep[i] : 0;
     bool is_item = levels->def[i] >= shape->item_def;
-    if (rep <= shape->slot_rep) {
+    if (levels->rep[i] <= shape->slot_rep) {
       is_open = is_item;
       if (levels->def[i] >= shape->slot_def) ends[++slot] = (int32_t)n_items;
-    } else if (rep > shape->item_rep) {
+    } else if (levels->rep[i] > shape->item_rep) {
       continue; /* deeper: the same item goes on */
     } else if (!is_item || !is_open) {
       return fail_levels(shape, i, err);
     }
     if (!is_item) continue;
-    if (n_items == INT32_MAX) return fail_rows(shape, n_items, INT32_MAX, err);
     ends[slot] = (int32_t)++n_items;
   }
+  *n_items_out = n_items;
+  return FRZ_OK;
+}
+
+static frz_status assemble_list(const frz_parquet_shape *shape, int32_t max_rep, frz_column *column,
+                                const frz_kept_levels *levels, frz_error *err)
+{
+  int64_t n_rows = count_slots(shape, levels);
+  int64_t n_items = (int64_t)levels->n;
+  int32_t *ends = NULL;
+  assert(levels->rep != NULL || levels->n == 0);
+  FRZ_TRY(frz_column_check_rows(column, n_rows, err));
+  if (levels->n > INT32_MAX) return fail_rows(shape, (int64_t)levels->n, INT32_MAX, err);
+  FRZ_TRY(set_validity(shape, levels, column, n_rows, err));
+  FRZ_TRY(frz_column_add_offsets(column, n_rows, &ends, err));
+  if (max_rep == 1 && least_level(levels->def, levels->n) >= shape->item_def)
+    full_lists(levels->rep, levels->n, ends - 1);
+  else
+    FRZ_TRY(any_lists(shape, levels, ends, &n_items, err));
   column->n_rows = n_rows;
   if (column->children[0].n_rows != n_items)
     return fail_rows(&shape->children[0], column->children[0].n_rows, n_items, err);
@@ -179,6 +209,7 @@ frz_status frz_column_assemble(const frz_parquet_shape *shape, frz_column *colum
   for (size_t i = 0; i < shape->n_children; i++)
     FRZ_TRY(frz_column_assemble(&shape->children[i], &column->children[i], levels_of, ctx, err));
   if (shape->kind == FRZ_SHAPE_STRUCT) return assemble_struct(shape, column, levels_of, ctx, err);
-  frz_kept_levels levels = levels_of(ctx, frz_shape_first_leaf(shape)->leaf_index);
-  return assemble_list(shape, column, &levels, err);
+  const frz_parquet_node *leaf = frz_shape_first_leaf(shape);
+  frz_kept_levels levels = levels_of(ctx, leaf->leaf_index);
+  return assemble_list(shape, leaf->max_repetition_level, column, &levels, err);
 }
