@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "iceberg/expression.h"
+#include "iceberg/filter/expression.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

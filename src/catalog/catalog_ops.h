@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "frazil/catalog.h"
-#include "iceberg/table_handle.h"
+#include "iceberg/table/table_handle.h"
 
 /** What a new table shall be: checked and parsed. Borrowed for the call. */
 typedef struct frz_table_creation {

@@ -6,7 +6,7 @@
  */
 #include "base/limits.h"
 #include "catalog/catalog_ops.h"
-#include "iceberg/manifest.h"
+#include "iceberg/manifest/manifest.h"
 
 static frz_status add(frz_map *files, frz_str path, bool *is_new_out, frz_error *err)
 {

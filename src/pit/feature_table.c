@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "iceberg/table_handle.h"
+#include "iceberg/table/table_handle.h"
 
 enum { BATCH_ROWS = 65536, ARENA_BYTES_MAX = 1 << 30 };
 

@@ -6,7 +6,7 @@
 #define FRZ_PIT_FEATURE_TABLE_H
 
 #include "frazil/table.h"
-#include "iceberg/file_read.h"
+#include "iceberg/scan/file_read.h"
 #include "pit/join_time.h"
 
 /** Opened by frz_feature_table_open(), planned by frz_feature_table_plan(). Owned by one call. */

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "fault.h"
-#include "iceberg/data_file_write.h"
+#include "iceberg/write/data_file_write.h"
 #include "memory_store.h"
 #include "test_files.h"
 

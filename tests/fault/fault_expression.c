@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "fault.h"
-#include "iceberg/expression.h"
+#include "iceberg/filter/expression.h"
 
 enum { N_ROWS = 3000 };
 

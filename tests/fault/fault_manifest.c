@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "fault.h"
-#include "iceberg/manifest.h"
+#include "iceberg/manifest/manifest.h"
 #include "memory_store.h"
 
 static const char metadata_text[] =

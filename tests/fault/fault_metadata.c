@@ -11,7 +11,7 @@
 
 #include "codec/compress.h"
 #include "fault.h"
-#include "iceberg/metadata_update.h"
+#include "iceberg/metadata/metadata_update.h"
 
 static const char text[] =
     "{\"format-version\":2,\"table-uuid\":\"9c12d441-03fe-4693-9a96-a0705ddf69c1\","

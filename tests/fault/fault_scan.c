@@ -13,7 +13,7 @@
 #include "arrow/arrow_stream.h"
 #include "delete_writer.h"
 #include "fault.h"
-#include "iceberg/table_handle.h"
+#include "iceberg/table/table_handle.h"
 #include "test_lake.h"
 
 enum { N_ROWS = 300, N_DELETED = 4 };

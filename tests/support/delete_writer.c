@@ -6,10 +6,10 @@
 #include "delete_writer.h"
 
 #include "base/limits.h"
-#include "iceberg/data_file_write.h"
-#include "iceberg/delete_index.h"
-#include "iceberg/scan_plan.h"
-#include "iceberg/snapshot_producer.h"
+#include "iceberg/scan/delete_index.h"
+#include "iceberg/scan/scan_plan.h"
+#include "iceberg/write/data_file_write.h"
+#include "iceberg/write/snapshot_producer.h"
 
 static const frz_arrow_field position_fields[] = {
     {.name = {"file_path", 9},

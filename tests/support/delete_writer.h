@@ -6,7 +6,7 @@
 #define FRZ_TESTS_DELETE_WRITER_H
 
 #include "arrow/column.h"
-#include "iceberg/table_handle.h"
+#include "iceberg/table/table_handle.h"
 
 /** Delete the rows with the keys in `rows`, whose columns are the fields `ids` of the current
  * schema. `spec_id`: of the delete files; the spec's sources must be among the ids. */

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "iceberg/snapshot_producer.h"
-#include "iceberg/table_state.h"
+#include "iceberg/table/table_state.h"
+#include "iceberg/write/snapshot_producer.h"
 #include "test_lake.h"
 
 static frz_table *load(frz_catalog *catalog, const char *identifier)

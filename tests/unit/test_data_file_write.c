@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "fault.h"
-#include "iceberg/data_file_metrics.h"
-#include "iceberg/data_file_write.h"
-#include "iceberg/lazy_sink.h"
+#include "iceberg/write/data_file_metrics.h"
+#include "iceberg/write/data_file_write.h"
+#include "iceberg/write/lazy_sink.h"
 #include "parquet/parquet_metadata.h"
 #include "storage/storage.h"
 #include "test_files.h"

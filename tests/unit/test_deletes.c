@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "iceberg/delete_index.h"
-#include "iceberg/deletion_vector.h"
-#include "iceberg/equality_deletes.h"
+#include "iceberg/scan/delete_index.h"
+#include "iceberg/scan/deletion_vector.h"
+#include "iceberg/scan/equality_deletes.h"
 #include "test_files.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])

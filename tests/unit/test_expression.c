@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "iceberg/expression.h"
+#include "iceberg/filter/expression.h"
 
 /* ---- parsing ---- */
 

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "iceberg/input_conform.h"
-#include "iceberg/literal.h"
+#include "iceberg/schema/literal.h"
+#include "iceberg/write/input_conform.h"
 
 /* One case: a value of an Arrow type for a column of an Iceberg type. */
 typedef struct conversion {

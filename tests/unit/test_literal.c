@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "iceberg/date_text.h"
-#include "iceberg/literal.h"
+#include "iceberg/schema/date_text.h"
+#include "iceberg/schema/literal.h"
 
 static frz_arena arena;
 

@@ -14,8 +14,8 @@
 
 #include "avro/avro_file.h"
 #include "avro/avro_value.h"
-#include "iceberg/manifest.h"
-#include "iceberg/manifest_field.h"
+#include "iceberg/manifest/manifest.h"
+#include "iceberg/manifest/manifest_field.h"
 #include "memory_store.h"
 #include "test_files.h"
 

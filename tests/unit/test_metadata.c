@@ -12,7 +12,7 @@
 
 #include "base/os.h"
 #include "codec/compress.h"
-#include "iceberg/metadata_update.h"
+#include "iceberg/metadata/metadata_update.h"
 #include "test_files.h"
 
 static frz_status parse(const char *text, size_t size, frz_table_metadata **out, frz_error *err)

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "iceberg/file_read.h"
-#include "iceberg/name_mapping.h"
-#include "iceberg/row_group_filter.h"
+#include "iceberg/scan/file_read.h"
+#include "iceberg/scan/name_mapping.h"
+#include "iceberg/scan/row_group_filter.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 

@@ -14,7 +14,7 @@
 #include "arrow/arrow_stream.h"
 #include "delete_writer.h"
 #include "fault.h"
-#include "iceberg/file_read.h"
+#include "iceberg/scan/file_read.h"
 #include "test_lake.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])

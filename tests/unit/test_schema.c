@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "iceberg/schema.h"
+#include "iceberg/schema/schema.h"
 
 static frz_arena arena;
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "iceberg/partition.h"
+#include "iceberg/schema/partition.h"
 
 static frz_arena arena;
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "arrow/arrow_stream.h"
-#include "iceberg/table_state.h"
+#include "iceberg/table/table_state.h"
 #include "test_lake.h"
 
 static void expect_rows(frz_table *table, const char *filter, int64_t n_rows, int64_t id_sum)

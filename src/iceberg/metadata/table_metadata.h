@@ -1,0 +1,139 @@
+/*
+ * table_metadata.h - table metadata: one immutable version of a table.
+ *
+ * Parsed into an arena of its own and shared by counted references. Changes make a new version
+ * (metadata_update.h). Source: Iceberg specification, "Table Metadata", appendix C.
+ */
+#ifndef FRZ_ICEBERG_TABLE_METADATA_H
+#define FRZ_ICEBERG_TABLE_METADATA_H
+
+#include <stdatomic.h>
+
+#include "iceberg/schema/partition.h"
+#include "iceberg/schema/schema.h"
+
+typedef struct frz_text_pair {
+  frz_str key;
+  frz_str value;
+} frz_text_pair;
+
+typedef struct frz_snapshot {
+  int64_t snapshot_id;
+  int64_t parent_id;       /* -1: none */
+  int64_t sequence_number; /* v1: 0 */
+  int64_t timestamp_ms;
+  frz_str manifest_list; /* data NULL: v1 with `manifests` */
+  const frz_str *manifests;
+  size_t n_manifests;
+  frz_str operation;            /* "append", "overwrite", "delete", "replace"; "" unknown */
+  const frz_text_pair *summary; /* without operation */
+  size_t n_summary;
+  int32_t schema_id;    /* -1: none */
+  int64_t first_row_id; /* v3; -1: none */
+  int64_t added_rows;   /* v3; -1: none */
+  frz_str key_id;       /* v3, of the key that encrypts the manifest list; data NULL: none */
+} frz_snapshot;
+
+typedef struct frz_snapshot_ref {
+  frz_str name;
+  int64_t snapshot_id;
+  bool is_branch;
+  int64_t max_ref_age_ms;        /* -1: none */
+  int64_t max_snapshot_age_ms;   /* -1: none */
+  int32_t min_snapshots_to_keep; /* -1: none */
+} frz_snapshot_ref;
+
+typedef struct frz_snapshot_log_entry {
+  int64_t timestamp_ms;
+  int64_t snapshot_id;
+} frz_snapshot_log_entry;
+
+typedef struct frz_metadata_log_entry {
+  int64_t timestamp_ms;
+  frz_str metadata_file;
+} frz_metadata_log_entry;
+
+typedef struct frz_table_metadata {
+  frz_arena arena; /* owns all below */
+  atomic_int references;
+
+  int32_t format_version;
+  frz_str table_uuid;
+  frz_str location; /* no slash at the end */
+  int64_t last_sequence_number;
+  int64_t last_updated_ms;
+  int32_t last_column_id;
+  int32_t current_schema_id;
+  const frz_schema *schemas;
+  size_t n_schemas;
+  int32_t default_spec_id;
+  const frz_partition_spec *specs;
+  size_t n_specs;
+  int32_t last_partition_id;
+  int32_t default_sort_order_id;
+  const frz_sort_order *sort_orders;
+  size_t n_sort_orders;
+  const frz_text_pair *properties;
+  size_t n_properties;
+  int64_t current_snapshot_id; /* -1: none */
+  const frz_snapshot *snapshots;
+  size_t n_snapshots;
+  const frz_snapshot_log_entry *snapshot_log;
+  size_t n_snapshot_log;
+  const frz_metadata_log_entry *metadata_log;
+  size_t n_metadata_log;
+  const frz_snapshot_ref *refs; /* "main" among them when there is a current snapshot */
+  size_t n_refs;
+  int64_t next_row_id; /* v3; -1: none */
+  frz_str statistics;  /* raw JSON arrays, kept as they are; data NULL: absent */
+  frz_str partition_statistics;
+  frz_str encryption_keys;
+} frz_table_metadata;
+
+/** Parse JSON, gzip-compressed or not (told by its first bytes). `name` goes into errors.
+ * Validates: required fields by version, current ids exist, and the rest of the specification's
+ * MUSTs. */
+frz_status frz_table_metadata_parse(const frz_alloc *alloc, frz_str name, const void *data,
+                                    size_t size, frz_table_metadata **metadata_out,
+                                    frz_error *err) FRZ_MUST_CHECK;
+
+/** Append the JSON form. */
+frz_status frz_table_metadata_write(const frz_table_metadata *metadata, frz_buf *out,
+                                    frz_error *err) FRZ_MUST_CHECK;
+
+/** A location without the slashes at its end, but for those of a bare "scheme://" or "/". */
+frz_str frz_location_trim(frz_str location);
+
+/** One snapshot or ref as in table metadata and in REST catalog requests. */
+void frz_snapshot_write(frz_json_writer *json, const frz_snapshot *snapshot,
+                        int32_t format_version);
+void frz_snapshot_ref_write(frz_json_writer *json, const frz_snapshot_ref *ref);
+
+frz_table_metadata *frz_table_metadata_retain(frz_table_metadata *metadata);
+void frz_table_metadata_release(frz_table_metadata *metadata);
+
+const frz_schema *frz_metadata_schema(const frz_table_metadata *metadata,
+                                      int32_t schema_id); /* NULL: none */
+const frz_schema *frz_metadata_current_schema(const frz_table_metadata *metadata);
+const frz_partition_spec *frz_metadata_spec(const frz_table_metadata *metadata, int32_t spec_id);
+const frz_sort_order *frz_metadata_sort_order(const frz_table_metadata *metadata, int32_t order_id);
+const frz_snapshot *frz_metadata_snapshot(const frz_table_metadata *metadata, int64_t snapshot_id);
+const frz_snapshot_ref *frz_metadata_ref(const frz_table_metadata *metadata, frz_str name);
+/** Data NULL where the property is not set. */
+frz_str frz_metadata_property(const frz_table_metadata *metadata, const char *key);
+/** A property as a number; `fallback` when absent; FRZ_ERR_INVALID names key and value. */
+frz_status frz_metadata_property_i64(const frz_table_metadata *metadata, const char *key,
+                                     int64_t fallback, int64_t *value_out,
+                                     frz_error *err) FRZ_MUST_CHECK;
+
+/** The snapshot current at a time by the snapshot log; NULL: none that early. */
+const frz_snapshot *frz_metadata_snapshot_as_of(const frz_table_metadata *metadata,
+                                                int64_t as_of_ms);
+
+/** The table's name mapping ("schema.name-mapping.default"), raw JSON; data NULL: none. */
+static inline frz_str frz_metadata_name_mapping(const frz_table_metadata *metadata)
+{
+  return frz_metadata_property(metadata, "schema.name-mapping.default");
+}
+
+#endif

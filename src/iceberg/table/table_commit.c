@@ -1,0 +1,184 @@
+/*
+ * table_commit.c - the commit loop: try, and on conflict build again on what won.
+ *
+ * Waits between attempts are drawn between zero and a doubling bound (full jitter), so that many
+ * writers spread out. A lost answer is looked into: the table is loaded again and searched for the
+ * snapshot; while it is not seen the outcome stays unknown, and nothing that was written may be
+ * deleted by anyone.
+ *
+ * Properties, with defaults: commit.retry.num-retries (100), commit.retry.min-wait-ms (20),
+ * commit.retry.max-wait-ms (500), commit.retry.total-timeout-ms (1800000),
+ * commit.status-check.num-retries (3), commit.status-check.min-wait-ms (100).
+ */
+#include <assert.h>
+
+#include "base/os.h"
+#include "iceberg/table/table_state.h"
+
+typedef struct retry_policy {
+  int64_t n_retries;
+  int64_t wait_min_ms;
+  int64_t wait_max_ms;
+  int64_t total_ms;
+  int64_t n_checks;
+  int64_t check_wait_ms;
+} retry_policy;
+
+static frz_status read_policy(const frz_table_metadata *metadata, retry_policy *policy_out,
+                              frz_error *err)
+{
+  const struct {
+    const char *key;
+    int64_t fallback;
+    int64_t *value;
+  } settings[] = {
+      {"commit.retry.num-retries", 100, &policy_out->n_retries},
+      {"commit.retry.min-wait-ms", 20, &policy_out->wait_min_ms},
+      {"commit.retry.max-wait-ms", 500, &policy_out->wait_max_ms},
+      {"commit.retry.total-timeout-ms", 1800000, &policy_out->total_ms},
+      {"commit.status-check.num-retries", 3, &policy_out->n_checks},
+      {"commit.status-check.min-wait-ms", 100, &policy_out->check_wait_ms},
+  };
+  for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+    FRZ_TRY(frz_metadata_property_i64(metadata, settings[i].key, settings[i].fallback,
+                                      settings[i].value, err));
+    if (*settings[i].value < 0)
+      return frz_fail(err, FRZ_ERR_INVALID, "property %s: %lld is negative", settings[i].key,
+                      (long long)*settings[i].value);
+  }
+  return FRZ_OK;
+}
+
+/* Sleep in short steps so that a cancelled context is noticed. */
+static frz_status wait_cancellable(frz_context *context, int64_t wait_ms, frz_error *err)
+{
+  while (wait_ms > 0) {
+    int64_t step_ms = wait_ms < 50 ? wait_ms : 50;
+    frz_os_sleep_ms(step_ms);
+    wait_ms -= step_ms;
+    FRZ_TRY(frz_context_poll(context, err));
+  }
+  return FRZ_OK;
+}
+
+static frz_status wait_before_retry(frz_context *context, const retry_policy *policy,
+                                    int64_t attempt, frz_error *err)
+{
+  int64_t bound_ms = policy->wait_min_ms;
+  for (int64_t i = 0; i < attempt && bound_ms < policy->wait_max_ms; i++) bound_ms *= 2;
+  if (bound_ms > policy->wait_max_ms) bound_ms = policy->wait_max_ms;
+  uint64_t random;
+  FRZ_TRY(frz_os_random(&random, sizeof random, err));
+  return wait_cancellable(context, (int64_t)(random % ((uint64_t)bound_ms + 1)), err);
+}
+
+/* Was the snapshot committed after all? `loaded_out` is filled where it was. */
+static bool find_commit(frz_table *table, const retry_policy *policy, int64_t snapshot_id,
+                        frz_loaded_table *loaded_out)
+{
+  if (snapshot_id == 0) return false;
+  for (int64_t check = 0; check <= policy->n_checks; check++) {
+    if (check > 0 &&
+        wait_cancellable(table->context, policy->check_wait_ms << (check < 6 ? check : 6), NULL) !=
+            FRZ_OK)
+      return false;
+    frz_loaded_table loaded = {0};
+    if (table->port->load(table->port_ctx, table->identifier.data, &loaded, NULL) != FRZ_OK)
+      continue;
+    if (frz_metadata_snapshot(loaded.metadata, snapshot_id) != NULL) {
+      *loaded_out = loaded;
+      return true;
+    }
+    frz_loaded_table_dispose(&loaded);
+  }
+  return false;
+}
+
+/* One attempt on `base`. FRZ_OK with done_out false: CONFLICT that may be retried. */
+static frz_status attempt_once(frz_table *table, const retry_policy *policy,
+                               const frz_loaded_table *base,
+                               frz_status (*prepare)(void *arg, const frz_table_metadata *base,
+                                                     frz_commit_attempt *attempt_out,
+                                                     frz_error *err),
+                               void *arg, bool *done_out, frz_error *err)
+{
+  frz_commit_attempt attempt = {0};
+  frz_loaded_table next = {0};
+  *done_out = true;
+  FRZ_TRY(prepare(arg, base->metadata, &attempt, err));
+  if (attempt.n_updates == 0) return FRZ_OK;
+  frz_status st =
+      table->port->commit(table->port_ctx, table->identifier.data, base, attempt.requirements,
+                          attempt.n_requirements, attempt.updates, attempt.n_updates, &next, err);
+  if (st == FRZ_ERR_COMMIT_UNKNOWN && find_commit(table, policy, attempt.snapshot_id, &next))
+    st = FRZ_OK;
+  if (st == FRZ_OK) frz_table_publish(table, &next);
+  *done_out = st != FRZ_ERR_CONFLICT;
+  return *done_out ? st : FRZ_OK;
+}
+
+/* Load what won. A table that was dropped and made again under the name is another table. */
+static frz_status reload(frz_table *table, frz_loaded_table *base, frz_error *err)
+{
+  frz_loaded_table loaded = {0};
+  FRZ_TRY(table->port->load(table->port_ctx, table->identifier.data, &loaded, err));
+  if (!frz_str_equal(loaded.metadata->table_uuid, base->metadata->table_uuid)) {
+    frz_fail(err, FRZ_ERR_CONFLICT, "table '%s' was replaced by another: uuid %.*s, expected %.*s",
+             table->identifier.data, FRZ_STR_ARG(loaded.metadata->table_uuid),
+             FRZ_STR_ARG(base->metadata->table_uuid));
+    frz_loaded_table_dispose(&loaded);
+    return FRZ_ERR_CONFLICT;
+  }
+  frz_loaded_table_dispose(base);
+  *base = loaded;
+  return FRZ_OK;
+}
+
+static frz_status commit_with_retry(frz_table *table, frz_loaded_table *base,
+                                    frz_status (*prepare)(void *arg, const frz_table_metadata *base,
+                                                          frz_commit_attempt *attempt_out,
+                                                          frz_error *err),
+                                    void *arg, frz_error *err)
+{
+  retry_policy policy;
+  FRZ_TRY(read_policy(base->metadata, &policy, err));
+  int64_t started_us = frz_os_monotonic_us();
+  frz_error local;
+  if (err == NULL) err = &local; /* the last conflict's words are needed below */
+  for (int64_t attempt = 0;; attempt++) {
+    bool done;
+    FRZ_TRY(attempt_once(table, &policy, base, prepare, arg, &done, err));
+    if (done) return FRZ_OK;
+    int64_t passed_ms = (frz_os_monotonic_us() - started_us) / 1000;
+    if (attempt >= policy.n_retries || passed_ms >= policy.total_ms) {
+      frz_error_where(err, "%lld attempts in %lld ms: ", (long long)attempt + 1,
+                      (long long)passed_ms);
+      return FRZ_ERR_CONFLICT;
+    }
+    FRZ_TRY(wait_before_retry(table->context, &policy, attempt, err));
+    FRZ_TRY(reload(table, base, err));
+  }
+}
+
+frz_status frz_table_check_commits(const frz_table *table, frz_error *err)
+{
+  if (table->port->read_only == NULL) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_UNSUPPORTED, "table '%s': %s", table->identifier.data,
+                  table->port->read_only);
+}
+
+frz_status frz_table_commit(frz_table *table,
+                            frz_status (*prepare)(void *arg, const frz_table_metadata *base,
+                                                  frz_commit_attempt *attempt_out, frz_error *err),
+                            void *arg, frz_error *err)
+{
+  frz_loaded_table base = {0};
+  FRZ_TRY(frz_table_check_commits(table, err));
+  pthread_mutex_lock(&table->commit_lock);
+  frz_status st = frz_table_current_loaded(table, &base, err);
+  if (st == FRZ_OK) st = commit_with_retry(table, &base, prepare, arg, err);
+  frz_loaded_table_dispose(&base);
+  pthread_mutex_unlock(&table->commit_lock);
+  if (st != FRZ_OK) frz_error_where(err, "table '%s': ", table->identifier.data);
+  return st;
+}

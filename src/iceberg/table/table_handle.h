@@ -1,0 +1,111 @@
+/*
+ * table_handle.h - the inside of frz_table, and the port that a catalog implements to load and
+ * commit it.
+ */
+#ifndef FRZ_ICEBERG_TABLE_HANDLE_H
+#define FRZ_ICEBERG_TABLE_HANDLE_H
+
+#include "frazil/table.h"
+#include "iceberg/metadata/metadata_update.h"
+#include "storage/storage.h"
+
+/** One loaded version; the holder releases the metadata and disposes of the location. */
+typedef struct frz_loaded_table {
+  frz_table_metadata *metadata;
+  frz_string location; /* of the metadata file */
+} frz_loaded_table;
+
+/** What a table needs of its catalog. Any thread. */
+typedef struct frz_commit_port {
+  int32_t version; /* 1 */
+  frz_status (*load)(void *ctx, const char *identifier, frz_loaded_table *loaded_out,
+                     frz_error *err);
+  /**
+   * Swap `base` for base + updates. FRZ_ERR_CONFLICT: nothing happened, reload and retry.
+   * FRZ_ERR_COMMIT_UNKNOWN: it may have happened. Any other failure: nothing happened.
+   */
+  frz_status (*commit)(void *ctx, const char *identifier, const frz_loaded_table *base,
+                       const frz_requirement *requirements, size_t n_requirements,
+                       const frz_metadata_update *updates, size_t n_updates,
+                       frz_loaded_table *loaded_out, frz_error *err);
+  void (*retain)(void *ctx);
+  void (*release)(void *ctx);
+  /**
+   * May be NULL. As `load`, but where the table's metadata file is still `known_location` nothing
+   * is read and *changed_out is false.
+   */
+  frz_status (*load_newer)(void *ctx, const char *identifier, frz_str known_location,
+                           frz_loaded_table *loaded_out, bool *changed_out, frz_error *err);
+  const char *read_only; /* why there are no commits here; NULL: there are */
+} frz_commit_port;
+
+/** Make a handle; takes `loaded`, retains port and storage. */
+frz_status frz_table_create_handle(frz_context *context, const char *identifier,
+                                   const frz_commit_port *port, void *port_ctx,
+                                   frz_storage *storage, frz_loaded_table *loaded,
+                                   frz_table **table_out, frz_error *err) FRZ_MUST_CHECK;
+
+void frz_loaded_table_dispose(frz_loaded_table *loaded);
+
+/** FRZ_ERR_UNSUPPORTED where the table's catalog takes no commits: asked before files are written.
+ */
+frz_status frz_table_check_commits(const frz_table *table, frz_error *err) FRZ_MUST_CHECK;
+
+frz_context *frz_table_context(const frz_table *table);
+frz_storage *frz_table_storage(const frz_table *table);
+
+/** The version the handle shows now, retained for the caller. */
+frz_table_metadata *frz_table_current(const frz_table *table);
+
+/** As above, with the location of its file. */
+frz_status frz_table_current_loaded(const frz_table *table, frz_loaded_table *loaded_out,
+                                    frz_error *err) FRZ_MUST_CHECK;
+
+/**
+ * Commit with retry. `prepare` is called on each attempt with the version to build on, and gives
+ * requirements and updates that stay alive until the next call or the end; FRZ_OK with no updates
+ * means there is nothing to do. Retries CONFLICT with full jitter until
+ * "commit.retry.total-timeout-ms" (30 minutes) or "commit.retry.num-retries" (default here 100) is
+ * reached. On COMMIT_UNKNOWN the table is loaded again and searched for `snapshot_id_of` the
+ * attempt (0: no snapshot: stays unknown).
+ */
+typedef struct frz_commit_attempt {
+  const frz_requirement *requirements;
+  size_t n_requirements;
+  const frz_metadata_update *updates;
+  size_t n_updates;
+  int64_t snapshot_id; /* 0: none is added */
+} frz_commit_attempt;
+
+frz_status frz_table_commit(frz_table *table,
+                            frz_status (*prepare)(void *arg, const frz_table_metadata *base,
+                                                  frz_commit_attempt *attempt_out, frz_error *err),
+                            void *arg, frz_error *err) FRZ_MUST_CHECK;
+
+/** The folder of a table's metadata files, by "write.metadata.path" or "<location>/metadata"; data
+ * NULL when the arena refuses. */
+frz_str frz_metadata_folder(const frz_table_metadata *metadata, frz_arena *arena);
+
+/** For pointer catalogs: check requirements, apply updates, write the next metadata file
+ * ("<location>/metadata/<version>-<uuid>.metadata.json", gzip by property) and return it. */
+frz_status frz_metadata_write_next(frz_context *context, frz_storage *storage,
+                                   const frz_loaded_table *base,
+                                   const frz_requirement *requirements, size_t n_requirements,
+                                   const frz_metadata_update *updates, size_t n_updates,
+                                   frz_loaded_table *next_out, frz_error *err) FRZ_MUST_CHECK;
+
+/** Write version 0 of a new table's metadata. */
+frz_status frz_metadata_write_first(frz_context *context, frz_storage *storage,
+                                    frz_table_metadata *metadata, frz_loaded_table *first_out,
+                                    frz_error *err) FRZ_MUST_CHECK;
+
+/** After a commit: remove the metadata files that fell out of the metadata log, where
+ * "write.metadata.delete-after-commit.enabled" is set. Failures are passed over. */
+void frz_metadata_remove_trimmed(frz_context *context, frz_storage *storage,
+                                 const frz_table_metadata *before, const frz_table_metadata *after);
+
+/** Read a metadata file. */
+frz_status frz_metadata_read(frz_context *context, frz_storage *storage, frz_str location,
+                             frz_loaded_table *loaded_out, frz_error *err) FRZ_MUST_CHECK;
+
+#endif

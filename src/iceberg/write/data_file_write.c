@@ -1,0 +1,684 @@
+/*
+ * data_file_write.c - see data_file_write.h.
+ *
+ * One Parquet file is under way for each partition that recently had rows. Rows of a batch are
+ * grouped by partition; a group that lies together in the batch is written from where it is, others
+ * are gathered first. A file is created in storage only when it has grown past what is held in
+ * memory for it. When all files together hold too much memory, the largest end their row groups
+ * early; when that is not enough, or too many files were created, those that were used longest ago
+ * are closed.
+ *
+ * Invariants: slots[0, n_slots) are files under way; slot_of[p] is the slot of partition p, or -1;
+ * memory_bytes is the sum of the slots'; every path that may exist in storage is in `paths`, from
+ * before it is committed.
+ */
+#include "iceberg/write/data_file_write.h"
+
+#include <assert.h>
+
+#include "base/arena_list.h"
+#include "base/limits.h"
+#include "base/os.h"
+#include "iceberg/write/data_file_metrics.h"
+#include "iceberg/write/lazy_sink.h"
+#include "iceberg/write/partition_split.h"
+#include "parquet/parquet_writer.h"
+
+enum {
+  SLOTS_MAX = 8192,
+  CREATED_MAX = 200,  /* descriptors, or uploads */
+  SLOTS_CALM = 16,    /* more than these give back their scratch memory after each use */
+  SLICE_ROWS = 65536, /* between two looks at a file's size */
+  GATHER_PARALLEL_VALUES = 65536
+};
+#define HOLD_BYTES ((size_t)4 << 20)
+#define MEMORY_MIN ((int64_t)64 << 20)
+#define ARENA_BYTES_MAX ((size_t)2 << 30)
+
+typedef struct open_file {
+  uint32_t partition;
+  frz_sink *sink;
+  frz_parquet_writer *parquet;
+  frz_str path;
+  int64_t last_use;
+  size_t memory_bytes;
+  bool is_created; /* in storage */
+  bool has_rows;   /* since its row group was last ended for want of memory */
+} open_file;
+
+struct frz_data_file_writer {
+  frz_context *context;
+  const frz_alloc *alloc;
+  frz_storage *storage;
+  frz_table_metadata *metadata;
+  const frz_schema *schema;
+  const frz_partition_spec *spec;
+  frz_arena arena; /* fields, paths, described files */
+
+  frz_arrow_field *fields;
+  size_t n_fields;
+  frz_arrow_field *written_fields; /* without those of type unknown, which files do not hold */
+  size_t *written_columns;
+  size_t n_written;
+
+  frz_parquet_write_options options;
+  frz_metrics_config metrics;
+  int64_t target_bytes;
+  int64_t memory_max;
+  int32_t sort_order_id;
+  frz_str data_path;
+  char uuid[37];
+
+  frz_partition_split split;
+  bool has_split;
+  open_file *slots;
+  size_t n_slots, slots_capacity;
+  size_t n_created;
+  size_t n_named; /* files begun so far */
+  size_t memory_bytes;
+  frz_buf slot_of; /* int32_t a partition */
+  int64_t clock;
+
+  frz_buf numbers; /* uint32_t a row: partition */
+  frz_buf counts;  /* uint32_t a partition: rows of the batch, then where the group ends */
+  frz_buf rows;    /* int64_t a row: grouped */
+
+  frz_str *paths;
+  size_t n_paths, paths_capacity;
+  frz_data_file *files;
+  size_t n_files, files_capacity;
+  bool failed;
+  bool finished;
+  bool kept;
+};
+
+/* ---- properties ---- */
+
+static frz_status property(const frz_table_metadata *metadata, const char *key, int64_t least,
+                           int64_t most, int64_t *value_inout, frz_error *err)
+{
+  int64_t value;
+  FRZ_TRY(frz_metadata_property_i64(metadata, key, *value_inout, &value, err));
+  if (value < least || value > most)
+    return frz_fail(err, FRZ_ERR_INVALID, "table property '%s': %lld is not in [%lld, %lld]", key,
+                    (long long)value, (long long)least, (long long)most);
+  *value_inout = value;
+  return FRZ_OK;
+}
+
+static frz_status read_codec(const frz_table_metadata *metadata, frz_parquet_codec *codec_out,
+                             frz_error *err)
+{
+  static const struct {
+    const char *name;
+    frz_parquet_codec codec;
+  } names[] = {
+      {"zstd", FRZ_PARQUET_ZSTD},         {"snappy", FRZ_PARQUET_SNAPPY},
+      {"gzip", FRZ_PARQUET_GZIP},         {"brotli", FRZ_PARQUET_BROTLI},
+      {"lz4", FRZ_PARQUET_LZ4_RAW},       {"lz4_raw", FRZ_PARQUET_LZ4_RAW},
+      {"none", FRZ_PARQUET_UNCOMPRESSED}, {"uncompressed", FRZ_PARQUET_UNCOMPRESSED},
+  };
+  static const char key[] = "write.parquet.compression-codec";
+  frz_str value = frz_metadata_property(metadata, key);
+  if (value.data == NULL) return FRZ_OK;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    size_t n = strlen(names[i].name);
+    size_t same = 0;
+    while (same < n && same < value.size &&
+           (value.data[same] | 0x20) == (names[i].name[same] | 0x20))
+      same++;
+    if (same != n || value.size != n) continue;
+    *codec_out = names[i].codec;
+    return FRZ_OK;
+  }
+  return frz_fail(err, FRZ_ERR_INVALID, "table property '%s': codec '%.*s' is not known", key,
+                  FRZ_STR_ARG(value));
+}
+
+static frz_status read_properties(frz_data_file_writer *writer, frz_error *err)
+{
+  const frz_table_metadata *metadata = writer->metadata;
+  frz_parquet_write_options *options = &writer->options;
+  frz_parquet_write_options_init(options);
+  writer->target_bytes = (int64_t)512 << 20;
+  int64_t level = 0;
+  int64_t most_bytes = (int64_t)1 << 40;
+  int64_t page_max = (int64_t)FRZ_LIMIT_PAGE_BYTES / 2;
+  FRZ_TRY(
+      property(metadata, "write.target-file-size-bytes", 1, INT64_MAX, &writer->target_bytes, err));
+  FRZ_TRY(property(metadata, "write.parquet.row-group-size-bytes", 1, most_bytes,
+                   &options->row_group_bytes, err));
+  FRZ_TRY(property(metadata, "write.parquet.row-group-limit", 1, INT32_MAX,
+                   &options->row_group_rows_max, err));
+  FRZ_TRY(
+      property(metadata, "write.parquet.page-size-bytes", 1, page_max, &options->page_bytes, err));
+  FRZ_TRY(property(metadata, "write.parquet.page-row-limit", 1, INT32_MAX / 2,
+                   &options->page_rows_max, err));
+  FRZ_TRY(property(metadata, "write.parquet.dict-size-bytes", 0, page_max,
+                   &options->dictionary_bytes, err));
+  FRZ_TRY(read_codec(metadata, &options->codec, err));
+  FRZ_TRY(property(metadata, "write.parquet.compression-level", -1000, 1000, &level, err));
+  options->level = (int32_t)level;
+  writer->memory_max = frz_context_memory_limit(writer->context) / 4;
+  if (writer->memory_max < MEMORY_MIN) writer->memory_max = MEMORY_MIN;
+  return FRZ_OK;
+}
+
+/* Where data files go, without a slash at the end. */
+static frz_status choose_data_path(frz_data_file_writer *writer, frz_error *err)
+{
+  frz_str path = frz_metadata_property(writer->metadata, "write.data.path");
+  if (path.data == NULL || path.size == 0) {
+    frz_str location = writer->metadata->location;
+    bool has_slash = location.size != 0 && location.data[location.size - 1] == '/';
+    frz_buf text;
+    frz_buf_init(&text, writer->alloc, FRZ_LIMIT_FILTER_BYTES);
+    frz_status st = frz_buf_append_str(&text, location, err);
+    if (st == FRZ_OK)
+      st = frz_buf_append_str(&text, has_slash ? FRZ_STR("data") : FRZ_STR("/data"), err);
+    if (st == FRZ_OK) writer->data_path = frz_arena_copy(&writer->arena, frz_buf_str(&text));
+    frz_buf_dispose(&text);
+    FRZ_TRY(st);
+  } else {
+    while (path.size > 1 && path.data[path.size - 1] == '/') path.size--;
+    writer->data_path = frz_arena_copy(&writer->arena, path);
+  }
+  if (writer->data_path.data == NULL) return frz_fail_nomem(err, "data file writer");
+  return FRZ_OK;
+}
+
+/* ---- creation ---- */
+
+static frz_status make_fields(frz_data_file_writer *writer, frz_error *err)
+{
+  const frz_type *root = &writer->schema->root;
+  size_t n = root->n_fields;
+  writer->fields = frz_arena_array(&writer->arena, n, sizeof *writer->fields);
+  writer->written_fields = frz_arena_array(&writer->arena, n, sizeof *writer->written_fields);
+  writer->written_columns = frz_arena_array(&writer->arena, n, sizeof *writer->written_columns);
+  if (writer->fields == NULL || writer->written_fields == NULL || writer->written_columns == NULL)
+    return frz_fail_nomem(err, "data file writer");
+  writer->n_fields = n;
+  for (size_t i = 0; i < n; i++) {
+    FRZ_TRY(frz_field_to_arrow(&root->fields[i], &writer->arena, &writer->fields[i], err));
+    if (root->fields[i].type.kind == FRZ_TYPE_UNKNOWN) continue;
+    writer->written_fields[writer->n_written] = writer->fields[i];
+    writer->written_columns[writer->n_written++] = i;
+  }
+  return FRZ_OK;
+}
+
+/* Other readers find the schema in the footer, as the Java implementation puts it there. */
+static frz_status make_key_values(frz_data_file_writer *writer, frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  frz_buf text;
+  frz_buf_init(&text, writer->alloc, FRZ_LIMIT_METADATA_BYTES);
+  frz_json_writer json;
+  frz_json_writer_init(&json, &text);
+  frz_schema_write(&json, writer->schema);
+  FRZ_TRY_OUT(frz_json_writer_finish(&json, err));
+  frz_parquet_key_value *pair = frz_arena_push(&writer->arena, sizeof *pair);
+  frz_str copy = frz_arena_copy(&writer->arena, frz_buf_str(&text));
+  if (pair == NULL || copy.data == NULL) {
+    st = frz_fail_nomem(err, "data file writer");
+    goto out;
+  }
+  *pair = (frz_parquet_key_value){FRZ_STR("iceberg.schema"), copy};
+  writer->options.key_values = pair;
+  writer->options.n_key_values = 1;
+out:
+  frz_buf_dispose(&text);
+  return st;
+}
+
+static frz_status prepare(frz_data_file_writer *writer, frz_error *err)
+{
+  FRZ_TRY(read_properties(writer, err));
+  FRZ_TRY(choose_data_path(writer, err));
+  FRZ_TRY(make_fields(writer, err));
+  FRZ_TRY(make_key_values(writer, err));
+  FRZ_TRY(frz_metrics_config_make(writer->metadata, writer->schema, &writer->arena,
+                                  &writer->metrics, err));
+  FRZ_TRY(
+      frz_partition_split_init(&writer->split, writer->alloc, writer->schema, writer->spec, err));
+  writer->has_split = true;
+  return frz_os_uuid(writer->uuid, err);
+}
+
+frz_status frz_data_file_writer_create(frz_context *context, frz_storage *storage,
+                                       frz_table_metadata *metadata, const frz_schema *schema,
+                                       const frz_partition_spec *spec,
+                                       frz_data_file_writer **writer_out, frz_error *err)
+{
+  const frz_alloc *alloc = frz_context_alloc(context);
+  frz_data_file_writer *writer = frz_alloc_zeroed(alloc, sizeof *writer);
+  if (writer == NULL) return frz_fail_nomem(err, "data file writer");
+  writer->context = context;
+  writer->alloc = alloc;
+  writer->storage = frz_storage_retain(storage);
+  writer->metadata = frz_table_metadata_retain(metadata);
+  writer->schema = schema;
+  writer->spec = spec;
+  frz_arena_init(&writer->arena, alloc, ARENA_BYTES_MAX);
+  frz_buf_init(&writer->slot_of, alloc, FRZ_LIMIT_COLUMN_BYTES);
+  frz_buf_init(&writer->numbers, alloc, SIZE_MAX / 4);
+  frz_buf_init(&writer->counts, alloc, SIZE_MAX / 4);
+  frz_buf_init(&writer->rows, alloc, SIZE_MAX / 4);
+  frz_status st = prepare(writer, err);
+  if (st != FRZ_OK) {
+    frz_data_file_writer_free(writer);
+    return st;
+  }
+  *writer_out = writer;
+  return FRZ_OK;
+}
+
+const frz_arrow_field *frz_data_file_writer_fields(const frz_data_file_writer *writer,
+                                                   size_t *n_fields_out)
+{
+  *n_fields_out = writer->n_fields;
+  return writer->fields;
+}
+
+void frz_data_file_writer_set_sort_order(frz_data_file_writer *writer, int32_t order_id)
+{
+  writer->sort_order_id = order_id;
+}
+
+/* ---- open files ---- */
+
+static int32_t *slot_of(const frz_data_file_writer *writer, uint32_t partition)
+{
+  return (int32_t *)(void *)writer->slot_of.data + partition;
+}
+
+static void drop_slot(frz_data_file_writer *writer, size_t slot)
+{
+  open_file *file = &writer->slots[slot];
+  frz_parquet_writer_free(file->parquet);
+  frz_sink_free(file->sink);
+  writer->memory_bytes -= file->memory_bytes;
+  writer->n_created -= file->is_created;
+  *slot_of(writer, file->partition) = -1;
+  writer->n_slots--;
+  if (slot == writer->n_slots) return;
+  *file = writer->slots[writer->n_slots];
+  *slot_of(writer, file->partition) = (int32_t)slot;
+}
+
+static frz_status make_path(frz_data_file_writer *writer, uint32_t partition, frz_str *path_out,
+                            frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  frz_arena scratch;
+  frz_arena_init(&scratch, writer->alloc, FRZ_LIMIT_COLUMN_BYTES);
+  frz_buf text;
+  frz_buf_init(&text, writer->alloc, FRZ_LIMIT_COLUMN_BYTES);
+  FRZ_TRY_OUT(frz_buf_append_str(&text, writer->data_path, err));
+  if (writer->spec->n_fields != 0) {
+    frz_partition values;
+    FRZ_TRY_OUT(frz_partition_split_values(&writer->split, partition, &scratch, &values, err));
+    frz_str folder = frz_partition_path(writer->spec, writer->schema, &values, &scratch);
+    if (folder.data == NULL) {
+      st = frz_fail_nomem(err, "partition path");
+      goto out;
+    }
+    FRZ_TRY_OUT(frz_buf_append_byte(&text, '/', err));
+    FRZ_TRY_OUT(frz_buf_append_str(&text, folder, err));
+  }
+  FRZ_TRY_OUT(frz_buf_print(&text, err, "/%05zu-%s.parquet", writer->n_named, writer->uuid));
+  *path_out = frz_arena_copy(&writer->arena, frz_buf_str(&text));
+  if (path_out->data == NULL) st = frz_fail_nomem(err, "data file path");
+out:
+  frz_buf_dispose(&text);
+  frz_arena_free(&scratch);
+  return st;
+}
+
+static frz_status note_path(frz_data_file_writer *writer, frz_str path, frz_error *err)
+{
+  frz_str *paths = frz_arena_list_room(&writer->arena, writer->paths, writer->n_paths,
+                                       &writer->paths_capacity, sizeof *paths);
+  if (paths == NULL) return frz_fail_nomem(err, "data file writer");
+  writer->paths = paths;
+  paths[writer->n_paths++] = path;
+  return FRZ_OK;
+}
+
+static frz_status open_slot(frz_data_file_writer *writer, uint32_t partition, frz_error *err)
+{
+  open_file file = {.partition = partition};
+  open_file *slots = frz_arena_list_room(&writer->arena, writer->slots, writer->n_slots,
+                                         &writer->slots_capacity, sizeof *slots);
+  if (slots == NULL) return frz_fail_nomem(err, "data file writer");
+  writer->slots = slots;
+  FRZ_TRY(make_path(writer, partition, &file.path, err));
+  FRZ_TRY(
+      frz_lazy_sink_create(writer->alloc, writer->storage, file.path, HOLD_BYTES, &file.sink, err));
+  frz_status st =
+      frz_parquet_writer_create(writer->context, writer->written_fields, writer->n_written,
+                                file.sink, &writer->options, &file.parquet, err);
+  if (st != FRZ_OK) {
+    frz_sink_free(file.sink);
+    return st;
+  }
+  *slot_of(writer, partition) = (int32_t)writer->n_slots;
+  writer->slots[writer->n_slots++] = file;
+  writer->n_named++;
+  return FRZ_OK;
+}
+
+/* The description of a file whose footer is written. */
+static frz_status describe(frz_data_file_writer *writer, const open_file *file,
+                           const frz_parquet_write_summary *summary, frz_data_file *described,
+                           frz_error *err)
+{
+  *described = (frz_data_file){.content = FRZ_CONTENT_DATA,
+                               .path = file->path,
+                               .format = FRZ_FORMAT_PARQUET,
+                               .spec_id = writer->spec->spec_id,
+                               .sort_order_id = writer->sort_order_id,
+                               .first_row_id = -1,
+                               .content_offset = -1,
+                               .content_size_bytes = -1};
+  FRZ_TRY(frz_partition_split_values(&writer->split, file->partition, &writer->arena,
+                                     &described->partition, err));
+  return frz_data_file_set_metrics(&writer->metrics, summary, &writer->arena, described, err);
+}
+
+/* Everything that can fail happens before the commit: a committed file is always described. */
+static frz_status close_slot(frz_data_file_writer *writer, size_t slot, frz_error *err)
+{
+  const open_file *file = &writer->slots[slot];
+  frz_parquet_write_summary summary;
+  FRZ_TRY(frz_parquet_writer_finish(file->parquet, &summary, err));
+  frz_data_file *files = frz_arena_list_room(&writer->arena, writer->files, writer->n_files,
+                                             &writer->files_capacity, sizeof *files);
+  if (files == NULL) return frz_fail_nomem(err, "data file writer");
+  writer->files = files;
+  FRZ_TRY(describe(writer, file, &summary, &files[writer->n_files], err));
+  FRZ_TRY(note_path(writer, file->path, err));
+  FRZ_TRY(frz_sink_commit(file->sink, err));
+  writer->n_files++;
+  drop_slot(writer, slot);
+  return FRZ_OK;
+}
+
+/* Of the created files, or of all. There is one. */
+static frz_status close_oldest(frz_data_file_writer *writer, bool created, frz_error *err)
+{
+  size_t oldest = SIZE_MAX;
+  for (size_t i = 0; i < writer->n_slots; i++) {
+    const open_file *file = &writer->slots[i];
+    if (created && !file->is_created) continue;
+    if (oldest == SIZE_MAX || file->last_use < writer->slots[oldest].last_use) oldest = i;
+  }
+  assert(oldest != SIZE_MAX);
+  return close_slot(writer, oldest, err);
+}
+
+/* Look again at what a file costs. */
+static void measure(frz_data_file_writer *writer, open_file *file)
+{
+  writer->memory_bytes -= file->memory_bytes;
+  writer->n_created -= file->is_created;
+  file->memory_bytes = frz_parquet_writer_memory(file->parquet) + frz_lazy_sink_memory(file->sink);
+  file->is_created = frz_lazy_sink_is_open(file->sink);
+  writer->memory_bytes += file->memory_bytes;
+  writer->n_created += file->is_created;
+}
+
+/* Make the file that holds most memory give it up: its row group is ended and, while more files may
+ * be created, moved to storage. */
+static frz_status shrink_largest(frz_data_file_writer *writer, bool *found_out, frz_error *err)
+{
+  bool may_create = writer->n_created < CREATED_MAX;
+  open_file *largest = NULL;
+  for (size_t i = 0; i < writer->n_slots; i++) {
+    open_file *file = &writer->slots[i];
+    bool can_shrink = file->has_rows || (may_create && !file->is_created);
+    if (can_shrink && (largest == NULL || file->memory_bytes > largest->memory_bytes))
+      largest = file;
+  }
+  *found_out = largest != NULL;
+  if (largest == NULL) return FRZ_OK;
+  FRZ_TRY(frz_parquet_writer_flush(largest->parquet, err));
+  if (may_create) FRZ_TRY(frz_lazy_sink_open(largest->sink, err));
+  largest->has_rows = false;
+  measure(writer, largest);
+  return FRZ_OK;
+}
+
+/* Keep memory, files and descriptors below their limits. Slots move: no pointer to one survives. */
+static frz_status settle(frz_data_file_writer *writer, frz_error *err)
+{
+  while (writer->n_slots >= SLOTS_MAX) FRZ_TRY(close_oldest(writer, false, err));
+  while (writer->n_created > CREATED_MAX) FRZ_TRY(close_oldest(writer, true, err));
+  while (writer->n_slots > 0 && writer->memory_bytes > (size_t)writer->memory_max) {
+    bool found;
+    FRZ_TRY(shrink_largest(writer, &found, err));
+    if (!found) FRZ_TRY(close_oldest(writer, false, err));
+    while (writer->n_created > CREATED_MAX) FRZ_TRY(close_oldest(writer, true, err));
+  }
+  return FRZ_OK;
+}
+
+/* ---- rows ---- */
+
+/* Rows [first, first + n) of a batch of the written columns. */
+static frz_status write_range(frz_data_file_writer *writer, uint32_t partition,
+                              const frz_batch *batch, int64_t first, int64_t n, frz_error *err)
+{
+  while (n > 0) {
+    if (*slot_of(writer, partition) < 0) FRZ_TRY(open_slot(writer, partition, err));
+    size_t slot = (size_t)*slot_of(writer, partition);
+    open_file *file = &writer->slots[slot];
+    file->last_use = ++writer->clock;
+    int64_t piece = n < SLICE_ROWS ? n : SLICE_ROWS;
+    FRZ_TRY(frz_parquet_writer_write_rows(file->parquet, batch, first, piece, err));
+    first += piece;
+    n -= piece;
+    if (frz_parquet_writer_bytes(file->parquet) >= writer->target_bytes) {
+      FRZ_TRY(close_slot(writer, slot, err));
+    } else {
+      file->has_rows = true;
+      if (writer->n_slots > SLOTS_CALM) frz_parquet_writer_relax(file->parquet);
+      measure(writer, file);
+    }
+    FRZ_TRY(settle(writer, err));
+  }
+  return FRZ_OK;
+}
+
+typedef struct gather {
+  const frz_batch *from;
+  frz_batch *to;
+  const int64_t *rows;
+  int64_t n;
+} gather;
+
+static frz_status gather_column(void *arg, size_t i, frz_error *err)
+{
+  const gather *self = arg;
+  return frz_column_append_take(&self->to->columns[i], &self->from->columns[i], self->rows, self->n,
+                                err);
+}
+
+static frz_status write_gathered(frz_data_file_writer *writer, uint32_t partition,
+                                 const frz_batch *batch, const int64_t *rows, int64_t n,
+                                 frz_error *err)
+{
+  frz_batch taken;
+  FRZ_TRY(frz_batch_init(&taken, writer->written_fields, writer->n_written, writer->alloc, err));
+  gather self = {batch, &taken, rows, n};
+  frz_status st = FRZ_OK;
+  if (n * (int64_t)writer->n_written >= GATHER_PARALLEL_VALUES)
+    st = frz_parallel_for(writer->context, writer->n_written, gather_column, &self, err);
+  else
+    for (size_t i = 0; st == FRZ_OK && i < writer->n_written; i++)
+      st = gather_column(&self, i, err);
+  taken.n_rows = n;
+  if (st == FRZ_OK) st = write_range(writer, partition, &taken, 0, n, err);
+  frz_batch_dispose(&taken);
+  return st;
+}
+
+static frz_status write_group(frz_data_file_writer *writer, uint32_t partition,
+                              const frz_batch *batch, const int64_t *rows, int64_t n,
+                              frz_error *err)
+{
+  if (rows[n - 1] - rows[0] == n - 1) return write_range(writer, partition, batch, rows[0], n, err);
+  return write_gathered(writer, partition, batch, rows, n, err);
+}
+
+/* Room for partitions that were seen for the first time. */
+static frz_status grow_partitions(frz_data_file_writer *writer, frz_error *err)
+{
+  size_t before = writer->slot_of.size;
+  size_t after = writer->split.n_partitions * sizeof(int32_t);
+  if (after <= before) return FRZ_OK;
+  FRZ_TRY(frz_buf_resize(&writer->slot_of, after, err));
+  memset(writer->slot_of.data + before, 0xff, after - before); /* -1 */
+  return FRZ_OK;
+}
+
+/* Order the batch's rows by partition, in each as they were: `counts` then tells where groups end.
+ */
+static frz_status group_rows(frz_data_file_writer *writer, int64_t n, frz_error *err)
+{
+  size_t n_partitions = writer->split.n_partitions;
+  writer->counts.size = 0;
+  FRZ_TRY(frz_buf_resize_zeroed(&writer->counts, n_partitions * sizeof(uint32_t), err));
+  FRZ_TRY(frz_buf_resize(&writer->rows, (size_t)n * sizeof(int64_t), err));
+  const uint32_t *numbers = (const uint32_t *)(const void *)writer->numbers.data;
+  uint32_t *counts = (uint32_t *)(void *)writer->counts.data;
+  int64_t *rows = (int64_t *)(void *)writer->rows.data;
+  for (int64_t i = 0; i < n; i++) counts[numbers[i]]++;
+  uint32_t start = 0;
+  for (size_t p = 0; p < n_partitions; p++) {
+    uint32_t count = counts[p];
+    counts[p] = start;
+    start += count;
+  }
+  for (int64_t i = 0; i < n; i++) rows[counts[numbers[i]]++] = i;
+  return FRZ_OK;
+}
+
+static frz_status write_split(frz_data_file_writer *writer, const frz_batch *batch,
+                              const frz_batch *written, frz_error *err)
+{
+  FRZ_TRY(frz_buf_resize(&writer->numbers, (size_t)batch->n_rows * sizeof(uint32_t), err));
+  uint32_t *numbers = (uint32_t *)(void *)writer->numbers.data;
+  FRZ_TRY(frz_partition_split_run(&writer->split, batch, numbers, err));
+  FRZ_TRY(grow_partitions(writer, err));
+  int64_t same = 1;
+  while (same < batch->n_rows && numbers[same] == numbers[0]) same++;
+  if (same == batch->n_rows) return write_range(writer, numbers[0], written, 0, same, err);
+  FRZ_TRY(group_rows(writer, batch->n_rows, err));
+  const uint32_t *ends = (const uint32_t *)(const void *)writer->counts.data;
+  const int64_t *rows = (const int64_t *)(const void *)writer->rows.data;
+  uint32_t first = 0;
+  for (size_t p = 0; p < writer->split.n_partitions; p++) {
+    if (ends[p] == first) continue;
+    FRZ_TRY(write_group(writer, (uint32_t)p, written, rows + first, ends[p] - first, err));
+    first = ends[p];
+  }
+  return FRZ_OK;
+}
+
+static frz_status write_batch(frz_data_file_writer *writer, const frz_batch *batch, frz_error *err)
+{
+  if (batch->n_columns != writer->n_fields)
+    return frz_fail(err, FRZ_ERR_INVALID, "batch of %zu columns for a table of %zu",
+                    batch->n_columns, writer->n_fields);
+  for (size_t i = 0; i < batch->n_columns; i++)
+    if (batch->columns[i].n_rows != batch->n_rows ||
+        !frz_arrow_type_equal(batch->columns[i].type, writer->fields[i].type))
+      return frz_fail(err, FRZ_ERR_INVALID, "column '%.*s': the batch has another type or length",
+                      FRZ_STR_ARG(writer->fields[i].name));
+  if (batch->n_rows == 0) return FRZ_OK;
+  if (batch->n_rows > INT32_MAX)
+    return frz_fail(err, FRZ_ERR_LIMIT, "batch of %lld rows", (long long)batch->n_rows);
+  if (writer->n_written == writer->n_fields) return write_split(writer, batch, batch, err);
+  /* The columns are lent: nothing here changes or frees them. */
+  size_t bytes = writer->n_written * sizeof(frz_column);
+  frz_column *columns = bytes != 0 ? frz_alloc_new(writer->alloc, bytes) : NULL;
+  if (columns == NULL && bytes != 0) return frz_fail_nomem(err, "batch");
+  for (size_t i = 0; i < writer->n_written; i++)
+    columns[i] = batch->columns[writer->written_columns[i]];
+  frz_batch written = {batch->n_rows, columns, writer->n_written, writer->alloc};
+  frz_status st = write_split(writer, batch, &written, err);
+  frz_alloc_free(writer->alloc, columns, bytes);
+  return st;
+}
+
+frz_status frz_data_file_writer_write(frz_data_file_writer *writer, const frz_batch *batch,
+                                      frz_error *err)
+{
+  if (writer->failed || writer->finished)
+    return frz_fail(err, FRZ_ERR_INVALID, "data file writer: used after it failed or finished");
+  frz_status st = frz_context_poll(writer->context, err);
+  if (st == FRZ_OK) st = write_batch(writer, batch, err);
+  if (st != FRZ_OK) writer->failed = true;
+  return st;
+}
+
+/* ---- the end ---- */
+
+static frz_status finish(frz_data_file_writer *writer, frz_arena *arena,
+                         const frz_data_file **files_out, size_t *n_files_out, frz_error *err)
+{
+  while (writer->n_slots > 0) FRZ_TRY(close_oldest(writer, false, err));
+  frz_data_file *files = frz_arena_array(arena, writer->n_files, sizeof *files);
+  if (files == NULL) return frz_fail_nomem(err, "data files");
+  for (size_t i = 0; i < writer->n_files; i++)
+    FRZ_TRY(frz_data_file_copy(&writer->files[i], arena, &files[i], err));
+  *files_out = files;
+  *n_files_out = writer->n_files;
+  return FRZ_OK;
+}
+
+frz_status frz_data_file_writer_finish(frz_data_file_writer *writer, frz_arena *arena,
+                                       const frz_data_file **files_out, size_t *n_files_out,
+                                       frz_error *err)
+{
+  if (writer->failed || writer->finished)
+    return frz_fail(err, FRZ_ERR_INVALID, "data file writer: used after it failed or finished");
+  frz_status st = finish(writer, arena, files_out, n_files_out, err);
+  writer->finished = st == FRZ_OK;
+  writer->failed = st != FRZ_OK;
+  return st;
+}
+
+void frz_data_file_writer_keep(frz_data_file_writer *writer)
+{
+  writer->kept = true;
+}
+
+static void remove_files(frz_data_file_writer *writer)
+{
+  for (size_t i = 0; i < writer->n_paths; i++) {
+    frz_error error = {0};
+    frz_status st = frz_storage_remove(writer->storage, writer->paths[i], &error);
+    if (st != FRZ_OK && st != FRZ_ERR_NOT_FOUND)
+      frz_context_log(writer->context, FRZ_LOG_WARNING, "data file '%.*s' stays behind: %s",
+                      FRZ_STR_ARG(writer->paths[i]), error.message);
+  }
+}
+
+void frz_data_file_writer_free(frz_data_file_writer *writer)
+{
+  if (writer == NULL) return;
+  while (writer->n_slots > 0) drop_slot(writer, writer->n_slots - 1);
+  if (!writer->kept) remove_files(writer);
+  if (writer->has_split) frz_partition_split_dispose(&writer->split);
+  frz_buf_dispose(&writer->slot_of);
+  frz_buf_dispose(&writer->numbers);
+  frz_buf_dispose(&writer->counts);
+  frz_buf_dispose(&writer->rows);
+  frz_arena_free(&writer->arena);
+  frz_table_metadata_release(writer->metadata);
+  frz_storage_release(writer->storage);
+  frz_alloc_free(writer->alloc, writer, sizeof *writer);
+}

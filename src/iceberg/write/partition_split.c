@@ -1,0 +1,284 @@
+/*
+ * partition_split.c - see partition_split.h.
+ *
+ * Field by field: each row's source value is transformed, and its result numbered by a map from the
+ * result's bytes. Number and the number so far are then numbered together by a second map, so that
+ * after the last field each partition has one number. A row like the one before it asks no map.
+ *
+ * Invariants: values[code] is the field's result with that code; pairs[number] tells the number so
+ * far and the code that were combined into it.
+ */
+#include "iceberg/write/partition_split.h"
+
+#include <assert.h>
+
+#include "base/arena_list.h"
+#include "base/limits.h"
+
+#define SPLIT_BYTES_MAX ((size_t)1 << 30)
+
+typedef struct code_pair {
+  uint32_t number;
+  uint32_t code;
+} code_pair;
+
+struct frz_split_field {
+  const frz_partition_field *field;
+  frz_type source_type;
+  frz_type result_type;
+  bool is_void;
+  size_t path[FRZ_LIMIT_DEPTH]; /* top-level column, then children of structs */
+  size_t n_path;
+  frz_map codes;
+  frz_literal *values;
+  size_t n_values, values_capacity;
+  frz_map numbers; /* of pairs; unused in the first field */
+  code_pair *pairs;
+  size_t n_pairs, pairs_capacity;
+};
+
+/* ---- preparing ---- */
+
+static bool find_path(const frz_type *type, int32_t id, frz_split_field *self, size_t depth,
+                      const frz_field **field_out)
+{
+  if (depth >= FRZ_LIMIT_DEPTH) return false;
+  for (size_t i = 0; i < type->n_fields; i++) {
+    const frz_field *field = &type->fields[i];
+    self->path[depth] = i;
+    self->n_path = depth + 1;
+    if (field->id == id) {
+      *field_out = field;
+      return true;
+    }
+    if (field->type.kind == FRZ_TYPE_STRUCT &&
+        find_path(&field->type, id, self, depth + 1, field_out))
+      return true;
+  }
+  return false;
+}
+
+static frz_status prepare_field(frz_split_field *self, const frz_schema *schema,
+                                const frz_partition_field *field, frz_error *err)
+{
+  self->field = field;
+  const frz_transform *transform = &field->transform;
+  if (transform->kind == FRZ_TRANSFORM_UNKNOWN)
+    return frz_fail(err, FRZ_ERR_UNSUPPORTED,
+                    "partition field '%.*s': transform '%.*s' is not known",
+                    FRZ_STR_ARG(field->name), FRZ_STR_ARG(transform->text));
+  const frz_field *source = NULL;
+  self->is_void = transform->kind == FRZ_TRANSFORM_VOID;
+  self->result_type = frz_partition_field_type(field, schema);
+  if (!find_path(&schema->root, field->source_id, self, 0, &source)) {
+    if (self->is_void) return FRZ_OK;
+    return frz_fail(err, FRZ_ERR_INVALID, "partition field '%.*s': no column has its source id %d",
+                    FRZ_STR_ARG(field->name), field->source_id);
+  }
+  self->source_type = source->type;
+  frz_type result;
+  if (!self->is_void && !frz_transform_result_type(transform, &source->type, &result))
+    return frz_fail(err, FRZ_ERR_INVALID, "partition field '%.*s': '%.*s' is not for column '%.*s'",
+                    FRZ_STR_ARG(field->name), FRZ_STR_ARG(transform->text),
+                    FRZ_STR_ARG(source->name));
+  return FRZ_OK;
+}
+
+frz_status frz_partition_split_init(frz_partition_split *split, const frz_alloc *alloc,
+                                    const frz_schema *schema, const frz_partition_spec *spec,
+                                    frz_error *err)
+{
+  *split = (frz_partition_split){.alloc = alloc, .spec = spec};
+  frz_arena_init(&split->arena, alloc, SPLIT_BYTES_MAX);
+  frz_buf_init(&split->key, alloc, FRZ_LIMIT_COLUMN_BYTES);
+  frz_status st = FRZ_OK;
+  frz_split_field *fields = frz_arena_array(&split->arena, spec->n_fields, sizeof *fields);
+  if (fields == NULL) st = frz_fail_nomem(err, "partitions");
+  for (size_t i = 0; st == FRZ_OK && i < spec->n_fields; i++)
+    st = prepare_field(&fields[i], schema, &spec->fields[i], err);
+  if (st != FRZ_OK) {
+    frz_arena_free(&split->arena);
+    return st;
+  }
+  for (size_t i = 0; i < spec->n_fields; i++) {
+    frz_map_init(&fields[i].codes, alloc, SPLIT_BYTES_MAX);
+    frz_map_init(&fields[i].numbers, alloc, SPLIT_BYTES_MAX);
+  }
+  split->fields = fields;
+  return FRZ_OK;
+}
+
+void frz_partition_split_dispose(frz_partition_split *split)
+{
+  for (size_t i = 0; split->fields != NULL && i < split->spec->n_fields; i++) {
+    frz_map_dispose(&split->fields[i].codes);
+    frz_map_dispose(&split->fields[i].numbers);
+  }
+  split->fields = NULL;
+  frz_buf_dispose(&split->key);
+  frz_arena_free(&split->arena);
+}
+
+/* ---- one row ---- */
+
+static frz_literal source_value(const frz_split_field *self, const frz_batch *batch, int64_t row)
+{
+  const frz_column *column = &batch->columns[self->path[0]];
+  for (size_t i = 1; i < self->n_path; i++) {
+    if (frz_column_is_null(column, row)) return frz_literal_null(self->source_type.kind);
+    column = &column->children[self->path[i]];
+  }
+  return frz_literal_from_column(&self->source_type, column, row);
+}
+
+static bool holds_bytes(frz_type_kind kind)
+{
+  return kind == FRZ_TYPE_STRING || kind == FRZ_TYPE_BINARY || kind == FRZ_TYPE_FIXED ||
+         kind == FRZ_TYPE_UUID;
+}
+
+static size_t number_bytes(frz_type_kind kind)
+{
+  switch (kind) {
+  case FRZ_TYPE_BOOLEAN: return 1;
+  case FRZ_TYPE_INT:
+  case FRZ_TYPE_DATE:
+  case FRZ_TYPE_FLOAT: return 4;
+  case FRZ_TYPE_DECIMAL: return 16;
+  default: return 8;
+  }
+}
+
+/* The same bits: what the row before had, most of the time, in sorted data. */
+static bool same_bits(const frz_literal *a, const frz_literal *b)
+{
+  if (a->is_null || b->is_null) return a->is_null && b->is_null;
+  if (holds_bytes(a->kind)) return frz_str_equal(a->as.bytes, b->as.bytes);
+  return memcmp(&a->as, &b->as, number_bytes(a->kind)) == 0;
+}
+
+/* Values that Iceberg takes for one partition become one: every NaN, and both zeros. */
+static void make_canonical(frz_literal *value)
+{
+  if (value->is_null) return;
+  if (value->kind == FRZ_TYPE_FLOAT) {
+    if (value->as.f32 != value->as.f32) value->as.f32 = __builtin_nanf("");
+    if (value->as.f32 == 0.0f) value->as.f32 = 0.0f;
+  } else if (value->kind == FRZ_TYPE_DOUBLE) {
+    if (value->as.f64 != value->as.f64) value->as.f64 = __builtin_nan("");
+    if (value->as.f64 == 0.0) value->as.f64 = 0.0;
+  }
+}
+
+static frz_status number_value(frz_partition_split *split, frz_split_field *self,
+                               frz_literal *value, uint32_t *code_out, frz_error *err)
+{
+  frz_buf *key = &split->key;
+  key->size = 0;
+  make_canonical(value);
+  FRZ_TRY(frz_buf_append_byte(key, !value->is_null, err));
+  if (!value->is_null && holds_bytes(value->kind))
+    FRZ_TRY(frz_buf_append_str(key, value->as.bytes, err));
+  else if (!value->is_null)
+    FRZ_TRY(frz_buf_append(key, &value->as, number_bytes(value->kind), err));
+  bool inserted;
+  uint64_t *code;
+  FRZ_TRY(frz_map_insert(&self->codes, frz_buf_str(key), self->n_values, &code, &inserted, err));
+  *code_out = (uint32_t)*code;
+  if (!inserted) return FRZ_OK;
+  frz_literal *values = frz_arena_list_room(&split->arena, self->values, self->n_values,
+                                            &self->values_capacity, sizeof *values);
+  if (values == NULL) return frz_fail_nomem(err, "partitions");
+  self->values = values;
+  frz_literal kept = *value;
+  if (!kept.is_null && holds_bytes(kept.kind)) {
+    kept.as.bytes = frz_arena_keep(&split->arena, kept.as.bytes);
+    if (kept.as.bytes.data == NULL) return frz_fail_nomem(err, "partitions");
+  }
+  values[self->n_values++] = kept;
+  return FRZ_OK;
+}
+
+static frz_status number_pair(frz_partition_split *split, frz_split_field *self, code_pair pair,
+                              uint32_t *number_out, frz_error *err)
+{
+  bool inserted;
+  uint64_t *number;
+  FRZ_TRY(frz_map_insert(&self->numbers, (frz_str){(const char *)&pair, sizeof pair}, self->n_pairs,
+                         &number, &inserted, err));
+  *number_out = (uint32_t)*number;
+  if (!inserted) return FRZ_OK;
+  code_pair *pairs = frz_arena_list_room(&split->arena, self->pairs, self->n_pairs,
+                                         &self->pairs_capacity, sizeof *pairs);
+  if (pairs == NULL) return frz_fail_nomem(err, "partitions");
+  self->pairs = pairs;
+  pairs[self->n_pairs++] = pair;
+  return FRZ_OK;
+}
+
+/* ---- a batch ---- */
+
+static frz_status run_field(frz_partition_split *split, size_t at, const frz_batch *batch,
+                            uint32_t *numbers, frz_error *err)
+{
+  frz_split_field *self = &split->fields[at];
+  frz_literal before = {0};
+  uint32_t code = 0;
+  code_pair pair_before = {UINT32_MAX, UINT32_MAX};
+  uint32_t number = 0;
+  for (int64_t row = 0; row < batch->n_rows; row++) {
+    frz_literal source =
+        self->is_void ? frz_literal_null(self->source_type.kind) : source_value(self, batch, row);
+    if (row == 0 || !same_bits(&source, &before)) {
+      frz_literal value = frz_literal_null(self->result_type.kind);
+      if (!source.is_null)
+        FRZ_TRY(frz_transform_apply(&self->field->transform, &source, &split->arena, &value, err));
+      FRZ_TRY(number_value(split, self, &value, &code, err));
+      before = source;
+    }
+    if (at == 0) {
+      numbers[row] = code;
+      continue;
+    }
+    code_pair pair = {numbers[row], code};
+    if (pair.number != pair_before.number || pair.code != pair_before.code) {
+      FRZ_TRY(number_pair(split, self, pair, &number, err));
+      pair_before = pair;
+    }
+    numbers[row] = number;
+  }
+  return FRZ_OK;
+}
+
+frz_status frz_partition_split_run(frz_partition_split *split, const frz_batch *batch,
+                                   uint32_t *numbers_out, frz_error *err)
+{
+  size_t n_fields = split->spec->n_fields;
+  if (n_fields == 0) {
+    memset(numbers_out, 0, (size_t)batch->n_rows * sizeof *numbers_out);
+    split->n_partitions = 1;
+    return FRZ_OK;
+  }
+  for (size_t i = 0; i < n_fields; i++) FRZ_TRY(run_field(split, i, batch, numbers_out, err));
+  const frz_split_field *last = &split->fields[n_fields - 1];
+  split->n_partitions = n_fields == 1 ? last->n_values : last->n_pairs;
+  return FRZ_OK;
+}
+
+frz_status frz_partition_split_values(const frz_partition_split *split, uint32_t number,
+                                      frz_arena *arena, frz_partition *partition_out,
+                                      frz_error *err)
+{
+  size_t n_fields = split->spec->n_fields;
+  assert(number < split->n_partitions);
+  frz_literal *values = frz_arena_array(arena, n_fields, sizeof *values);
+  if (values == NULL) return frz_fail_nomem(err, "partition");
+  for (size_t i = n_fields; i-- > 0;) {
+    const frz_split_field *self = &split->fields[i];
+    uint32_t code = i == 0 ? number : self->pairs[number].code;
+    if (i != 0) number = self->pairs[number].number;
+    values[i] = self->values[code];
+  }
+  *partition_out = (frz_partition){values, n_fields};
+  return FRZ_OK;
+}

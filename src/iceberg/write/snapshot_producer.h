@@ -1,0 +1,69 @@
+/*
+ * snapshot_producer.h - from files that were added and removed to a committed snapshot.
+ *
+ * A producer describes one change. frz_snapshot_commit() builds manifests and a manifest list on
+ * the version the table has, commits, and on conflict builds again on the version that won: the
+ * snapshot id and the manifests stay the same over all attempts, the manifest list is new.
+ */
+#ifndef FRZ_ICEBERG_SNAPSHOT_PRODUCER_H
+#define FRZ_ICEBERG_SNAPSHOT_PRODUCER_H
+
+#include "base/map.h"
+#include "iceberg/filter/expression.h"
+#include "iceberg/manifest/manifest.h"
+#include "iceberg/table/table_handle.h"
+
+typedef struct frz_snapshot_producer frz_snapshot_producer;
+
+/** What a commit makes sure of when others committed since the change was planned. */
+typedef struct frz_conflict_rules {
+  int64_t starting_snapshot_id; /* the change was planned on it; -1: the table was empty */
+  const frz_schema *schema;     /* `filter` is bound to it */
+  const frz_expr *filter;       /* the rows the change read or removes; NULL: every row */
+  bool allow_new_rows; /* snapshot isolation: new rows that match are none of our concern */
+} frz_conflict_rules;
+
+/** One change; what it points to is borrowed until frz_snapshot_commit() returns. */
+typedef struct frz_snapshot_change {
+  const char *operation;      /* "append", "overwrite", "delete" or "replace" */
+  const frz_data_file *added; /* data and delete files */
+  size_t n_added;
+  const frz_data_file *removed; /* data and delete files: named by path */
+  size_t n_removed;
+  int64_t added_sequence_number;   /* data sequence number of the added files; -1: the snapshot's */
+  const frz_conflict_rules *rules; /* NULL: an append, which conflicts with nothing */
+  const frz_property *properties;  /* for the summary */
+  size_t n_properties;
+} frz_snapshot_change;
+
+/** A random positive snapshot id. */
+frz_status frz_snapshot_new_id(int64_t *snapshot_id_out, frz_error *err) FRZ_MUST_CHECK;
+
+/**
+ * Commit a change to the "main" branch. FRZ_ERR_CONFLICT: another commit added rows that match the
+ * rules' filter, or touched a file that the change removes; the message names the file. Nothing
+ * that was written is deleted on failure.
+ */
+frz_status frz_snapshot_commit(frz_table *table, const frz_snapshot_change *change,
+                               int64_t *snapshot_id_out, frz_error *err) FRZ_MUST_CHECK;
+
+/** FRZ_ERR_UNSUPPORTED for tables whose format version frazil does not write. */
+frz_status frz_table_check_writable(const frz_table_metadata *metadata,
+                                    frz_error *err) FRZ_MUST_CHECK;
+
+/* ---- parts, in files of their own ---- */
+
+/** The summary of a change: counts, totals carried on from the parent (NULL: none), properties. */
+frz_status frz_snapshot_summarize(const frz_snapshot_change *change, const frz_table_metadata *base,
+                                  const frz_snapshot *parent, frz_arena *arena,
+                                  const frz_text_pair **summary_out, size_t *n_summary_out,
+                                  frz_error *err) FRZ_MUST_CHECK;
+
+/** Check the rules against every snapshot between the start and `head` (NULL: none).
+ * `removed_paths` is the change's removed files. */
+frz_status frz_conflicts_check(frz_storage *storage, const frz_table_metadata *base,
+                               const frz_snapshot *head, const frz_snapshot_change *change,
+                               const frz_map *removed_paths, const frz_alloc *alloc,
+                               frz_error *err) FRZ_MUST_CHECK;
+
+#endif
