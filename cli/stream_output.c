@@ -219,40 +219,80 @@ static int print_rows(row_printer *printer, struct ArrowArrayStream *stream, con
   return code;
 }
 
-/* What was written of a file is not left behind; a device or pipe is. */
-static void remove_part(const char *place)
+/* ---- where rows go ---- */
+
+/* Standard output, or a file. A regular file is written beside its place and moved there whole, so
+ * that a failure neither leaves a part nor harms what was there; a device or pipe is written to. */
+typedef struct destination {
+  const char *place; /* NULL: standard output */
+  char *part;        /* NULL: written in place */
+  FILE *file;
+} destination;
+
+static bool open_destination(const char *place, destination *to_out)
 {
+  if (place != NULL && strcmp(place, "-") == 0) place = NULL;
+  *to_out = (destination){.place = place, .file = stdout};
+  if (place == NULL) return true;
   struct stat found;
-  if (lstat(place, &found) == 0 && S_ISREG(found.st_mode)) (void)remove(place);
+  bool in_place = lstat(place, &found) == 0 && !S_ISREG(found.st_mode);
+  if (!in_place) {
+    size_t size = strlen(place) + 32;
+    to_out->part = malloc(size);
+    if (to_out->part == NULL) return false;
+    snprintf(to_out->part, size, "%s.%ld.part", place, (long)getpid());
+  }
+  to_out->file = fopen(in_place ? place : to_out->part, "wb");
+  return to_out->file != NULL;
+}
+
+/* Takes the exit code so far and returns the final one. */
+static int close_destination(destination *to, int code)
+{
+  bool is_file = to->file != NULL && to->file != stdout;
+  if (is_file && fclose(to->file) != 0 && code == EXIT_FINE) code = report_output(to->place);
+  if (is_file && to->part != NULL) {
+    if (code == EXIT_FINE && rename(to->part, to->place) != 0) code = report_output(to->place);
+    if (code != EXIT_FINE) (void)remove(to->part);
+  }
+  free(to->part);
+  return code;
 }
 
 static int print_text(const session *run, struct ArrowArrayStream *stream, output_format format)
 {
-  const char *place = run->line->output;
-  row_printer printer = {.file = stdout, .format = format};
+  row_printer printer = {.format = format};
   int failed = stream->get_schema(stream, &printer.schema);
   if (failed != 0) return report_stream(stream, failed);
-  int code = EXIT_FINE;
-  printer.widths = calloc((size_t)printer.schema.n_children + 1, sizeof *printer.widths);
-  if (place != NULL && strcmp(place, "-") == 0) place = NULL;
-  if (place != NULL) printer.file = fopen(place, "wb");
-  if (printer.widths == NULL || printer.file == NULL)
-    code = report_output(place != NULL ? place : "rows");
-  else
-    code = print_rows(&printer, stream, place != NULL ? place : "standard output");
-  if (printer.file != NULL && printer.file != stdout && fclose(printer.file) != 0 &&
-      code == EXIT_FINE)
+  int code;
+  destination to;
+  bool opened = open_destination(run->line->output, &to);
+  const char *place = to.place != NULL ? to.place : "standard output";
+  printer.file = to.file;
+  if (opened) printer.widths = calloc((size_t)printer.schema.n_children + 1, sizeof(size_t));
+  if (printer.widths == NULL)
     code = report_output(place);
-  if (printer.file != NULL && printer.file != stdout && code != EXIT_FINE) remove_part(place);
+  else
+    code = print_rows(&printer, stream, place);
+  code = close_destination(&to, code);
   free(printer.widths);
   printer.schema.release(&printer.schema);
   return code;
+}
+
+static bool ends_with(const char *name, const char *suffix)
+{
+  size_t n = name != NULL ? strlen(name) : 0;
+  size_t m = strlen(suffix);
+  return n >= m && strcmp(name + n - m, suffix) == 0;
 }
 
 static output_format choose_format(const command_line *line)
 {
   if (line->json) return FORMAT_JSONL;
   if (line->has_format) return line->format;
+  if (ends_with(line->output, ".parquet")) return FORMAT_PARQUET;
+  if (ends_with(line->output, ".jsonl")) return FORMAT_JSONL;
   return line->output == NULL && isatty(STDOUT_FILENO) ? FORMAT_PRETTY : FORMAT_CSV;
 }
 
