@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "parquet/parquet_reader.h"
+#include "parquet/read/parquet_reader.h"
 
 /* More rows than this are not read: a few bytes can stand for millions of nulls. */
 enum { ROWS_MAX = 20000, VALUES_MAX = 200000, LEAVES_MAX = 64 };

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "parquet/parquet_reader.h"
-#include "parquet/parquet_writer.h"
+#include "parquet/read/parquet_reader.h"
+#include "parquet/write/parquet_writer.h"
 #include "random_columns.h"
 
 enum { FIELDS_MAX = 4, BYTES_MAX = 1 << 28, ARENA_MAX = 1 << 24 };

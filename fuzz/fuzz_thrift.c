@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "parquet/offset_index.h"
-#include "parquet/page_header.h"
-#include "parquet/thrift.h"
+#include "parquet/format/thrift.h"
+#include "parquet/read/offset_index.h"
+#include "parquet/read/page_header.h"
 
 enum { FILE_BYTES = 1 << 20, ARENA_MAX = 1 << 26 };
 

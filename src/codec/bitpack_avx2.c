@@ -71,8 +71,9 @@ enum {
   X(33)                                                                                           \
   X(34)                                                                                           \
   X(35)                                                                                           \
-  X(36) X(37) X(38) X(39) X(40) X(41) X(42) X(43) X(44) X(45) X(46) X(47) X(48) X(49) X(50) X(51) \
-      X(52) X(53) X(54) X(55) X(56) X(57)
+  X(36)                                                                                           \
+  X(37) X(38) X(39) X(40) X(41) X(42) X(43) X(44) X(45) X(46) X(47) X(48) X(49) X(50) X(51) X(52) \
+      X(53) X(54) X(55) X(56) X(57)
 
 static const _Alignas(32) uint8_t shuffle4[WIDTH32_MAX + 1][32] = {WIDTHS_0_TO_25(SHUFFLE4)};
 static const _Alignas(32) uint32_t shifts4[WIDTH32_MAX + 1][8] = {WIDTHS_0_TO_25(SHIFTS4)};

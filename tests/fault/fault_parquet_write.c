@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "fault.h"
-#include "parquet/parquet_writer.h"
+#include "parquet/write/parquet_writer.h"
 #include "random_columns.h"
 
 enum { N_FIELDS = 5, N_ROWS = 60 };

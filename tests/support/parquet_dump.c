@@ -15,7 +15,7 @@
 #include <time.h>
 
 #include "base/endian.h"
-#include "parquet/parquet_reader.h"
+#include "parquet/read/parquet_reader.h"
 #include "test_files.h"
 
 static void print_hex(frz_str bytes)

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parquet/parquet_reader.h"
-#include "parquet/parquet_writer.h"
+#include "parquet/read/parquet_reader.h"
+#include "parquet/write/parquet_writer.h"
 #include "test_files.h"
 
 static frz_error error;

@@ -4,8 +4,8 @@
 #ifndef FRZ_TESTS_PARQUET_SAMPLE_H
 #define FRZ_TESTS_PARQUET_SAMPLE_H
 
-#include "parquet/parquet_reader.h"
-#include "parquet/parquet_writer.h"
+#include "parquet/read/parquet_reader.h"
+#include "parquet/write/parquet_writer.h"
 #include "random_columns.h"
 
 enum { FRZ_SAMPLE_FIELDS = 6 };

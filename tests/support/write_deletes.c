@@ -15,7 +15,7 @@
 
 #include "base/source.h"
 #include "delete_writer.h"
-#include "parquet/parquet_reader.h"
+#include "parquet/read/parquet_reader.h"
 #include "test_files.h"
 
 enum { COLUMNS_MAX = 16, ROWS_MAX = 1 << 20 };

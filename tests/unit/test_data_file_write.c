@@ -15,7 +15,7 @@
 #include "iceberg/write/data_file_metrics.h"
 #include "iceberg/write/data_file_write.h"
 #include "iceberg/write/lazy_sink.h"
-#include "parquet/parquet_metadata.h"
+#include "parquet/format/parquet_metadata.h"
 #include "storage/storage.h"
 #include "test_files.h"
 

@@ -11,11 +11,11 @@
 #include <cmocka.h>
 
 #include "base/endian.h"
-#include "parquet/decoder.h"
-#include "parquet/leaf_convert.h"
-#include "parquet/metadata_parts.h"
-#include "parquet/offset_index.h"
-#include "parquet/page_header.h"
+#include "parquet/format/metadata_parts.h"
+#include "parquet/read/decoder.h"
+#include "parquet/read/leaf_convert.h"
+#include "parquet/read/offset_index.h"
+#include "parquet/read/page_header.h"
 
 enum { ARENA_MAX = 1 << 22 };
 

@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "base/endian.h"
-#include "parquet/parquet_reader.h"
-#include "parquet/parquet_writer.h"
-#include "parquet/thrift.h"
+#include "parquet/format/thrift.h"
+#include "parquet/read/parquet_reader.h"
+#include "parquet/write/parquet_writer.h"
 #include "random_columns.h"
 
 enum { BYTES_MAX = 1 << 28, ARENA_MAX = 1 << 24 };

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "parquet/thrift.h"
+#include "parquet/format/thrift.h"
 
 #define ASSERT_OK(call)                                             \
   do {                                                              \

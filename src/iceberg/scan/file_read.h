@@ -11,7 +11,7 @@
 
 #include "arrow/column.h"
 #include "iceberg/scan/scan_plan.h"
-#include "parquet/parquet_reader.h"
+#include "parquet/read/parquet_reader.h"
 
 /** What all files of one scan share. Immutable once made; used by several threads. */
 typedef struct frz_projection {

@@ -3,8 +3,8 @@
  */
 #include "arrow/arrow_stream.h"
 #include "frazil/exchange.h"
-#include "parquet/parquet_reader.h"
-#include "parquet/parquet_writer.h"
+#include "parquet/read/parquet_reader.h"
+#include "parquet/write/parquet_writer.h"
 #include "storage/storage.h"
 
 enum { BATCH_ROWS = 65536 };

@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "iceberg/scan/delete_index.h"
-#include "parquet/parquet_reader.h"
+#include "parquet/read/parquet_reader.h"
 
 enum { BATCH_ROWS = 65536, NO_COLUMN = -1 };
 

@@ -6,7 +6,7 @@
 
 #include "iceberg/filter/expression.h"
 #include "iceberg/scan/column_map.h"
-#include "parquet/parquet_metadata.h"
+#include "parquet/format/parquet_metadata.h"
 
 /** What the statistics of a file belong to. */
 typedef struct frz_row_group_filter {

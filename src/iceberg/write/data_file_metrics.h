@@ -5,7 +5,7 @@
 #define FRZ_ICEBERG_DATA_FILE_METRICS_H
 
 #include "iceberg/manifest/manifest.h"
-#include "parquet/parquet_writer.h"
+#include "parquet/write/parquet_writer.h"
 
 typedef enum frz_metrics_kind {
   FRZ_METRICS_NONE,

@@ -22,7 +22,7 @@
 #include "iceberg/write/data_file_metrics.h"
 #include "iceberg/write/lazy_sink.h"
 #include "iceberg/write/partition_split.h"
-#include "parquet/parquet_writer.h"
+#include "parquet/write/parquet_writer.h"
 
 enum {
   SLOTS_MAX = 8192,
