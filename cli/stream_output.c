@@ -141,7 +141,7 @@ static void append_header(const row_printer *printer, text *out)
 
 static bool write_text(const row_printer *printer, text *out)
 {
-  bool written = fwrite(out->data, 1, out->size, printer->file) == out->size;
+  bool written = out->size == 0 || fwrite(out->data, 1, out->size, printer->file) == out->size;
   out->size = 0;
   return written;
 }
