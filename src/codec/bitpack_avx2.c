@@ -48,32 +48,16 @@ enum {
   {BYTES8(w, 0, 0), BYTES8(w, 1, 0), BYTES8(w, 2, 2), BYTES8(w, 3, 2), \
    BYTES8(w, 4, 4), BYTES8(w, 5, 4), BYTES8(w, 6, 6), BYTES8(w, 7, 6)},
 
+/* clang-format never settles on lists of macro calls. */
+/* clang-format off */
 #define WIDTHS_0_TO_25(X) \
-  X(0)                    \
-  X(1)                    \
-  X(2)                    \
-  X(3)                    \
-  X(4)                    \
-  X(5)                    \
-  X(6)                    \
-  X(7)                    \
-  X(8)                    \
-  X(9)                    \
-  X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25)
-#define WIDTHS_26_TO_57(X)                                                                        \
-  X(26)                                                                                           \
-  X(27)                                                                                           \
-  X(28)                                                                                           \
-  X(29)                                                                                           \
-  X(30)                                                                                           \
-  X(31)                                                                                           \
-  X(32)                                                                                           \
-  X(33)                                                                                           \
-  X(34)                                                                                           \
-  X(35)                                                                                           \
-  X(36)                                                                                           \
-  X(37) X(38) X(39) X(40) X(41) X(42) X(43) X(44) X(45) X(46) X(47) X(48) X(49) X(50) X(51) X(52) \
-      X(53) X(54) X(55) X(56) X(57)
+  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) \
+  X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25)
+#define WIDTHS_26_TO_57(X) \
+  X(26) X(27) X(28) X(29) X(30) X(31) X(32) X(33) X(34) X(35) X(36) X(37) X(38) X(39) X(40) \
+  X(41) X(42) X(43) X(44) X(45) X(46) X(47) X(48) X(49) X(50) X(51) X(52) X(53) X(54) X(55) \
+  X(56) X(57)
+/* clang-format on */
 
 static const _Alignas(32) uint8_t shuffle4[WIDTH32_MAX + 1][32] = {WIDTHS_0_TO_25(SHUFFLE4)};
 static const _Alignas(32) uint32_t shifts4[WIDTH32_MAX + 1][8] = {WIDTHS_0_TO_25(SHIFTS4)};
