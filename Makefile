@@ -3,11 +3,12 @@
 MESON := .venv/bin/meson
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test check bench fuzz feast-universal install clean help
+.PHONY: demo test test-spark check bench fuzz feast-universal install clean help
 
 help:
 	@echo "make demo             build, and run examples/iceberg-local"
 	@echo "make test             every test: C under sanitizers, Python, interoperability"
+	@echo "make test-spark       the tests against Spark, which make test skips where there is none"
 	@echo "make check            format, includes, sizes, exported symbols, headers"
 	@echo "make bench            side by side with DuckDB, Polars and PyArrow"
 	@echo "make fuzz             fuzz every decoder (FUZZ_SECONDS each, default 60)"
@@ -23,6 +24,11 @@ test:
 	@tools/setup test
 	@tools/install-python
 	@.venv/bin/python tools/run-tests
+
+test-spark:
+	@tools/setup spark
+	@tools/install-python
+	@.venv/bin/python tools/run-tests spark
 
 check:
 	@tools/setup check

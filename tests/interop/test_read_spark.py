@@ -102,7 +102,7 @@ def warehouse(tmp_path_factory):
     jars = [os.environ["FRAZIL_SPARK_JAR"]] if "FRAZIL_SPARK_JAR" in os.environ else glob.glob(os.path.expanduser(JARS))
     python = spark_python()
     if python is None or not jars:
-        pytest.skip("no pyspark, or no Iceberg runtime for it")
+        pytest.skip("no pyspark, or no Iceberg runtime for it; make test-spark has them")
     folder = tmp_path_factory.mktemp("spark")
     script = folder / "make.py"
     script.write_text(SCRIPT)
