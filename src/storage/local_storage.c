@@ -357,6 +357,15 @@ static void local_sink_free(frz_sink *sink)
   frz_alloc_free(local->alloc, local, sizeof *local);
 }
 
+/* A device or folder under the name must not give way to a file. */
+static frz_status refuse_special(const char *path, frz_error *err)
+{
+  struct stat info;
+  if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_INVALID, "'%s' is not a regular file and cannot be replaced by one",
+                  path);
+}
+
 static frz_status local_create(void *ctx, frz_str uri, bool must_be_new, frz_sink **sink_out,
                                frz_error *err)
 {
@@ -374,6 +383,7 @@ static frz_status local_create(void *ctx, frz_str uri, bool must_be_new, frz_sin
   frz_buf_init(&local->temporary, alloc, PATH_BYTES_MAX + NAME_BYTES_MAX);
   frz_buf_init(&local->pending, alloc, WRITE_BYTES);
   FRZ_TRY_OUT(path_of(uri, &local->path, err));
+  FRZ_TRY_OUT(refuse_special(text_of(&local->path), err));
   FRZ_TRY_OUT(frz_buf_reserve(&local->pending, WRITE_BYTES, err));
   FRZ_TRY_OUT(start_file(local, err));
   *sink_out = &local->base;

@@ -464,9 +464,55 @@ static void test_wrapped_operations_see_every_uri(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Run as root, a rename would put a file in the device's place. */
+static void test_a_device_is_not_replaced(void **state)
+{
+  (void)state;
+  frz_context *context;
+  frz_storage *storage;
+  frz_sink *sink = NULL;
+  frz_error err = {0};
+  assert_int_equal(frz_context_create(NULL, &context, NULL), FRZ_OK);
+  assert_int_equal(frz_storage_create(context, NULL, 0, &storage, NULL), FRZ_OK);
+  assert_int_equal(frz_storage_create_file(storage, FRZ_STR("/dev/null"), false, &sink, &err),
+                   FRZ_ERR_INVALID);
+  assert_non_null(strstr(err.message, "/dev/null"));
+  assert_null(sink);
+  frz_storage_release(storage);
+  frz_context_free(context);
+}
+
+static void test_relative_paths_become_absolute(void **state)
+{
+  (void)state;
+  char here[4096];
+  frz_buf out;
+  assert_non_null(getcwd(here, sizeof here));
+  static const char *const cases[][2] = {
+      {"lake", "lake"}, {"./lake/a", "lake/a"}, {"file:lake", "lake"}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    frz_buf_init(&out, frz_alloc_default(), 8192);
+    assert_int_equal(frz_storage_absolute(frz_str_from(cases[i][0]), &out, NULL), FRZ_OK);
+    size_t prefix = strlen(here);
+    assert_true(out.size > prefix && memcmp(out.data, here, prefix) == 0);
+    assert_int_equal(out.size, prefix + 1 + strlen(cases[i][1]));
+    assert_memory_equal(out.data + prefix + 1, cases[i][1], strlen(cases[i][1]));
+    frz_buf_dispose(&out);
+  }
+  static const char *const kept[] = {"/lake", "file:///lake", "s3://bucket/lake", ""};
+  for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+    frz_buf_init(&out, frz_alloc_default(), 8192);
+    assert_int_equal(frz_storage_absolute(frz_str_from(kept[i]), &out, NULL), FRZ_OK);
+    assert_true(frz_str_is(frz_buf_str(&out), kept[i]));
+    frz_buf_dispose(&out);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_a_device_is_not_replaced),
+      cmocka_unit_test(test_relative_paths_become_absolute),
       cmocka_unit_test(test_local_paths),
       TEST(test_refused_uris),
       TEST(test_write_then_read),
