@@ -150,11 +150,11 @@ frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *tim
   if (table->snapshot == NULL) return FRZ_OK;
   const frz_expr *window = NULL;
   FRZ_TRY(window_filter(table, time_field, least, greatest, &window, err));
-  const frz_expr *prune = frz_expr_and(table->filter, window, &table->arena);
-  if (prune == NULL && (table->filter != NULL || window != NULL))
+  table->prune = frz_expr_and(table->filter, window, &table->arena);
+  if (table->prune == NULL && (table->filter != NULL || window != NULL))
     return frz_fail_nomem(err, "join window");
   FRZ_TRY(frz_scan_plan_make(table->context, table->storage, table->metadata, table->snapshot,
-                             table->schema, prune, &table->plan, err));
+                             table->schema, table->prune, &table->plan, err));
   table->is_planned = true;
   FRZ_TRY(frz_delete_cache_create(table->context, table->storage, table->metadata, table->schema,
                                   &table->deletes, err));
@@ -291,6 +291,7 @@ frz_status frz_feature_table_scan(frz_feature_table *table, const char *const *n
   frz_projection projection;
   FRZ_TRY(frz_projection_make(table->metadata, table->schema, names, n_names, true, table->filter,
                               BATCH_ROWS, &table->arena, &projection, err));
+  projection.prune = table->prune;
   frz_arena arena;
   frz_arena_init(&arena, frz_context_alloc(table->context), ARENA_BYTES_MAX);
   size_t n_units = 0;

@@ -18,6 +18,7 @@ typedef struct frz_feature_table {
   const frz_snapshot *snapshot; /* NULL: the table is empty */
   const frz_schema *schema;
   const frz_expr *filter; /* NULL: none */
+  const frz_expr *prune;  /* of the plan: the filter and the window of times; NULL: none */
   bool is_planned;
   frz_scan_plan plan;
   frz_delete_cache *deletes;

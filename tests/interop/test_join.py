@@ -230,3 +230,24 @@ def test_large_join_equals_duckdb_and_pandas(catalog):
     assert result["value"].fillna(-1).tolist() == by_pandas["value"].fillna(-1).tolist()
     assert result["value"].fillna(-1).tolist() == by_duckdb["value"].fillna(-1).tolist()
     assert result["value"].notna().sum() > 15_000
+
+
+def test_row_groups_outside_the_window_are_not_read(catalog):
+    """Damage in a row group whose times are out of reach goes unnoticed; entity rows that reach it are told."""
+    rows = pa.table({"k": pa.array([1] * 300), "event": pa.array(range(300), pa.timestamp("us", tz="UTC")),
+                     "value": pa.array(range(300), pa.int64())})
+    table = catalog.create_table("t.groups", schema=rows.schema, properties={"write.parquet.row-group-limit": "100"})
+    table.append(rows)
+    (file,) = table.inspect.files().to_pylist()
+    assert len(file["split_offsets"]) == 3
+    with open(file["file_path"], "r+b") as damaged:
+        damaged.seek(file["split_offsets"][2] + 60)
+        damaged.write(b"\xff" * 20)
+
+    def join(time):
+        entities = pa.table({"k": [1], "event_timestamp": pa.array([time], pa.timestamp("us", tz="UTC"))})
+        return frazil.pit_join(entities, [view_of(table)]).to_arrow()["value"].to_pylist()
+
+    assert join(150) == [150]
+    with pytest.raises(frazil.CorruptError, match=file["file_path"].rsplit("/", 1)[1]):
+        join(250)

@@ -21,6 +21,7 @@ typedef struct frz_projection {
   size_t n_fields;
   const frz_arrow_field *arrow_fields; /* the result's fields, one each */
   const frz_expr *filter;              /* NULL: every row */
+  const frz_expr *prune; /* row groups without a row that matches may be left out; NULL: filter */
   int64_t batch_rows_max;
 } frz_projection;
 

@@ -286,11 +286,13 @@ static frz_status test_row_groups(opening *self, bool every, frz_error *err)
       number_leaves(&self->fields[i], true, first, self->leaf_ids);
     first += n_leaves;
   }
+  const frz_projection *projection = file->projection;
   frz_row_group_filter filter = {.file = self->footer,
                                  .leaf_ids = self->leaf_ids,
                                  .source = &file->columns,
-                                 .schema = file->projection->schema,
-                                 .filter = file->projection->filter};
+                                 .schema = projection->schema,
+                                 .filter = projection->prune != NULL ? projection->prune
+                                                                     : projection->filter};
   for (size_t i = 0; i < n; i++)
     file->is_wanted[i] = every || filter.filter == NULL || frz_row_group_may_match(&filter, i);
   return FRZ_OK;
