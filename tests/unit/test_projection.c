@@ -278,6 +278,8 @@ static void test_missing_columns(void **state)
   frz_literal eu = {.kind = FRZ_TYPE_STRING, .as.bytes = {"eu", 2}};
   frz_literal five = {.kind = FRZ_TYPE_INT, .as.i32 = 5};
   frz_literal none = frz_literal_null(FRZ_TYPE_INT);
+  frz_literal long_five = {.kind = FRZ_TYPE_LONG, .as.i64 = 5};
+  frz_literal two_days = {.kind = FRZ_TYPE_TIMESTAMP, .as.i64 = 2LL * 86400 * 1000000};
   frz_partition_field identity = {
       .source_id = 1, .field_id = 1000, .transform = {FRZ_TRANSFORM_IDENTITY, 0, {0}}};
   frz_partition_field bucket = {
@@ -291,6 +293,8 @@ static void test_missing_columns(void **state)
   } cases[] = {
       {"string", "", &identity, &eu, 0, "eu"},
       {"long", "", &identity, &five, 5, NULL}, /* the partition was written before a promotion */
+      {"int", "", &identity, &long_five, 5, NULL}, /* a pinned read from before the promotion */
+      {"date", "", &identity, &two_days, 2, NULL},
       {"long", ",\"initial-default\":7", NULL, NULL, 7, NULL},
       {"long", ",\"initial-default\":7", &identity, &five, 5, NULL},
       {"int", ",\"initial-default\":7", &identity, &none, -1, NULL},
@@ -317,7 +321,7 @@ static void test_missing_columns(void **state)
     if (cases[i].text != NULL)
       assert_true(frz_str_is(got.as.bytes, cases[i].text));
     else if (cases[i].expected != -1)
-      assert_int_equal(got.kind == FRZ_TYPE_INT ? got.as.i32 : got.as.i64, cases[i].expected);
+      assert_int_equal(got.kind == FRZ_TYPE_LONG ? got.as.i64 : got.as.i32, cases[i].expected);
     frz_column_dispose(&made);
   }
   frz_schema schema = one_field("int", "");
@@ -326,6 +330,16 @@ static void test_missing_columns(void **state)
   frz_arrow_field target;
   frz_column_map map;
   frz_column_source source = {0};
+  /* A partition value that no promotion explains is not passed over as null. */
+  const frz_literal odd[] = {{.kind = FRZ_TYPE_LONG, .as.i64 = (int64_t)INT32_MAX + 1}, eu};
+  frz_partition_spec by_value = {1, &identity, 1};
+  for (size_t i = 0; i < LENGTH(odd); i++) {
+    frz_partition partition = {&odd[i], 1};
+    frz_column_source placed = {.spec = &by_value, .partition = &partition};
+    frz_literal value;
+    assert_int_equal(frz_column_constant(&schema.root.fields[0], &placed, &arena, &value, NULL),
+                     FRZ_ERR_CORRUPT);
+  }
   assert_int_equal(frz_field_to_arrow(&required, &arena, &target, NULL), FRZ_OK);
   assert_int_equal(frz_column_map_make(&required, &target, &source, &arena, &map, NULL),
                    FRZ_ERR_CORRUPT);

@@ -9,6 +9,7 @@
 #include "iceberg/scan/column_map.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 
 #include "base/endian.h"
@@ -25,30 +26,62 @@ static bool find_source(const frz_column_source *source, int32_t field_id, size_
   return false;
 }
 
-static bool partition_value(const frz_column_source *source, const frz_field *field,
-                            frz_literal *literal_out)
+/** Partition values come in the type their column has now; a pinned read may want the one that it
+ * had before a promotion, which held every value that was written then. */
+static bool undo_promotion(const frz_literal *value, frz_type_kind kind, frz_literal *literal_out)
 {
-  if (source->spec == NULL || source->partition == NULL) return false;
+  frz_literal result = *value;
+  result.kind = kind;
+  int64_t per_day = (int64_t)86400 * 1000000;
+  if (value->kind == FRZ_TYPE_TIMESTAMP_NS) per_day *= 1000;
+  if (value->kind == FRZ_TYPE_LONG && kind == FRZ_TYPE_INT) {
+    if (value->as.i64 < INT32_MIN || value->as.i64 > INT32_MAX) return false;
+    result.as.i32 = (int32_t)value->as.i64;
+  } else if (value->kind == FRZ_TYPE_DOUBLE && kind == FRZ_TYPE_FLOAT) {
+    double real = value->as.f64;
+    if (isfinite(real) && fabs(real) > (double)FLT_MAX) return false;
+    result.as.f32 = (float)real;
+  } else if ((value->kind == FRZ_TYPE_TIMESTAMP || value->kind == FRZ_TYPE_TIMESTAMP_NS) &&
+             kind == FRZ_TYPE_DATE) {
+    int64_t days = value->as.i64 / per_day;
+    if (value->as.i64 % per_day != 0 || days < INT32_MIN || days > INT32_MAX) return false;
+    result.as.i32 = (int32_t)days;
+  } else {
+    return false;
+  }
+  *literal_out = result;
+  return true;
+}
+
+static frz_status partition_value(const frz_column_source *source, const frz_field *field,
+                                  frz_literal *literal_out, bool *found_out, frz_error *err)
+{
+  *found_out = false;
+  if (source->spec == NULL || source->partition == NULL) return FRZ_OK;
   size_t n = source->spec->n_fields;
   if (n > source->partition->n_values) n = source->partition->n_values;
   for (size_t i = 0; i < n; i++) {
     const frz_partition_field *part = &source->spec->fields[i];
     if (part->source_id != field->id || part->transform.kind != FRZ_TRANSFORM_IDENTITY) continue;
     const frz_literal *value = &source->partition->values[i];
-    if (value->is_null) {
-      *literal_out = frz_literal_null(field->type.kind);
-      return true;
-    }
-    return frz_literal_promote(value, &field->type, literal_out);
+    *found_out = frz_literal_promote(value, &field->type, literal_out) ||
+                 undo_promotion(value, field->type.kind, literal_out);
+    if (*found_out) return FRZ_OK;
+    return frz_fail(err, FRZ_ERR_CORRUPT,
+                    "column '%.*s' (id %d): the file's partition value of type %s cannot be %s",
+                    FRZ_STR_ARG(field->name), field->id, frz_type_kind_name(value->kind),
+                    frz_type_kind_name(field->type.kind));
   }
-  return false;
+  return FRZ_OK;
 }
 
 frz_status frz_column_constant(const frz_field *field, const frz_column_source *source,
                                frz_arena *arena, frz_literal *literal_out, frz_error *err)
 {
   if (frz_type_is_primitive(&field->type)) {
-    if (partition_value(source, field, literal_out)) return FRZ_OK;
+    bool found;
+    FRZ_TRY(partition_value(source, field, literal_out, &found, err));
+    if (found) return FRZ_OK;
     if (field->initial_default.data != NULL && !frz_str_is(field->initial_default, "null")) {
       frz_status st =
           frz_literal_from_json(&field->type, field->initial_default, arena, literal_out, err);
