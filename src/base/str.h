@@ -56,4 +56,23 @@ static inline bool frz_str_ends(frz_str a, const char *suffix)
   return a.size >= n && memcmp(a.data + a.size - n, suffix, n) == 0;
 }
 
+static inline char frz_char_lower(char c)
+{
+  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/** Are they the same, letters A to Z taken as a to z? */
+static inline bool frz_str_same_word(frz_str a, frz_str b)
+{
+  if (a.size != b.size) return false;
+  for (size_t i = 0; i < a.size; i++)
+    if (frz_char_lower(a.data[i]) != frz_char_lower(b.data[i])) return false;
+  return true;
+}
+
+static inline bool frz_str_is_word(frz_str a, const char *word)
+{
+  return frz_str_same_word(a, frz_str_from(word));
+}
+
 #endif

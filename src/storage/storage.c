@@ -10,7 +10,6 @@
 #include "storage/storage.h"
 
 #include <stdatomic.h>
-#include <strings.h>
 
 #include "base/os.h"
 #include "storage/local_storage.h"
@@ -35,14 +34,14 @@ static frz_str scheme_of(frz_str uri)
     n++;
   frz_str scheme = {uri.data, n};
   if (n == 0 || n == uri.size || uri.data[n] != ':') return (frz_str){0};
-  if (n == 4 && strncasecmp(uri.data, "file", 4) == 0) return scheme;
+  if (frz_str_is_word(scheme, "file")) return scheme;
   bool has_slashes = uri.size - n >= 3 && memcmp(uri.data + n, "://", 3) == 0;
   return has_slashes ? scheme : (frz_str){0};
 }
 
 static bool is_file(frz_str scheme)
 {
-  return scheme.size == 4 && strncasecmp(scheme.data, "file", 4) == 0;
+  return frz_str_is_word(scheme, "file");
 }
 
 bool frz_storage_local_path(frz_str uri, frz_str *path_out)

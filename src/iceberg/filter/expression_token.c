@@ -22,13 +22,7 @@ static bool is_digit(char c)
 
 bool frz_token_is(const frz_token *token, const char *keyword)
 {
-  if (token->kind != FRZ_TOKEN_WORD || token->text.size != strlen(keyword)) return false;
-  for (size_t i = 0; i < token->text.size; i++) {
-    char c = token->text.data[i];
-    if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
-    if (c != keyword[i]) return false;
-  }
-  return true;
+  return token->kind == FRZ_TOKEN_WORD && frz_str_is_word(token->text, keyword);
 }
 
 static frz_status take_quoted(frz_tokenizer *t, char quote, frz_token *token, frz_error *err)

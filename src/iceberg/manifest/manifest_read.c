@@ -18,7 +18,6 @@
  */
 #include <assert.h>
 #include <inttypes.h>
-#include <strings.h>
 
 #include "avro/avro_file.h"
 #include "base/arena_list.h"
@@ -395,7 +394,7 @@ static frz_status read_format(frz_reader *in, const frz_avro_type *type,
   FRZ_TRY(frz_manifest_read_bytes(in, type, &name, &found, err));
   if (!found) return fail_missing(FRZ_ID_FILE_FORMAT, err);
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    if (name.size != strlen(names[i]) || strncasecmp(name.data, names[i], name.size) != 0) continue;
+    if (!frz_str_is_word(name, names[i])) continue;
     *format_out = (frz_file_format)i;
     return FRZ_OK;
   }

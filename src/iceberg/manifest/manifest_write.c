@@ -19,7 +19,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "avro/avro_file.h"
 #include "avro/avro_value.h"
@@ -412,9 +411,7 @@ static frz_status find_codec(const frz_table_metadata *metadata, frz_codec *code
   frz_str name = frz_metadata_property(metadata, "write.avro.compression-codec");
   if (name.data == NULL) name = FRZ_STR("gzip");
   for (size_t i = 0; i < sizeof codecs / sizeof codecs[0]; i++) {
-    if (name.size != strlen(codecs[i].name) ||
-        strncasecmp(name.data, codecs[i].name, name.size) != 0)
-      continue;
+    if (!frz_str_is_word(name, codecs[i].name)) continue;
     *codec_out = codecs[i].codec;
     return FRZ_OK;
   }

@@ -22,18 +22,6 @@ enum { FORMAT_VERSION_MAX = 3, PREVIOUS_VERSIONS_MAX = 100 };
 
 /* ---- requirements ---- */
 
-static bool same_uuid(frz_str a, frz_str b)
-{
-  if (a.size != b.size) return false;
-  for (size_t i = 0; i < a.size; i++) {
-    char x = a.data[i], y = b.data[i];
-    if (x >= 'A' && x <= 'F') x = (char)(x - 'A' + 'a');
-    if (y >= 'A' && y <= 'F') y = (char)(y - 'A' + 'a');
-    if (x != y) return false;
-  }
-  return true;
-}
-
 static frz_status check_ref(const frz_table_metadata *base, const frz_requirement *requirement,
                             frz_error *err)
 {
@@ -59,7 +47,7 @@ static frz_status check_requirement(const frz_table_metadata *base,
   case FRZ_REQUIRE_CREATE:
     return frz_fail(err, FRZ_ERR_CONFLICT, "requirement assert-create: the table exists already");
   case FRZ_REQUIRE_UUID:
-    if (same_uuid(base->table_uuid, requirement->text)) return FRZ_OK;
+    if (frz_str_same_word(base->table_uuid, requirement->text)) return FRZ_OK;
     return frz_fail(err, FRZ_ERR_CONFLICT,
                     "requirement assert-table-uuid: the table is %.*s, not %.*s",
                     FRZ_STR_ARG(base->table_uuid), FRZ_STR_ARG(requirement->text));

@@ -285,17 +285,6 @@ static frz_status parse_decimal(request *r, frz_literal *out)
   return FRZ_OK;
 }
 
-static bool same_word(frz_str text, const char *word)
-{
-  if (text.size != strlen(word)) return false;
-  for (size_t i = 0; i < text.size; i++) {
-    char c = text.data[i];
-    if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
-    if (c != word[i]) return false;
-  }
-  return true;
-}
-
 /* Out of range, the literal is the infinity on that side. */
 static frz_status parse_float(request *r, frz_literal *out)
 {
@@ -305,8 +294,8 @@ static frz_status parse_float(request *r, frz_literal *out)
   bool is_negative = word.size != 0 && word.data[0] == '-';
   if (word.size != 0 && (is_negative || word.data[0] == '+'))
     word = (frz_str){word.data + 1, word.size - 1};
-  if (same_word(r->text, "nan")) return refuse(r, "use IS NAN");
-  if (same_word(word, "inf") || same_word(word, "infinity")) {
+  if (frz_str_is_word(r->text, "nan")) return refuse(r, "use IS NAN");
+  if (frz_str_is_word(word, "inf") || frz_str_is_word(word, "infinity")) {
     value = is_negative ? -__builtin_inf() : __builtin_inf();
   } else {
     if (!scan_number(r->text, &n)) return refuse(r, NULL);
@@ -325,8 +314,9 @@ static frz_status parse_float(request *r, frz_literal *out)
 
 static frz_status parse_boolean(request *r, frz_literal *out)
 {
-  if (!same_word(r->text, "true") && !same_word(r->text, "false")) return refuse(r, NULL);
-  out->as.boolean = same_word(r->text, "true");
+  if (!frz_str_is_word(r->text, "true") && !frz_str_is_word(r->text, "false"))
+    return refuse(r, NULL);
+  out->as.boolean = frz_str_is_word(r->text, "true");
   return FRZ_OK;
 }
 

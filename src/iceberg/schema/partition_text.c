@@ -73,23 +73,12 @@ static bool take_word(scanner *s, frz_str *word_out, bool *is_quoted_out)
   return s->at != first;
 }
 
-static bool same_word(frz_str text, const char *word)
-{
-  if (text.size != strlen(word)) return false;
-  for (size_t i = 0; i < text.size; i++) {
-    char c = text.data[i];
-    if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
-    if (c != word[i]) return false;
-  }
-  return true;
-}
-
 static bool take_keyword(scanner *s, const char *word)
 {
   size_t before = s->at;
   frz_str found;
   bool is_quoted;
-  if (take_word(s, &found, &is_quoted) && !is_quoted && same_word(found, word)) return true;
+  if (take_word(s, &found, &is_quoted) && !is_quoted && frz_str_is_word(found, word)) return true;
   s->at = before;
   return false;
 }
@@ -175,7 +164,7 @@ static frz_status scan_term(scanner *s, term *term_out, frz_error *err)
   if (!take_word(s, &t.column, &is_quoted)) return refuse(s, at, "a column or transform", err);
   if (!is_quoted && take(s, '(')) {
     size_t i = 0, n = sizeof functions / sizeof functions[0];
-    while (i < n && !same_word(t.column, functions[i].name)) i++;
+    while (i < n && !frz_str_is_word(t.column, functions[i].name)) i++;
     if (i == n) return refuse(s, at, "identity, bucket, truncate, year, month, day or hour", err);
     t.transform.kind = functions[i].kind;
     t.suffix = functions[i].suffix;

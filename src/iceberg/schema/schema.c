@@ -209,11 +209,6 @@ const frz_field *frz_schema_find_id(const frz_schema *schema, int32_t field_id)
   return find_id(&schema->root, field_id);
 }
 
-static char lower(char c)
-{
-  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* Is `name` the first part of `dotted`, up to its end or a dot? */
 static bool name_leads(frz_str name, frz_str dotted, bool case_sensitive)
 {
@@ -221,7 +216,7 @@ static bool name_leads(frz_str name, frz_str dotted, bool case_sensitive)
   if (name.size < dotted.size && dotted.data[name.size] != '.') return false;
   for (size_t i = 0; i < name.size; i++)
     if (name.data[i] != dotted.data[i] &&
-        (case_sensitive || lower(name.data[i]) != lower(dotted.data[i])))
+        (case_sensitive || frz_char_lower(name.data[i]) != frz_char_lower(dotted.data[i])))
       return false;
   return true;
 }

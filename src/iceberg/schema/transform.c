@@ -24,22 +24,11 @@ static const plain_name plain_names[] = {
     {"hour", FRZ_TRANSFORM_HOUR},         {"void", FRZ_TRANSFORM_VOID},
 };
 
-static bool same_word(frz_str text, const char *word)
-{
-  if (text.size != strlen(word)) return false;
-  for (size_t i = 0; i < text.size; i++) {
-    char c = text.data[i];
-    if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
-    if (c != word[i]) return false;
-  }
-  return true;
-}
-
 /* The number of "name[number]"; -1 where the text has another form. */
 static int64_t bracket_number(frz_str text, const char *name)
 {
   size_t n = strlen(name);
-  if (text.size < n + 3 || !same_word((frz_str){text.data, n}, name) || text.data[n] != '[' ||
+  if (text.size < n + 3 || !frz_str_is_word((frz_str){text.data, n}, name) || text.data[n] != '[' ||
       text.data[text.size - 1] != ']')
     return -1;
   int64_t number = 0;
@@ -55,7 +44,7 @@ static frz_transform_kind transform_kind(frz_str text, int64_t *param_out)
 {
   *param_out = 0;
   for (size_t i = 0; i < sizeof plain_names / sizeof plain_names[0]; i++)
-    if (same_word(text, plain_names[i].name)) return plain_names[i].kind;
+    if (frz_str_is_word(text, plain_names[i].name)) return plain_names[i].kind;
   *param_out = bracket_number(text, "bucket");
   if (*param_out >= 0) return FRZ_TRANSFORM_BUCKET;
   *param_out = bracket_number(text, "truncate");

@@ -30,23 +30,15 @@ static bool parse_length(frz_str text, int32_t *length_out)
   return length > 0;
 }
 
-static bool is_word(frz_str text, const char *word)
-{
-  if (text.size != strlen(word)) return false;
-  for (size_t i = 0; i < text.size; i++)
-    if ((text.data[i] | 0x20) != word[i]) return false;
-  return true;
-}
-
 static frz_status parse_mode(frz_str key, frz_str text, frz_column_metrics *mode, frz_error *err)
 {
   static const char opening[] = "truncate(";
   size_t n = sizeof opening - 1;
-  if (is_word(text, "none")) {
+  if (frz_str_is_word(text, "none")) {
     mode->kind = FRZ_METRICS_NONE;
-  } else if (is_word(text, "counts")) {
+  } else if (frz_str_is_word(text, "counts")) {
     mode->kind = FRZ_METRICS_COUNTS;
-  } else if (is_word(text, "full")) {
+  } else if (frz_str_is_word(text, "full")) {
     mode->kind = FRZ_METRICS_FULL;
   } else if (text.size > n + 1 && text.data[text.size - 1] == ')' &&
              memcmp(text.data, opening, n) == 0 &&

@@ -65,7 +65,6 @@ struct frz_data_file_writer {
   frz_metrics_config metrics;
   int64_t target_bytes;
   int64_t memory_max;
-  int32_t sort_order_id;
   frz_str data_path;
   char uuid[37];
 
@@ -122,12 +121,7 @@ static frz_status read_codec(const frz_table_metadata *metadata, frz_parquet_cod
   frz_str value = frz_metadata_property(metadata, key);
   if (value.data == NULL) return FRZ_OK;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    size_t n = strlen(names[i].name);
-    size_t same = 0;
-    while (same < n && same < value.size &&
-           (value.data[same] | 0x20) == (names[i].name[same] | 0x20))
-      same++;
-    if (same != n || value.size != n) continue;
+    if (!frz_str_is_word(value, names[i].name)) continue;
     *codec_out = names[i].codec;
     return FRZ_OK;
   }
@@ -281,11 +275,6 @@ const frz_arrow_field *frz_data_file_writer_fields(const frz_data_file_writer *w
   return writer->fields;
 }
 
-void frz_data_file_writer_set_sort_order(frz_data_file_writer *writer, int32_t order_id)
-{
-  writer->sort_order_id = order_id;
-}
-
 /* ---- open files ---- */
 
 static int32_t *slot_of(const frz_data_file_writer *writer, uint32_t partition)
@@ -378,7 +367,7 @@ static frz_status describe(frz_data_file_writer *writer, const open_file *file,
                                .path = file->path,
                                .format = FRZ_FORMAT_PARQUET,
                                .spec_id = writer->spec->spec_id,
-                               .sort_order_id = writer->sort_order_id,
+                               .sort_order_id = 0, /* unsorted */
                                .first_row_id = -1,
                                .content_offset = -1,
                                .content_size_bytes = -1};

@@ -35,9 +35,6 @@ frz_status frz_data_file_writer_create(frz_context *context, frz_storage *storag
 const frz_arrow_field *frz_data_file_writer_fields(const frz_data_file_writer *writer,
                                                    size_t *n_fields_out);
 
-/** The rows of every partition are given in this order: noted in the files. Else 0, unsorted. */
-void frz_data_file_writer_set_sort_order(frz_data_file_writer *writer, int32_t order_id);
-
 /** Write rows. The batch is borrowed for the call. After a failure only free may be called. */
 frz_status frz_data_file_writer_write(frz_data_file_writer *writer, const frz_batch *batch,
                                       frz_error *err) FRZ_MUST_CHECK;
