@@ -37,11 +37,6 @@ static inline uint32_t frz_load_u32be(const void *p)
   return __builtin_bswap32(frz_load_u32le(p));
 }
 
-static inline uint64_t frz_load_u64be(const void *p)
-{
-  return __builtin_bswap64(frz_load_u64le(p));
-}
-
 static inline void frz_store_u16le(void *p, uint16_t v)
 {
   memcpy(p, &v, sizeof v);

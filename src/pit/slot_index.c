@@ -478,8 +478,3 @@ const frz_candidate *frz_slot_index_winner(const frz_slot_index *index, uint32_t
   assert(slot < index->n_slots);
   return &index->winners[slot];
 }
-
-size_t frz_slot_index_slots(const frz_slot_index *index)
-{
-  return index->n_slots;
-}

@@ -26,7 +26,7 @@ typedef struct parser {
   /* what was there */
   bool has_format, has_location, has_sequence, has_updated, has_column_id, has_schema_id;
   bool has_spec_id, has_partition_id, has_order_id, has_next_row_id;
-  bool has_schemas, has_schema, has_specs, has_spec, has_orders, has_refs;
+  bool has_schemas, has_schema, has_specs, has_spec, has_orders;
   frz_schema schema;       /* v1: "schema" */
   frz_partition_spec spec; /* v1: "partition-spec" */
   const frz_text_pair *last_summary;
@@ -341,7 +341,6 @@ static frz_status read_refs(parser *p, frz_error *err)
   }
   p->out->refs = refs;
   p->out->n_refs = n;
-  p->has_refs = true;
   return FRZ_OK;
 }
 

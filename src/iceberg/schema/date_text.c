@@ -208,11 +208,9 @@ bool frz_date_parse(frz_str text, frz_date_parts *parts_out)
   if (c.at != c.end) {
     if (!take(&c, 'T') && !take(&c, 't') && !take(&c, ' ')) return false;
     if (!take_time(&c, &parts.nanos_of_day)) return false;
-    parts.has_time = true;
   }
   if (c.at != c.end) {
     if (!take_offset(&c, &parts.offset_s)) return false;
-    parts.has_offset = true;
   }
   if (c.at != c.end) return false;
   *parts_out = parts;

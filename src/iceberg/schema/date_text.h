@@ -45,8 +45,6 @@ typedef struct frz_date_parts {
   int64_t days;
   int64_t nanos_of_day; /* local, before the offset is taken off */
   int32_t offset_s;
-  bool has_time;
-  bool has_offset;
 } frz_date_parts;
 
 /** "[-+]YYYY-MM-DD", then optionally 'T' or a space and a time, then optionally 'Z' or an offset

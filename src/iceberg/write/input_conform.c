@@ -259,12 +259,6 @@ void frz_conform_free(frz_conform *conform)
   frz_alloc_free(conform->alloc, conform, sizeof *conform);
 }
 
-const frz_arrow_field *frz_conform_fields(const frz_conform *conform, size_t *n_fields_out)
-{
-  *n_fields_out = conform->n_nodes;
-  return conform->fields;
-}
-
 /* ---- converting ---- */
 
 /* The columns above a nested one, to find the row of a value for a message. */

@@ -28,9 +28,6 @@ frz_status frz_conform_create(const frz_schema *schema, const frz_arrow_field *f
                               frz_error *err) FRZ_MUST_CHECK;
 void frz_conform_free(frz_conform *conform);
 
-/** The fields of the batches that come out: frz_field_to_arrow() of the schema's. Borrowed. */
-const frz_arrow_field *frz_conform_fields(const frz_conform *conform, size_t *n_fields_out);
-
 /**
  * Convert one batch. Takes the columns of `batch`, which is left for frz_batch_dispose().
  * FRZ_ERR_INVALID names column, row (counted from 0 over all batches) and value.

@@ -57,7 +57,7 @@ static frz_status open_reader(frz_table *table, const frz_table_metadata *metada
                                  &reader->deletes, err);
 }
 
-/* Read one file; with a writer, write what is read. `n_rows_out` counts the rows. */
+/* Read one file; with a writer, write what is read. `n_rows_out` (may be NULL) counts the rows. */
 static frz_status read_rows(const removal_reader *reader, const frz_projection *projection,
                             const frz_scan_task *task, bool invert, frz_data_file_writer *writer,
                             int64_t *n_rows_out, frz_error *err)
@@ -65,19 +65,20 @@ static frz_status read_rows(const removal_reader *reader, const frz_projection *
   const frz_file_read_options options = {.invert_filter = invert};
   frz_file_reader *file = NULL;
   frz_status st = FRZ_OK;
-  *n_rows_out = 0;
+  int64_t n_rows = 0;
   FRZ_TRY(frz_file_reader_open(reader->context, reader->storage, projection, task, reader->deletes,
                                &options, &file, err));
   for (bool ended = false; !ended;) {
     frz_batch batch = {0};
     FRZ_TRY_OUT(frz_context_poll(reader->context, err));
     FRZ_TRY_OUT(frz_file_reader_next(file, &batch, NULL, err));
-    *n_rows_out += batch.n_rows;
+    n_rows += batch.n_rows;
     ended = batch.n_rows == 0;
     if (!ended && writer != NULL) st = frz_data_file_writer_write(writer, &batch, err);
     frz_batch_dispose(&batch);
     if (st != FRZ_OK) goto out;
   }
+  if (n_rows_out != NULL) *n_rows_out = n_rows;
 out:
   frz_file_reader_free(file);
   return st;
@@ -89,17 +90,15 @@ static frz_status remove_from_file(const removal_reader *reader, const frz_scan_
   const frz_data_file *file = &task->entry->file;
   const frz_conflict_rules *rules = &removal->rules;
   int64_t n_matching = file->n_rows;
-  int64_t n_kept = 0;
   bool all = rules->filter == NULL ||
              frz_expr_all_match_file(rules->filter, task->spec, rules->schema, file);
   if (!all) {
     FRZ_TRY(read_rows(reader, &reader->filter_columns, task, false, NULL, &n_matching, err));
     if (n_matching == 0) return FRZ_OK;
-    FRZ_TRY(read_rows(reader, &reader->all_columns, task, true, reader->writer, &n_kept, err));
+    FRZ_TRY(read_rows(reader, &reader->all_columns, task, true, reader->writer, NULL, err));
   }
   removal->removed[removal->n_removed++] = *file;
   removal->n_rows_removed += n_matching;
-  if (n_kept > 0) removal->keeps_rows = true;
   return FRZ_OK;
 }
 

@@ -28,7 +28,6 @@ typedef struct frz_row_removal {
   frz_scan_plan plan;
   frz_data_file *removed;
   size_t n_removed;
-  bool keeps_rows;        /* some file was rewritten */
   int64_t n_rows_removed; /* that match the filter; in files dropped whole: all their rows */
   frz_conflict_rules rules;
 } frz_row_removal;

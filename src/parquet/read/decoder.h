@@ -19,10 +19,9 @@ enum { FRZ_DELTA_HELD = 128 };
 typedef struct frz_delta_decoder {
   const uint8_t *data;
   size_t size;
-  size_t pos;          /* behind what was read of headers and miniblocks */
-  uint64_t n_values;   /* in all */
-  uint64_t left;       /* not unpacked yet */
-  uint64_t block_left; /* of the current block */
+  size_t pos;        /* behind what was read of headers and miniblocks */
+  uint64_t n_values; /* in all */
+  uint64_t left;     /* not unpacked yet */
   uint64_t mini_values;
   uint32_t n_minis;
   uint32_t mini;   /* the current miniblock */
