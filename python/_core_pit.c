@@ -73,6 +73,17 @@ static int view_from(core_state *state, PyObject *tuple, frz_pit_view *view, vie
   return 0;
 }
 
+/* What a NOT_FOUND means: a snapshot only where one was asked for, else a file that is gone. */
+static const char *not_found_class(bool pinned)
+{
+  return pinned ? "NoSuchSnapshotError" : NULL;
+}
+
+static bool is_pinned(const frz_scan_options *scan)
+{
+  return scan != NULL && (scan->snapshot_id != 0 || scan->ref != NULL || scan->as_of_ms != 0);
+}
+
 static PyObject *join_views(core_state *state, core_context *context, PyObject *entities,
                             const frz_pit_view *views, size_t n_views,
                             const frz_pit_options *options)
@@ -82,10 +93,12 @@ static PyObject *join_views(core_state *state, core_context *context, PyObject *
   frz_error err = {0};
   frz_status st = FRZ_OK;
   struct ArrowArrayStream stream = {0};
+  bool pinned = false;
+  for (size_t i = 0; i < n_views; i++) pinned = pinned || is_pinned(views[i].scan);
   Py_BEGIN_ALLOW_THREADS st =
       frz_pit_join(context->context, &rows, views, n_views, options, &stream, &err);
   Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(context->signals, &err,
-                                                              "NoSuchSnapshotError", NULL);
+                                                              not_found_class(pinned), NULL);
   return core_stream_new(state, &stream);
 }
 
@@ -157,7 +170,7 @@ PyObject *core_latest_per_key(PyObject *module, PyObject *args)
   struct ArrowArrayStream stream = {0};
   Py_BEGIN_ALLOW_THREADS st = frz_latest_per_key(table->table, &options, &stream, &err);
   Py_END_ALLOW_THREADS if (st == FRZ_OK) result = core_stream_new(state, &stream);
-  else core_raise_as(table->context->signals, &err, "NoSuchSnapshotError", NULL);
+  else core_raise_as(table->context->signals, &err, not_found_class(is_pinned(options.scan)), NULL);
 out:
   core_texts_dispose(&columns);
   core_texts_dispose(&keys);

@@ -137,8 +137,19 @@ def milliseconds_of(moment: datetime | date | str | int | None) -> int:
     if isinstance(moment, int):
         return moment
     if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    return microseconds_of(moment) // 1000
+        moment = datetime_of(moment, "as_of")
+    # 0 would mean that no time was given; a table has no snapshot from before 1970 in any case.
+    return max(microseconds_of(moment) // 1000, 1)
+
+
+def datetime_of(text: str, what: str) -> datetime:
+    """A time in ISO 8601; `what` names the setting in the error."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidError(
+            f"{what} {text!r} is not a time: write it like 2024-01-31T12:00:00+00:00"
+        ) from None
 
 
 def ttl_microseconds(ttl: timedelta | None) -> int:

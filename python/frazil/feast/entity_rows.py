@@ -62,9 +62,15 @@ def _times(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     if pa.types.is_null(kind) or len(column) == 0:
         return pa.chunked_array([pa.nulls(len(column), TIMESTAMP)])
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        parsed = pd.to_datetime(column.to_pandas(), utc=True)
-        return pa.chunked_array([pa.array(parsed)])
+        return pa.chunked_array([pa.array(_parsed(column.to_pandas(), name))])
     raise ValueError(f"entity column {name!r} holds {kind}, not times")
+
+
+def _parsed(times: pd.Series, name: str) -> pd.Series:
+    try:
+        return pd.to_datetime(times, utc=True)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"entity column {name!r} does not hold times: {error}") from error
 
 
 def _arrow(frame: pd.DataFrame) -> pa.Table:
@@ -89,7 +95,7 @@ def from_frame(frame: pd.DataFrame) -> EntityRows:
     series = frame[name]
     if series.dtype == object:
         # Datetimes with different zones, or strings.
-        frame = frame.assign(**{name: pd.to_datetime(series, utc=True)})
+        frame = frame.assign(**{name: _parsed(series, name)})
     return _with_times(_arrow(frame), name)
 
 

@@ -303,7 +303,10 @@ def conform_key(column: pa.ChunkedArray, iceberg_type: str, name: str) -> pa.Chu
     if base == "uuid" and pa.types.is_string(kind):
         import uuid
 
-        values = [None if v is None else uuid.UUID(v).bytes for v in column.to_pylist()]
+        try:
+            values = [None if v is None else uuid.UUID(v).bytes for v in column.to_pylist()]
+        except ValueError as error:
+            raise ValueError(f"entity column {name!r} does not hold UUIDs: {error}") from error
         return pa.chunked_array([pa.array(values, pa.binary(16))])
     return column
 

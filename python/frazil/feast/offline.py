@@ -32,7 +32,7 @@ from feast.utils import (
     _get_requested_on_demand_feature_views,
     compute_non_entity_date_range,
 )
-from pydantic import StrictInt, StrictStr
+from pydantic import StrictInt, StrictStr, field_validator
 
 import frazil
 from frazil import NotFoundError, Table, UnsupportedError, View
@@ -76,6 +76,12 @@ class IcebergOfflineStoreConfig(FrazilStoreConfig):
 
     as_of: Optional[Union[datetime, StrictStr]] = None
     """ Read every table as it was then; a time without a zone is UTC. """
+
+    @field_validator("as_of")
+    @classmethod
+    def _is_a_time(cls, value: datetime | str | None) -> datetime | str | None:
+        moment_of(value)
+        return value
 
 
 def _settings(config: RepoConfig) -> IcebergOfflineStoreConfig:
@@ -264,15 +270,19 @@ class _HistoricalJoin:
     def _run_native(self, tables: list[Table], entities: EntityRows) -> pa.Table:
         """The join sees keys and times only; other entity columns are put back beside it, since
         rows come back in their order."""
-        columns = {"t": entities.table.column(entities.timestamp_field)}
+        columns = {entities.timestamp_field: entities.table.column(entities.timestamp_field)}
         joined = []
+        # Two tables may have one key in two types. Names are the user's where they can be: errors
+        # show them.
+        named: dict[tuple[str, str], str] = {}
         for table, view in zip(tables, self.views):
             native = view.native(table)
             keys = {}
             for mine, theirs in view.join_keys.items():
                 kind = _column_type(table, theirs)
-                name = f"{kind}:{mine}"
-                if name not in columns:
+                name = named.get((mine, kind))
+                if name is None:
+                    name = named[mine, kind] = mine if mine not in columns else f"{mine} as {kind}"
                     columns[name] = conform_key(entities.table.column(mine), kind, mine)
                 keys[name] = theirs
             native.join_keys = keys
@@ -281,7 +291,7 @@ class _HistoricalJoin:
         rows = frazil.pit_join(
             pa.table(columns),
             [_numbered(view, number) for number, view in enumerate(joined)],
-            timestamp_field="t",
+            timestamp_field=entities.timestamp_field,
             memory_limit_mb=self.settings.memory_limit_mb,
         ).to_arrow()
         outputs = [output for view in self.views for _, output in view.features]
@@ -655,6 +665,8 @@ def _pulled(
     if not features:
         return None
     wanted = [*join_keys, *features, timestamp_field, *([created] if created else [])]
+    for column in wanted:
+        _column_type(table, column)  # an error that names the table
     return list(dict.fromkeys(wanted))
 
 

@@ -242,6 +242,9 @@ class OnlineTable:
         if location != self._location:
             self.layout = Layout.of_table(self.table)
             self._location = location
+            # A new dict, as in evolve(): a read that is under way still fills the old one, with
+            # rows of the old layout. A changed schema does not make a new snapshot.
+            self._rows = {}
 
     # -- evolution --
 
@@ -275,7 +278,7 @@ class OnlineTable:
             with self._lock:
                 self._reload_layout()
                 self.layout = Layout.of_table(self.table)
-                self._rows.clear()
+                self._rows = {}
         return True
 
     def _follow(self, have: Layout, wanted: Layout) -> None:

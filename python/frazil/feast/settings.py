@@ -7,6 +7,7 @@ of properties; a fork opens its own.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import threading
@@ -15,15 +16,17 @@ from pathlib import Path
 from typing import Any, Dict, Literal, Optional
 
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
-from pydantic import StrictInt, StrictStr
+from pydantic import Field, StrictStr, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from frazil import Catalog, NoSuchNamespaceError, Table
-from frazil._convert import properties_of
+from frazil._convert import datetime_of, properties_of
 
 _SQLITE = re.compile(r"^sqlite(\+\w+)?:(//)?", re.IGNORECASE)
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _DEFAULT_URI = "data/frazil.db"
 _DEFAULT_WAREHOUSE = "data/warehouse"
+_MAY_HOLD_SECRETS = {"uri", "warehouse", "storage_options"}
 
 
 class FrazilStoreConfig(FeastConfigBaseModel):
@@ -47,14 +50,40 @@ class FrazilStoreConfig(FeastConfigBaseModel):
     storage_options: Dict[str, Any] = {}
     """ Properties of storage and catalog, by PyIceberg's names. """
 
-    memory_limit_mb: Optional[StrictInt] = None
+    memory_limit_mb: Optional[int] = Field(default=None, ge=1, strict=True)
     """ Bound for joins and caches; the default is half of what the machine or cgroup has. """
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, values: Any, handler: Any) -> Any:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise _explained(error, sorted(cls.model_fields)) from None
 
     def __repr__(self) -> str:
         # Options may hold secrets, and a configuration is printed in many places.
         return f"{type(self).__name__}(catalog_type={self.catalog_type!r}, uri=..., ...)"
 
     __str__ = __repr__
+
+
+def _explained(error: ValidationError, known: list[str]) -> ValidationError:
+    """The same complaints with the names of the right keys, and without values that may be secret:
+    pydantic prints what it was given."""
+    lines: list[InitErrorDetails] = []
+    for each in error.errors(include_url=False):
+        key = str(each["loc"][0]) if each["loc"] else ""
+        why = each["msg"]
+        shown: Any = each["input"]
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            why = f"unknown key; did you mean {near[0]}?" if near else f"unknown key; known: {known}"
+        if key not in known or key in _MAY_HOLD_SECRETS:
+            shown = "not shown"
+        kind = PydanticCustomError(each["type"], "{why}", {"why": why})  # type: ignore[arg-type]
+        lines.append(InitErrorDetails(type=kind, loc=each["loc"], input=shown))
+    return ValidationError.from_exception_data(error.title, lines)
 
 
 def repo_folder(config: RepoConfig) -> Path:
@@ -123,8 +152,7 @@ def _after_fork_in_child() -> None:
     _lock = threading.Lock()
     # A database connection does not survive a fork. What the parent opened is kept unused: closing
     # it here could disturb the parent.
-    global _forgotten
-    _forgotten = dict(_catalogs)
+    _forgotten.update(_catalogs)
     _catalogs.clear()
 
 
@@ -156,4 +184,4 @@ def create_table(catalog: Catalog, identifier: str, schema: Any, **options: Any)
 
 
 def moment_of(text: str | datetime | None) -> datetime | None:
-    return datetime.fromisoformat(text) if isinstance(text, str) else text
+    return datetime_of(text, "as_of") if isinstance(text, str) else text
