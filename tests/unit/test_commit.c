@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "delete_writer.h"
 #include "iceberg/table/table_state.h"
 #include "iceberg/write/snapshot_producer.h"
 #include "test_lake.h"
@@ -436,6 +437,59 @@ static void test_a_file_is_rewritten_by_one_only(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* The table's spec becomes one whose only field is void: what is left of a dropped field. */
+static frz_status make_void_spec(void *arg, const frz_table_metadata *base,
+                                 frz_commit_attempt *attempt_out, frz_error *err)
+{
+  static const frz_partition_field field = {
+      .source_id = 1, .name = {"gone", 4}, .transform = {FRZ_TRANSFORM_VOID, 0, {"void", 4}}};
+  static const frz_partition_spec spec = {.fields = &field, .n_fields = 1};
+  static const frz_metadata_update updates[] = {
+      {.kind = FRZ_UPDATE_ADD_SPEC, .spec = &spec},
+      {.kind = FRZ_UPDATE_SET_DEFAULT_SPEC, .id = -1},
+  };
+  (void)arg;
+  (void)base;
+  (void)err;
+  *attempt_out = (frz_commit_attempt){.updates = updates, .n_updates = 2};
+  return FRZ_OK;
+}
+
+/* Equality deletes of a spec without fields, or with void ones alone, reach files of every spec: to
+ * write such a file again beside them would bring their rows back. */
+static void test_global_deletes_stop_a_rewrite(void **state)
+{
+  (void)state;
+  static const frz_arrow_field id = {
+      .name = {"id", 2}, .nullable = true, .field_id = 1, .type = {.kind = FRZ_ARROW_INT64}};
+  static const int32_t key[] = {1};
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_batch rows;
+  int64_t three = 3;
+  frz_test_lake_open(&lake, NULL);
+  frz_table *first = frz_test_lake_table(&lake, "t", "bucket(2, id)", NULL);
+  frz_test_ok(frz_test_append(first, 0, 10, &err), &err);
+  frz_table *second = load(lake.catalog, "ns.t");
+  frz_test_ok(frz_table_commit(first, make_void_spec, NULL, &err), &err);
+  frz_test_ok(frz_batch_init(&rows, &id, 1, frz_alloc_default(), &err), &err);
+  frz_test_ok(frz_column_append_value(&rows.columns[0], &three, sizeof three, &err), &err);
+  rows.n_rows = 1;
+  frz_test_ok(frz_test_delete_keys(first, key, 1, 1, &rows, &err), &err);
+  frz_batch_dispose(&rows);
+  assert_int_equal(frz_test_scan(first, NULL).n_rows, 9);
+  assert_int_equal(frz_table_delete(second, "id = 7 or id = 8", NULL, NULL, &err),
+                   FRZ_ERR_CONFLICT);
+  assert_non_null(strstr(err.message, "which may hide rows of a rewritten file"));
+  frz_test_ok(frz_table_refresh(second, NULL, &err), &err);
+  frz_test_ok(frz_table_delete(second, "id = 7 or id = 8", NULL, NULL, &err), &err);
+  assert_int_equal(frz_test_scan(second, NULL).n_rows, 7);
+  assert_int_equal(frz_test_scan(second, "id = 3").n_rows, 0);
+  frz_table_free(first);
+  frz_table_free(second);
+  frz_test_lake_close(&lake);
+}
+
 /* ---- a storage that fails ---- */
 
 typedef struct bad_disk {
@@ -638,6 +692,7 @@ int main(void)
       cmocka_unit_test(test_deletes_see_what_others_added),
       cmocka_unit_test(test_serializable_writers_meet),
       cmocka_unit_test(test_a_file_is_rewritten_by_one_only),
+      cmocka_unit_test(test_global_deletes_stop_a_rewrite),
       cmocka_unit_test(test_a_full_disk_changes_nothing),
       cmocka_unit_test(test_old_metadata_files_go_when_asked),
       cmocka_unit_test(test_small_manifests_are_merged),

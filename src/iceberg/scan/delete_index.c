@@ -119,7 +119,7 @@ frz_status frz_partition_key(int32_t spec_id, const frz_partition *partition, fr
   return FRZ_OK;
 }
 
-static bool is_unpartitioned(const frz_partition_spec *spec)
+bool frz_spec_is_unpartitioned(const frz_partition_spec *spec)
 {
   for (size_t i = 0; i < spec->n_fields; i++)
     if (spec->fields[i].transform.kind != FRZ_TRANSFORM_VOID) return false;
@@ -154,7 +154,7 @@ static frz_status key_of(const frz_table_metadata *metadata, record *self, frz_b
     if (file->n_equality_ids == 0)
       return frz_fail(err, FRZ_ERR_CORRUPT, "equality delete file '%.*s' has no equality ids",
                       FRZ_STR_ARG(file->path));
-    if (is_unpartitioned(spec)) return path_key(KIND_GLOBAL, (frz_str){0}, key, err);
+    if (frz_spec_is_unpartitioned(spec)) return path_key(KIND_GLOBAL, (frz_str){0}, key, err);
     return partition_key(KIND_EQUALITY, file, key, err);
   }
   if (file->content != FRZ_CONTENT_POSITION_DELETES)

@@ -39,6 +39,9 @@ frz_str frz_delete_target(const frz_data_file *file);
 frz_status frz_partition_key(int32_t spec_id, const frz_partition *partition, frz_buf *out,
                              frz_error *err) FRZ_MUST_CHECK;
 
+/** Has the spec no field, or void ones alone? Its equality deletes apply to files of every spec. */
+bool frz_spec_is_unpartitioned(const frz_partition_spec *spec);
+
 /** The field of an id in `schema`, or in the newest schema that has it; NULL: in none. Equality
  * deletes go on applying after their columns were dropped. `schema_out` (may be NULL): its schema.
  */

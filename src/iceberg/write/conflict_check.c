@@ -10,6 +10,7 @@
  * reference implementation.
  */
 #include "base/limits.h"
+#include "iceberg/scan/delete_index.h"
 #include "iceberg/write/snapshot_producer.h"
 
 typedef struct conflict_check {
@@ -40,8 +41,8 @@ static bool may_apply(const conflict_check *check, const frz_data_file *deletes)
   if (deletes->referenced_data_file.data != NULL)
     return frz_map_find(check->removed_paths, deletes->referenced_data_file) != NULL;
   const frz_partition_spec *spec = frz_metadata_spec(check->base, deletes->spec_id);
-  bool is_global =
-      deletes->content == FRZ_CONTENT_EQUALITY_DELETES && (spec == NULL || spec->n_fields == 0);
+  bool is_global = deletes->content == FRZ_CONTENT_EQUALITY_DELETES &&
+                   (spec == NULL || frz_spec_is_unpartitioned(spec));
   for (size_t i = 0; i < check->change->n_removed; i++) {
     const frz_data_file *removed = &check->change->removed[i];
     if (is_global || (removed->spec_id == deletes->spec_id &&
