@@ -13,14 +13,21 @@ static const frz_page_record *records_of(const frz_column_writer *column, size_t
   return (const frz_page_record *)(const void *)column->records.data;
 }
 
+/* Where all bounds are empty texts no byte was ever kept. */
+static frz_str bound_of(const frz_column_writer *column, size_t at, size_t n_bytes)
+{
+  if (n_bytes == 0) return (frz_str){"", 0};
+  return (frz_str){(const char *)column->bound_bytes.data + at, n_bytes};
+}
+
 static frz_str min_of(const frz_column_writer *column, const frz_page_record *record)
 {
-  return (frz_str){(const char *)column->bound_bytes.data + record->min_at, record->min_bytes};
+  return bound_of(column, record->min_at, record->min_bytes);
 }
 
 static frz_str max_of(const frz_column_writer *column, const frz_page_record *record)
 {
-  return (frz_str){(const char *)column->bound_bytes.data + record->max_at, record->max_bytes};
+  return bound_of(column, record->max_at, record->max_bytes);
 }
 
 /* Pages without values do not count. */
