@@ -273,7 +273,7 @@ static void from_identity(const part_range *p, const frz_type *type, range *r)
 }
 
 /* A number was cut down to p: p <= v < p + width. Where p + width leaves the type, p may also be
- * a value at the type's other end that wrapped around. */
+ * a value at the type's other end that wrapped around; that of a long may have been an int. */
 static void from_truncate(const part_range *p, int32_t width, const frz_type *type, range *r)
 {
   frz_int128 lower, upper;
@@ -290,7 +290,9 @@ static void from_truncate(const part_range *p, int32_t width, const frz_type *ty
   }
   if (!number_of(p->lower, &lower) || !number_of(p->upper, &upper)) return;
   upper += width - 1;
-  if (literal_of(type, upper, &top)) set_numbers(r, type, lower, upper);
+  if (!literal_of(type, upper, &top)) return;
+  set_numbers(r, type, lower, upper);
+  if (type->kind == FRZ_TYPE_LONG && lower <= INT32_MAX && upper > INT32_MAX) r->has_lower = false;
 }
 
 /* The first day of a unit of time since 1970. */
