@@ -85,17 +85,23 @@ void frz_sqlite_link_dispose(frz_sqlite_link *link)
 static frz_status fail_sqlite(const frz_sqlite_link *link, int code, frz_error *err)
 {
   frz_status st = FRZ_ERR_IO;
+  const char *hint = "";
   switch (code & 0xff) {
   case SQLITE_NOMEM: st = FRZ_ERR_NOMEM; break;
   case SQLITE_BUSY:
-  case SQLITE_LOCKED: st = FRZ_ERR_TIMEOUT; break;
+  case SQLITE_LOCKED:
+    st = FRZ_ERR_TIMEOUT;
+    hint = ": another program holds it; try again when it is done";
+    break;
+  case SQLITE_CANTOPEN: hint = ": its folder must be there, and writable to make a new file"; break;
+  case SQLITE_READONLY: hint = ": the file and its folder must be writable"; break;
   case SQLITE_CONSTRAINT: st = FRZ_ERR_EXISTS; break;
   case SQLITE_CORRUPT:
   case SQLITE_NOTADB: st = FRZ_ERR_CORRUPT; break;
   default: break;
   }
-  return frz_fail(err, st, "database %s: %s", link->path.data,
-                  link->db != NULL ? sqlite3_errmsg(link->db) : sqlite3_errstr(code));
+  return frz_fail(err, st, "database %s: %s%s", link->path.data,
+                  link->db != NULL ? sqlite3_errmsg(link->db) : sqlite3_errstr(code), hint);
 }
 
 static frz_status open_link(frz_sqlite_link *link, frz_error *err)
