@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from feast import Entity, FeatureStore, FeatureView, Field
+from feast.errors import DataSourceNotFoundException
 from feast.repo_config import FeastConfigError
 from feast.types import Int64
 from feast.value_type import ValueType
@@ -193,3 +194,15 @@ def test_columns_changed_by_another_process_are_read_anew(make_repo):
     with other.update_schema() as update:
         update.delete_column("trips")
     assert store.get_online_features(**ask).to_dict()["trips"] == [None]
+
+
+def test_a_source_without_a_table_names_its_namespace(repo):
+    source = FrazilSource(table="nothing", timestamp_field="event_timestamp")
+    with pytest.raises(DataSourceNotFoundException, match="'feast.nothing'"):
+        source.validate(repo.config)
+
+
+def test_a_catalog_in_a_missing_folder_says_what_to_do(tmp_path):
+    uri = f"sqlite:///{tmp_path}/none/x.db"
+    with pytest.raises(frazil.StorageError, match="none/x.db.*folder must be there"):
+        frazil.load_catalog("default", uri=uri, warehouse=str(tmp_path))

@@ -194,12 +194,15 @@ class FrazilSource(DataSource):
         catalog = open_catalog(settings, repo_folder(config))
         return catalog.load_table(full_name(settings, self.table))
 
+    def _full_name(self, config: RepoConfig) -> str:
+        return full_name(store_settings(config), self.table)
+
     def validate(self, config: RepoConfig) -> None:
         """Raise where the table or one of its named columns is not there."""
         try:
             schema = self.load(config).schema()
         except NotFoundError as error:
-            raise DataSourceNotFoundException(self.table) from error
+            raise DataSourceNotFoundException(self._full_name(config)) from error
         reverse = {new: old for old, new in self.field_mapping.items()}
         for what, column in (
             ("timestamp_field", self.timestamp_field),
@@ -220,7 +223,7 @@ class FrazilSource(DataSource):
         try:
             schema = self.load(config).schema()
         except NotFoundError as error:
-            raise DataSourceNotFoundException(self.table) from error
+            raise DataSourceNotFoundException(self._full_name(config)) from error
         return [(field.name, field.type) for field in schema]
 
     def get_table_query_string(self) -> str:
