@@ -14,7 +14,7 @@ static void flatten(char *text)
     if ((unsigned char)*text < 0x20 || *text == 0x7f) *text = '?';
 }
 
-frz_status frz_fail(frz_error *err, frz_status code, const char *format, ...)
+frz_status(frz_fail)(frz_error *err, frz_status code, const char *format, ...)
 {
   if (err != NULL) {
     va_list args;
@@ -47,7 +47,7 @@ void frz_error_where(frz_error *err, const char *format, ...)
   flatten(err->message);
 }
 
-frz_status frz_fail_nomem(frz_error *err, const char *what)
+frz_status(frz_fail_nomem)(frz_error *err, const char *what)
 {
   return frz_fail(err, FRZ_ERR_NOMEM, "out of memory: %s", what);
 }

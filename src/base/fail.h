@@ -10,14 +10,24 @@
 
 #include "frazil/status.h"
 
-/** Record a failure (err may be NULL) and return `code`. One line, no "failed to". */
+/** Tells the compiler that `code` is a failure: it then sees that outputs need no value. */
+static inline frz_status frz_failed(frz_status code)
+{
+  if (code == FRZ_OK) __builtin_unreachable();
+  return code;
+}
+
+/** Record a failure (err may be NULL) and return `code`, which is not FRZ_OK. One line, no "failed
+ * to". */
 frz_status frz_fail(frz_error *err, frz_status code, const char *format, ...) FRZ_PRINTF(3, 4);
+#define frz_fail(...) frz_failed(frz_fail(__VA_ARGS__))
 
 /** Put a place in front of the message that err already holds. */
 void frz_error_where(frz_error *err, const char *format, ...) FRZ_PRINTF(2, 3);
 
 /** frz_fail() for a refused allocation: `what` names the thing that did not fit. */
 frz_status frz_fail_nomem(frz_error *err, const char *what);
+#define frz_fail_nomem(err, what) frz_failed(frz_fail_nomem(err, what))
 
 /** Return on failure; for functions that hold nothing. */
 #define FRZ_TRY(call)                                    \

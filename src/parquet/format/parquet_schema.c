@@ -8,7 +8,6 @@
  * Source: apache/parquet-format, parquet.thrift, SchemaElement; LogicalTypes.md.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "parquet/format/metadata_parts.h"
 
@@ -29,8 +28,8 @@ static frz_status parse_unit(frz_thrift_reader *reader, frz_time_unit *unit_out,
 {
   FRZ_TRY(frz_thrift_struct_begin(reader, err));
   for (;;) {
-    int16_t id = 0;
-    frz_thrift_type type = FRZ_THRIFT_STOP;
+    int16_t id;
+    frz_thrift_type type;
     FRZ_TRY(frz_thrift_field(reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) return FRZ_OK;
     if (id == 1) *unit_out = FRZ_UNIT_MS;
@@ -48,8 +47,8 @@ static frz_status parse_parameters(frz_thrift_reader *reader, frz_parquet_node *
   bool is_time = logical == FRZ_PARQUET_LOGICAL_TIME || logical == FRZ_PARQUET_LOGICAL_TIMESTAMP;
   FRZ_TRY(frz_thrift_struct_begin(reader, err));
   for (;;) {
-    int16_t id = 0;
-    frz_thrift_type type = FRZ_THRIFT_STOP;
+    int16_t id;
+    frz_thrift_type type;
     FRZ_TRY(frz_thrift_field(reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) return FRZ_OK;
     bool is_flag = type == FRZ_THRIFT_TRUE || type == FRZ_THRIFT_FALSE;
@@ -101,8 +100,8 @@ static frz_status parse_logical(frz_thrift_reader *reader, element *parsed, frz_
 {
   FRZ_TRY(frz_thrift_struct_begin(reader, err));
   for (;;) {
-    int16_t id = 0;
-    frz_thrift_type type = FRZ_THRIFT_STOP;
+    int16_t id;
+    frz_thrift_type type;
     FRZ_TRY(frz_thrift_field(reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) return FRZ_OK;
     if (type != FRZ_THRIFT_STRUCT) {
@@ -259,8 +258,8 @@ static frz_status parse_element(frz_thrift_reader *reader, frz_arena *arena, ele
   parsed.node.leaf_index = -1;
   FRZ_TRY(frz_thrift_struct_begin(reader, err));
   for (;;) {
-    int16_t id = 0;
-    frz_thrift_type type = FRZ_THRIFT_STOP;
+    int16_t id;
+    frz_thrift_type type;
     FRZ_TRY(frz_thrift_field(reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) break;
     FRZ_TRY(parse_field(reader, id, type, &parsed, err));

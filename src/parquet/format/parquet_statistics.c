@@ -14,7 +14,6 @@
  *
  * Source: apache/parquet-format, parquet.thrift, Statistics and ColumnOrder.
  */
-#include <string.h>
 
 #include "parquet/format/metadata_parts.h"
 
@@ -25,8 +24,8 @@ frz_status frz_raw_statistics_parse(frz_thrift_reader *reader, frz_raw_statistic
       .min_exact = -1, .max_exact = -1, .null_count = -1, .distinct_count = -1};
   FRZ_TRY(frz_thrift_struct_begin(reader, err));
   for (;;) {
-    int16_t id = 0;
-    frz_thrift_type type = FRZ_THRIFT_STOP;
+    int16_t id;
+    frz_thrift_type type;
     FRZ_TRY(frz_thrift_field(reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) break;
     bool is_bytes = type == FRZ_THRIFT_BINARY;

@@ -177,8 +177,8 @@ static frz_status skip_struct(frz_thrift_reader *reader, int depth, frz_error *e
 {
   FRZ_TRY(frz_thrift_struct_begin(reader, err));
   for (;;) {
-    int16_t id = 0;
-    frz_thrift_type type = FRZ_THRIFT_STOP;
+    int16_t id;
+    frz_thrift_type type;
     FRZ_TRY(frz_thrift_field(reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) return FRZ_OK;
     FRZ_TRY(skip_value(reader, type, false, depth, err));

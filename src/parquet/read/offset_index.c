@@ -15,8 +15,8 @@ static frz_status parse_place(frz_thrift_reader *reader, frz_page_place *place, 
   *place = (frz_page_place){-1, -1, -1};
   FRZ_TRY(frz_thrift_struct_begin(reader, err));
   for (;;) {
-    int16_t id = 0;
-    frz_thrift_type type = FRZ_THRIFT_STOP;
+    int16_t id;
+    frz_thrift_type type;
     FRZ_TRY(frz_thrift_field(reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) return FRZ_OK;
     bool is_number = type == FRZ_THRIFT_I32 || type == FRZ_THRIFT_I64;
@@ -57,8 +57,8 @@ static frz_status parse_places(const void *data, size_t size, frz_arena *arena,
   frz_thrift_reader_init(&reader, data, size);
   FRZ_TRY(frz_thrift_struct_begin(&reader, err));
   for (;;) {
-    int16_t id = 0;
-    frz_thrift_type type = FRZ_THRIFT_STOP;
+    int16_t id;
+    frz_thrift_type type;
     FRZ_TRY(frz_thrift_field(&reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) return FRZ_OK;
     if (id != 1 || type != FRZ_THRIFT_LIST) {

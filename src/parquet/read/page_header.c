@@ -15,8 +15,8 @@ static frz_status parse_own(frz_thrift_reader *reader, int64_t own[OWN_FIELDS], 
   for (int i = 0; i < OWN_FIELDS; i++) own[i] = -1;
   FRZ_TRY(frz_thrift_struct_begin(reader, err));
   for (;;) {
-    int16_t id = 0;
-    frz_thrift_type type = FRZ_THRIFT_STOP;
+    int16_t id;
+    frz_thrift_type type;
     FRZ_TRY(frz_thrift_field(reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) return FRZ_OK;
     if (id < 0 || id >= OWN_FIELDS) {
@@ -99,8 +99,8 @@ frz_status frz_page_header_parse(const void *data, size_t size, frz_page_header 
   frz_thrift_reader_init(&reader, data, size);
   FRZ_TRY(frz_thrift_struct_begin(&reader, err));
   for (;;) {
-    int16_t id = 0;
-    frz_thrift_type type = FRZ_THRIFT_STOP;
+    int16_t id;
+    frz_thrift_type type;
     FRZ_TRY(frz_thrift_field(&reader, &id, &type, err));
     if (type == FRZ_THRIFT_STOP) break;
     if (type == FRZ_THRIFT_I32 && id >= 1 && id <= 4) {
