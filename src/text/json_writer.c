@@ -176,6 +176,18 @@ void frz_json_write_null(frz_json_writer *writer)
   frz_json_write_raw(writer, FRZ_STR("null"));
 }
 
+void frz_json_write_i64_member(frz_json_writer *writer, const char *key, int64_t value)
+{
+  frz_json_write_key(writer, key);
+  frz_json_write_i64(writer, value);
+}
+
+void frz_json_write_string_member(frz_json_writer *writer, const char *key, frz_str value)
+{
+  frz_json_write_key(writer, key);
+  frz_json_write_string(writer, value);
+}
+
 void frz_json_write_raw(frz_json_writer *writer, frz_str json)
 {
   before_item(writer);

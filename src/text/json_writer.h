@@ -32,12 +32,15 @@ void frz_json_write_i64(frz_json_writer *writer, int64_t value);
 void frz_json_write_double(frz_json_writer *writer, double value); /* NaN, infinities: null */
 void frz_json_write_bool(frz_json_writer *writer, bool value);
 void frz_json_write_null(frz_json_writer *writer);
+/** A key and its value. */
+void frz_json_write_i64_member(frz_json_writer *writer, const char *key, int64_t value);
+void frz_json_write_string_member(frz_json_writer *writer, const char *key, frz_str value);
 /** Text that is JSON already. */
 void frz_json_write_raw(frz_json_writer *writer, frz_str json);
 
 frz_status frz_json_writer_finish(frz_json_writer *writer, frz_error *err) FRZ_MUST_CHECK;
 
-/** Shortest text that reads back as `value`; returns its length. Also used by the command line. */
+/** Shortest text that reads back as `value`; returns its length. */
 size_t frz_double_print(double value, char text_out[32]);
 
 #endif

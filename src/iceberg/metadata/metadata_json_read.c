@@ -680,12 +680,8 @@ static frz_status parse_json(const frz_alloc *alloc, frz_str text,
                              frz_table_metadata **metadata_out, frz_error *err)
 {
   frz_status st = FRZ_OK;
-  frz_table_metadata *m = frz_alloc_zeroed(alloc, sizeof *m);
+  frz_table_metadata *m = frz_table_metadata_new(alloc);
   if (m == NULL) return frz_fail_nomem(err, "table metadata");
-  atomic_init(&m->references, 1);
-  frz_arena_init(&m->arena, alloc, 4 * FRZ_LIMIT_METADATA_BYTES);
-  m->current_snapshot_id = -1;
-  m->next_row_id = -1;
   frz_json_reader json;
   frz_json_reader_init(&json, text.data, text.size, &m->arena);
   parser p = {.json = &json, .arena = &m->arena, .out = m};

@@ -13,7 +13,6 @@
 #include <assert.h>
 
 #include "base/arena_list.h"
-#include "base/limits.h"
 #include "base/os.h"
 #include "iceberg/metadata/metadata_builder.h"
 #include "iceberg/metadata/metadata_copy.h"
@@ -153,12 +152,8 @@ static bool copy_base(frz_metadata_builder *b, const frz_table_metadata *base)
 
 static frz_status open_builder(frz_metadata_builder *b, const frz_alloc *alloc, frz_error *err)
 {
-  frz_table_metadata *m = frz_alloc_zeroed(alloc, sizeof *m);
+  frz_table_metadata *m = frz_table_metadata_new(alloc);
   if (m == NULL) return frz_fail_nomem(err, "table metadata");
-  atomic_init(&m->references, 1);
-  frz_arena_init(&m->arena, alloc, 4 * FRZ_LIMIT_METADATA_BYTES);
-  m->current_snapshot_id = -1;
-  m->next_row_id = -1;
   *b = (frz_metadata_builder){.out = m,
                               .added_schema_id = FRZ_NONE_ADDED,
                               .added_spec_id = FRZ_NONE_ADDED,

@@ -8,6 +8,19 @@
 
 #include <assert.h>
 
+#include "base/limits.h"
+
+frz_table_metadata *frz_table_metadata_new(const frz_alloc *alloc)
+{
+  frz_table_metadata *m = frz_alloc_zeroed(alloc, sizeof *m);
+  if (m == NULL) return NULL;
+  atomic_init(&m->references, 1);
+  frz_arena_init(&m->arena, alloc, 4 * FRZ_LIMIT_METADATA_BYTES);
+  m->current_snapshot_id = -1;
+  m->next_row_id = -1;
+  return m;
+}
+
 frz_table_metadata *frz_table_metadata_retain(frz_table_metadata *metadata)
 {
   int before = atomic_fetch_add_explicit(&metadata->references, 1, memory_order_relaxed);

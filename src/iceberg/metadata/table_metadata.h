@@ -104,11 +104,8 @@ frz_status frz_table_metadata_write(const frz_table_metadata *metadata, frz_buf 
 /** A location without the slashes at its end, but for those of a bare "scheme://" or "/". */
 frz_str frz_location_trim(frz_str location);
 
-/** One snapshot or ref as in table metadata and in REST catalog requests. */
-void frz_snapshot_write(frz_json_writer *json, const frz_snapshot *snapshot,
-                        int32_t format_version);
-void frz_snapshot_ref_write(frz_json_writer *json, const frz_snapshot_ref *ref);
-
+/** Metadata with nothing in it yet, to be filled before others see it; NULL: no memory. */
+frz_table_metadata *frz_table_metadata_new(const frz_alloc *alloc);
 frz_table_metadata *frz_table_metadata_retain(frz_table_metadata *metadata);
 void frz_table_metadata_release(frz_table_metadata *metadata);
 

@@ -9,7 +9,6 @@
  */
 #include "iceberg/schema/partition.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -315,8 +314,7 @@ frz_status frz_sort_order_parse(frz_json_reader *json, frz_arena *arena, frz_sor
 static void write_source(frz_json_writer *json, int32_t id, const int32_t *ids, size_t n_ids)
 {
   if (n_ids < 2) {
-    frz_json_write_key(json, "source-id");
-    frz_json_write_i64(json, id);
+    frz_json_write_i64_member(json, "source-id", id);
     return;
   }
   frz_json_write_key(json, "source-ids");
@@ -331,13 +329,10 @@ void frz_partition_fields_write(frz_json_writer *json, const frz_partition_spec 
   for (size_t i = 0; i < spec->n_fields; i++) {
     const frz_partition_field *field = &spec->fields[i];
     frz_json_write_object_begin(json);
-    frz_json_write_key(json, "name");
-    frz_json_write_string(json, field->name);
-    frz_json_write_key(json, "transform");
-    frz_json_write_string(json, field->transform.text);
+    frz_json_write_string_member(json, "name", field->name);
+    frz_json_write_string_member(json, "transform", field->transform.text);
     write_source(json, field->source_id, field->source_ids, field->n_source_ids);
-    frz_json_write_key(json, "field-id");
-    frz_json_write_i64(json, field->field_id);
+    frz_json_write_i64_member(json, "field-id", field->field_id);
     frz_json_write_object_end(json);
   }
   frz_json_write_array_end(json);
@@ -346,8 +341,7 @@ void frz_partition_fields_write(frz_json_writer *json, const frz_partition_spec 
 void frz_partition_spec_write(frz_json_writer *json, const frz_partition_spec *spec)
 {
   frz_json_write_object_begin(json);
-  frz_json_write_key(json, "spec-id");
-  frz_json_write_i64(json, spec->spec_id);
+  frz_json_write_i64_member(json, "spec-id", spec->spec_id);
   frz_json_write_key(json, "fields");
   frz_partition_fields_write(json, spec);
   frz_json_write_object_end(json);
@@ -356,20 +350,18 @@ void frz_partition_spec_write(frz_json_writer *json, const frz_partition_spec *s
 void frz_sort_order_write(frz_json_writer *json, const frz_sort_order *order)
 {
   frz_json_write_object_begin(json);
-  frz_json_write_key(json, "order-id");
-  frz_json_write_i64(json, order->order_id);
+  frz_json_write_i64_member(json, "order-id", order->order_id);
   frz_json_write_key(json, "fields");
   frz_json_write_array_begin(json);
   for (size_t i = 0; i < order->n_fields; i++) {
     const frz_sort_field *field = &order->fields[i];
     frz_json_write_object_begin(json);
-    frz_json_write_key(json, "transform");
-    frz_json_write_string(json, field->transform.text);
+    frz_json_write_string_member(json, "transform", field->transform.text);
     write_source(json, field->source_id, field->source_ids, field->n_source_ids);
-    frz_json_write_key(json, "direction");
-    frz_json_write_string(json, field->descending ? FRZ_STR("desc") : FRZ_STR("asc"));
-    frz_json_write_key(json, "null-order");
-    frz_json_write_string(json, field->nulls_last ? FRZ_STR("nulls-last") : FRZ_STR("nulls-first"));
+    frz_json_write_string_member(json, "direction",
+                                 field->descending ? FRZ_STR("desc") : FRZ_STR("asc"));
+    frz_json_write_string_member(
+        json, "null-order", field->nulls_last ? FRZ_STR("nulls-last") : FRZ_STR("nulls-first"));
     frz_json_write_object_end(json);
   }
   frz_json_write_array_end(json);

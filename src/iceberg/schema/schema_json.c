@@ -394,28 +394,16 @@ out:
 
 static void write_type(frz_json_writer *json, const frz_type *type);
 
-static void write_i64(frz_json_writer *json, const char *key, int64_t value)
-{
-  frz_json_write_key(json, key);
-  frz_json_write_i64(json, value);
-}
-
-static void write_text(frz_json_writer *json, const char *key, frz_str value)
-{
-  frz_json_write_key(json, key);
-  frz_json_write_string(json, value);
-}
-
 static void write_field(frz_json_writer *json, const frz_field *field)
 {
   frz_json_write_object_begin(json);
-  write_i64(json, "id", field->id);
-  write_text(json, "name", field->name);
+  frz_json_write_i64_member(json, "id", field->id);
+  frz_json_write_string_member(json, "name", field->name);
   frz_json_write_key(json, "required");
   frz_json_write_bool(json, field->required);
   frz_json_write_key(json, "type");
   write_type(json, &field->type);
-  if (field->doc.data != NULL) write_text(json, "doc", field->doc);
+  if (field->doc.data != NULL) frz_json_write_string_member(json, "doc", field->doc);
   if (field->initial_default.data != NULL) {
     frz_json_write_key(json, "initial-default");
     frz_json_write_raw(json, field->initial_default);
@@ -438,7 +426,7 @@ static void write_struct_members(frz_json_writer *json, const frz_type *type)
 static void write_child(frz_json_writer *json, const char *id_key, const char *key,
                         const frz_field *field)
 {
-  write_i64(json, id_key, field->id);
+  frz_json_write_i64_member(json, id_key, field->id);
   frz_json_write_key(json, key);
   write_type(json, &field->type);
 }
@@ -464,7 +452,7 @@ static void write_type(frz_json_writer *json, const frz_type *type)
     return;
   }
   frz_json_write_object_begin(json);
-  write_text(json, "type", frz_str_from(frz_type_kind_name(type->kind)));
+  frz_json_write_string_member(json, "type", frz_str_from(frz_type_kind_name(type->kind)));
   if (type->kind == FRZ_TYPE_STRUCT) {
     write_struct_members(json, type);
   } else if (type->kind == FRZ_TYPE_LIST) {
@@ -483,8 +471,8 @@ static void write_type(frz_json_writer *json, const frz_type *type)
 void frz_schema_write(frz_json_writer *json, const frz_schema *schema)
 {
   frz_json_write_object_begin(json);
-  write_text(json, "type", FRZ_STR("struct"));
-  write_i64(json, "schema-id", schema->schema_id);
+  frz_json_write_string_member(json, "type", FRZ_STR("struct"));
+  frz_json_write_i64_member(json, "schema-id", schema->schema_id);
   if (schema->n_identifier_field_ids != 0) {
     frz_json_write_key(json, "identifier-field-ids");
     frz_json_write_array_begin(json);
