@@ -35,22 +35,10 @@ static int list_tables(const session *run)
 
 static const char *field_id(const struct ArrowSchema *field, char text_out[16])
 {
-  text_out[0] = '\0';
-  const char *at = field->metadata;
-  int32_t n = 0;
-  if (at != NULL) memcpy(&n, at, sizeof n);
-  if (at != NULL) at += sizeof n;
-  for (int32_t i = 0; i < n; i++) {
-    int32_t key_size;
-    int32_t value_size;
-    memcpy(&key_size, at, sizeof key_size);
-    const char *key = at + sizeof key_size;
-    memcpy(&value_size, key + key_size, sizeof value_size);
-    const char *value = key + key_size + sizeof value_size;
-    if (key_size == 16 && memcmp(key, "PARQUET:field_id", 16) == 0)
-      snprintf(text_out, 16, "%.*s", value_size < 15 ? value_size : 15, value);
-    at = value + value_size;
-  }
+  const char *value;
+  int32_t size = 0;
+  if (!arrow_metadata_find(field, "PARQUET:field_id", &value, &size)) value = "";
+  snprintf(text_out, 16, "%.*s", size < 15 ? size : 15, value);
   return text_out;
 }
 

@@ -173,25 +173,38 @@ static void append_hex(text *out, const uint8_t *bytes, size_t size)
   for (size_t i = 0; i < size; i++) text_print(out, "%02x", bytes[i]);
 }
 
-static bool is_uuid(const struct ArrowSchema *schema)
+bool arrow_metadata_find(const struct ArrowSchema *field, const char *key, const char **value_out,
+                         int32_t *size_out)
 {
-  if (schema->metadata == NULL || strcmp(schema->format, "w:16") != 0) return false;
+  if (field->metadata == NULL) return false;
   int32_t n;
-  const char *at = schema->metadata;
+  const char *at = field->metadata;
   memcpy(&n, at, sizeof n);
   at += sizeof n;
   for (int32_t i = 0; i < n; i++) {
     int32_t key_size;
     int32_t value_size;
     memcpy(&key_size, at, sizeof key_size);
-    const char *key = at + sizeof key_size;
-    memcpy(&value_size, key + key_size, sizeof value_size);
-    const char *value = key + key_size + sizeof value_size;
-    if (key_size == 20 && memcmp(key, "ARROW:extension:name", 20) == 0)
-      return value_size == 10 && memcmp(value, "arrow.uuid", 10) == 0;
+    const char *found = at + sizeof key_size;
+    memcpy(&value_size, found + key_size, sizeof value_size);
+    const char *value = found + key_size + sizeof value_size;
+    if ((size_t)key_size == strlen(key) && memcmp(found, key, strlen(key)) == 0) {
+      *value_out = value;
+      *size_out = value_size;
+      return true;
+    }
     at = value + value_size;
   }
   return false;
+}
+
+static bool is_uuid(const struct ArrowSchema *schema)
+{
+  const char *name;
+  int32_t size;
+  return strcmp(schema->format, "w:16") == 0 &&
+         arrow_metadata_find(schema, "ARROW:extension:name", &name, &size) && size == 10 &&
+         memcmp(name, "arrow.uuid", 10) == 0;
 }
 
 static void append_fixed(text *out, const struct ArrowSchema *schema, const uint8_t *bytes)

@@ -26,6 +26,10 @@ void text_append_json_string(text *out, const char *bytes, size_t size);
 void text_append_value(text *out, const struct ArrowSchema *schema, const struct ArrowArray *array,
                        int64_t row, bool as_json);
 
+/** The value of `key` in a field's metadata, borrowed; false: it has none. */
+bool arrow_metadata_find(const struct ArrowSchema *field, const char *key, const char **value_out,
+                         int32_t *size_out);
+
 /** An Arrow format in words, such as "timestamp[us, UTC]". */
 void text_append_type(text *out, const struct ArrowSchema *schema);
 
