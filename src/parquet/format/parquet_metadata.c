@@ -10,8 +10,6 @@
  */
 #include "parquet/format/parquet_metadata.h"
 
-#include <string.h>
-
 #include "parquet/format/metadata_parts.h"
 
 typedef struct footer_parser {
@@ -78,8 +76,6 @@ static frz_status parse_chunk_number(footer_parser *self, int16_t id, frz_parque
   case 7: chunk->compressed_bytes = number; break;
   case 9: chunk->data_page_offset = number; break;
   case 11: chunk->dictionary_page_offset = number; break;
-  case 14: chunk->bloom_filter_offset = number; break;
-  case 15: chunk->bloom_filter_bytes = number > 0 && number <= INT32_MAX ? (int32_t)number : -1;
   default: break;
   }
   return FRZ_OK;
@@ -142,18 +138,14 @@ static frz_status check_chunk(const footer_parser *self, frz_parquet_chunk *chun
                     (long long)start, (long long)self->file_bytes);
   drop_bad_place(self, &chunk->offset_index_offset, chunk->offset_index_bytes);
   drop_bad_place(self, &chunk->column_index_offset, chunk->column_index_bytes);
-  drop_bad_place(self, &chunk->bloom_filter_offset, chunk->bloom_filter_bytes);
   return FRZ_OK;
 }
 
 static frz_status parse_chunk(footer_parser *self, const frz_parquet_node *leaf,
                               frz_parquet_chunk *chunk_out, frz_raw_statistics *raw, frz_error *err)
 {
-  frz_parquet_chunk chunk = {.dictionary_page_offset = -1,
-                             .offset_index_offset = -1,
-                             .column_index_offset = -1,
-                             .bloom_filter_offset = -1,
-                             .bloom_filter_bytes = -1};
+  frz_parquet_chunk chunk = {
+      .dictionary_page_offset = -1, .offset_index_offset = -1, .column_index_offset = -1};
   int64_t physical = -1;
   bool has_metadata = false;
   *raw = (frz_raw_statistics){.null_count = -1, .distinct_count = -1};

@@ -115,9 +115,7 @@ typedef struct frz_parquet_chunk {
   int32_t offset_index_bytes;
   int64_t column_index_offset; /* -1: none */
   int32_t column_index_bytes;
-  int64_t bloom_filter_offset; /* -1: none */
-  int32_t bloom_filter_bytes;  /* -1: unknown */
-  uint32_t encodings;          /* bit set of frz_parquet_encoding */
+  uint32_t encodings; /* bit set of frz_parquet_encoding */
   bool is_encrypted;
   frz_parquet_statistics statistics;
 } frz_parquet_chunk;
