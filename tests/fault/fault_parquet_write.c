@@ -23,17 +23,10 @@ typedef struct sample {
 static void make_sample(sample *self, uint64_t seed)
 {
   frz_feed feed = {.state = seed};
-  int32_t next_id = 1;
   frz_arena_init(&self->arena, frz_alloc_default(), 1 << 24);
-  for (int i = 0; i < N_FIELDS; i++)
-    assert_true(frz_random_field(&feed, &self->arena, frz_random_kind(&feed, true), 1, &next_id,
-                                 &self->fields[i]));
-  assert_int_equal(frz_batch_init(&self->batch, self->fields, N_FIELDS, frz_alloc_default(), NULL),
-                   FRZ_OK);
-  for (int i = 0; i < N_FIELDS; i++)
-    assert_int_equal(
-        frz_random_rows(&feed, &self->fields[i], &self->batch.columns[i], N_ROWS, NULL), FRZ_OK);
-  self->batch.n_rows = N_ROWS;
+  assert_int_equal(
+      frz_random_batch(&feed, &self->arena, 1, self->fields, N_FIELDS, N_ROWS, &self->batch),
+      FRZ_OK);
 }
 
 /* Fails cleanly or writes the whole file. */

@@ -165,3 +165,17 @@ frz_status frz_random_rows(frz_feed *feed, const frz_arrow_field *field, frz_col
   for (int64_t i = 0; i < n; i++) FRZ_TRY(append_row(feed, field, column, err));
   return FRZ_OK;
 }
+
+frz_status frz_random_batch(frz_feed *feed, frz_arena *arena, int depth, frz_arrow_field *fields,
+                            size_t n_fields, int64_t n_rows, frz_batch *batch_out)
+{
+  int32_t next_id = 1;
+  for (size_t i = 0; i < n_fields; i++)
+    if (!frz_random_field(feed, arena, frz_random_kind(feed, true), depth, &next_id, &fields[i]))
+      return FRZ_ERR_NOMEM;
+  FRZ_TRY(frz_batch_init(batch_out, fields, n_fields, frz_alloc_default(), NULL));
+  for (size_t i = 0; i < n_fields; i++)
+    FRZ_TRY(frz_random_rows(feed, &fields[i], &batch_out->columns[i], n_rows, NULL));
+  batch_out->n_rows = n_rows;
+  return FRZ_OK;
+}

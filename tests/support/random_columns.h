@@ -32,4 +32,8 @@ frz_arrow_kind frz_random_kind(frz_feed *feed, bool nested);
 frz_status frz_random_rows(frz_feed *feed, const frz_arrow_field *field, frz_column *column,
                            int64_t n, frz_error *err) FRZ_MUST_CHECK;
 
+/** Fields of kinds at random, the arena's, and a batch of rows for them. */
+frz_status frz_random_batch(frz_feed *feed, frz_arena *arena, int depth, frz_arrow_field *fields,
+                            size_t n_fields, int64_t n_rows, frz_batch *batch_out) FRZ_MUST_CHECK;
+
 #endif
