@@ -10,7 +10,6 @@
  */
 #include "arrow/arrow_import.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "arrow/arrow_format.h"

@@ -9,13 +9,11 @@
  */
 #include "arrow/arrow_stream.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "arrow/arrow_import.h"
-#include "base/limits.h"
 
 enum { SCHEMA_BYTES_MAX = 64 << 20 };
 

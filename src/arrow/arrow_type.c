@@ -8,7 +8,6 @@
  */
 #include "arrow/arrow_type.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 

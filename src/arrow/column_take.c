@@ -10,7 +10,6 @@
 
 #include "arrow/bit_copy.h"
 #include "arrow/column_parts.h"
-#include "base/limits.h"
 
 enum { REPEAT_ROWS = 512 };
 

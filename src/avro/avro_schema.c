@@ -14,8 +14,6 @@
  */
 #include "avro/avro_schema.h"
 
-#include <assert.h>
-
 #include "base/limits.h"
 #include "base/map.h"
 #include "text/json_reader.h"

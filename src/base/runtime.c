@@ -10,8 +10,6 @@
  */
 #include "base/runtime.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>

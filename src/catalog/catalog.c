@@ -5,7 +5,6 @@
  * The handle is counted: the caller's reference and one a table, so that tables stay usable after
  * frz_catalog_free(). The kinds (sql_catalog.c, static_catalog.c) implement catalog_ops.h.
  */
-#include <assert.h>
 #include <stdatomic.h>
 
 #include "base/limits.h"

@@ -11,7 +11,6 @@
  *
  * Source: the public schemas of PyIceberg's SqlCatalog and Iceberg's JdbcCatalog (V0 and V1).
  */
-#include <assert.h>
 
 #include "base/limits.h"
 #include "catalog/catalog_ops.h"

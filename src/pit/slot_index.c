@@ -17,8 +17,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "base/map.h"
-
 enum { ROWS_PER_PARTITION = 2048, COMPETE_ROWS = 64 };
 
 /* A key of a partition: `n_slots` 0 marks a free place. */

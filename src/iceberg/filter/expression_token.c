@@ -7,7 +7,6 @@
  */
 #include "iceberg/filter/expression_token.h"
 
-#include "base/arena_list.h"
 #include "iceberg/schema/literal.h"
 
 static bool is_word_start(char c)

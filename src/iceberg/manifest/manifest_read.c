@@ -16,7 +16,6 @@
  * Source: Iceberg specification, "Manifests", "Manifest Lists", "Sequence Number Inheritance",
  * "First Row ID Inheritance".
  */
-#include <assert.h>
 #include <inttypes.h>
 
 #include "avro/avro_file.h"

@@ -8,7 +8,6 @@
 #include "iceberg/scan/deletion_vector.h"
 
 #include "base/endian.h"
-#include "base/limits.h"
 #include "codec/checksum.h"
 
 enum { LENGTH_BYTES = 4, MAGIC_BYTES = 4, CRC_BYTES = 4 };

@@ -13,7 +13,6 @@
 
 #include <assert.h>
 
-#include "base/limits.h"
 #include "iceberg/scan/open_file.h"
 
 #define ROW_GROUPS_MAX ((size_t)1 << 24)

@@ -13,7 +13,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/limits.h"
 #include "iceberg/scan/delete_index.h"
 
 #define PLAN_ARENA_BYTES ((size_t)8 << 30)

@@ -19,12 +19,10 @@
  * in the child: its steps stayed with the parent's threads.
  */
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <time.h>
 
 #include "base/os.h"
-#include "iceberg/scan/delete_cache.h"
 #include "iceberg/scan/open_file.h"
 #include "iceberg/scan/scan_state.h"
 

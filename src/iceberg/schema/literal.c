@@ -11,7 +11,6 @@
 
 #include <assert.h>
 
-#include "base/arena_list.h"
 #include "base/endian.h"
 #include "iceberg/schema/date_text.h"
 

@@ -5,7 +5,6 @@
  *
  * Source: Iceberg specification, appendix D "JSON single-value serialization".
  */
-#include "base/arena_list.h"
 #include "iceberg/schema/literal.h"
 
 static frz_status refuse(const frz_type *type, frz_str json, frz_error *err)

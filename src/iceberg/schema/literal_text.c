@@ -7,10 +7,8 @@
  */
 #include <float.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/arena_list.h"
-#include "base/endian.h"
 #include "iceberg/schema/date_text.h"
 #include "iceberg/schema/literal.h"
 #include "text/decimal_text.h"

@@ -8,7 +8,6 @@
  * Source: Iceberg specification, "Partition Transforms", appendix B "32-bit Hash Requirements".
  */
 #include "base/arena_list.h"
-#include "base/endian.h"
 #include "codec/checksum.h"
 #include "iceberg/schema/date_text.h"
 #include "iceberg/schema/partition.h"

@@ -10,7 +10,6 @@
  * commit.retry.max-wait-ms (500), commit.retry.total-timeout-ms (1800000),
  * commit.status-check.num-retries (3), commit.status-check.min-wait-ms (100).
  */
-#include <assert.h>
 
 #include "base/os.h"
 #include "iceberg/table/table_state.h"

@@ -7,7 +7,6 @@
  * that delete files hide are gone from the rewritten file; the delete files themselves stay, and
  * apply to nothing more.
  */
-#include <assert.h>
 
 #include "base/limits.h"
 #include "iceberg/scan/file_read.h"

@@ -14,8 +14,6 @@
  */
 #include "iceberg/write/snapshot_producer.h"
 
-#include <assert.h>
-
 #include "base/limits.h"
 #include "base/os.h"
 

@@ -18,9 +18,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/limits.h"
-#include "parquet/format/metadata_parts.h"
-
 typedef struct shape_maker {
   const bool *selected;
   frz_arena *arena;

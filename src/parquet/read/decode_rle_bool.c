@@ -6,7 +6,6 @@
  *
  * Source: apache/parquet-format, Encodings.md, "Run Length Encoding / Bit-Packing Hybrid".
  */
-#include <string.h>
 
 #include "arrow/bit_copy.h"
 #include "base/endian.h"

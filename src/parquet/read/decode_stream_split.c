@@ -6,7 +6,6 @@
  * Source: apache/parquet-format, Encodings.md, "Byte Stream Split".
  */
 #include <assert.h>
-#include <string.h>
 
 #include "base/endian.h"
 #include "base/fail.h"

@@ -11,7 +11,6 @@
 #include "parquet/read/leaf_reader.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/limits.h"
 #include "base/reader.h"

@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "arrow/bit_copy.h"
 #include "arrow/column_parts.h"
 #include "parquet/read/leaf_reader.h"
 

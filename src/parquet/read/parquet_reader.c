@@ -12,9 +12,7 @@
 #include "parquet/read/parquet_reader.h"
 
 #include <assert.h>
-#include <string.h>
 
-#include "base/limits.h"
 #include "parquet/format/metadata_parts.h"
 #include "parquet/read/column_assemble.h"
 #include "parquet/read/parquet_file.h"

@@ -5,8 +5,6 @@
  */
 #include "parquet/write/footer_write.h"
 
-#include <assert.h>
-
 #include "base/endian.h"
 #include "parquet/write/page_index_write.h"
 
