@@ -233,6 +233,28 @@ static void test_names(void **state)
   assert_false(frz_schema_is_reachable_by_structs(&schema, 4));
 }
 
+static void test_names_that_differ_in_case(void **state)
+{
+  (void)state;
+  static const char twins[] =
+      "{\"type\":\"struct\",\"schema-id\":0,\"fields\":["
+      "{\"id\":1,\"name\":\"Ab\",\"required\":false,\"type\":\"int\"},"
+      "{\"id\":2,\"name\":\"aB\",\"required\":false,\"type\":\"int\"},"
+      "{\"id\":3,\"name\":\"s\",\"required\":false,\"type\":{\"type\":\"struct\",\"fields\":["
+      "{\"id\":4,\"name\":\"x\",\"required\":false,\"type\":\"int\"},"
+      "{\"id\":5,\"name\":\"X\",\"required\":false,\"type\":\"int\"}]}},"
+      "{\"id\":6,\"name\":\"One\",\"required\":false,\"type\":\"int\"}]}";
+  frz_schema schema;
+  assert_int_equal(parse(twins, sizeof twins - 1, &schema, NULL), FRZ_OK);
+  assert_int_equal(id_of(&schema, "aB", false), 2);
+  assert_int_equal(id_of(&schema, "Ab", false), 1);
+  assert_int_equal(id_of(&schema, "AB", false), -1); /* either: a delete must not guess */
+  assert_int_equal(id_of(&schema, "S.x", false), -1);
+  assert_int_equal(id_of(&schema, "s.x", false), 4);
+  assert_int_equal(id_of(&schema, "ONE", false), 6);
+  assert_int_equal(id_of(&schema, "ONE", true), -1);
+}
+
 static void test_unknown_name(void **state)
 {
   (void)state;
@@ -395,6 +417,7 @@ int main(void)
       cmocka_unit_test(test_depth_is_limited),
       cmocka_unit_test(test_primitive_names),
       cmocka_unit_test(test_names),
+      cmocka_unit_test(test_names_that_differ_in_case),
       cmocka_unit_test(test_unknown_name),
       cmocka_unit_test(test_promotion),
       cmocka_unit_test(test_from_arrow_assigns_ids_by_level),

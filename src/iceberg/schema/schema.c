@@ -221,27 +221,36 @@ static bool name_leads(frz_str name, frz_str dotted, bool case_sensitive)
   return true;
 }
 
-/* Names may hold dots themselves, so every field that leads the path is tried. */
-static const frz_field *find_name(const frz_type *type, frz_str dotted, bool case_sensitive)
+/* Names may hold dots themselves, so every field that leads the path is tried. Two fields of one
+ * name but for its case are neither: `twins_out` says so. */
+static const frz_field *find_name(const frz_type *type, frz_str dotted, bool case_sensitive,
+                                  bool *twins_out)
 {
-  for (size_t i = 0; i < type->n_fields; i++)
-    if (type->fields[i].name.size == dotted.size &&
-        name_leads(type->fields[i].name, dotted, case_sensitive))
-      return &type->fields[i];
+  const frz_field *found = NULL;
   for (size_t i = 0; i < type->n_fields; i++) {
+    if (type->fields[i].name.size != dotted.size ||
+        !name_leads(type->fields[i].name, dotted, case_sensitive))
+      continue;
+    if (found != NULL) *twins_out = true;
+    if (found == NULL) found = &type->fields[i];
+    if (case_sensitive) return found;
+  }
+  for (size_t i = 0; i < type->n_fields && found == NULL; i++) {
     frz_str name = type->fields[i].name;
     if (name.size >= dotted.size || !name_leads(name, dotted, case_sensitive)) continue;
     frz_str rest = {dotted.data + name.size + 1, dotted.size - name.size - 1};
-    const frz_field *below = find_name(&type->fields[i].type, rest, case_sensitive);
-    if (below != NULL) return below;
+    found = find_name(&type->fields[i].type, rest, case_sensitive, twins_out);
   }
-  return NULL;
+  return found;
 }
 
 const frz_field *frz_schema_find_name(const frz_schema *schema, frz_str dotted, bool case_sensitive)
 {
-  const frz_field *exact = find_name(&schema->root, dotted, true);
-  return exact != NULL || case_sensitive ? exact : find_name(&schema->root, dotted, false);
+  bool has_twins = false;
+  const frz_field *found = find_name(&schema->root, dotted, true, &has_twins);
+  if (found != NULL || case_sensitive) return found;
+  found = find_name(&schema->root, dotted, false, &has_twins);
+  return has_twins ? NULL : found;
 }
 
 typedef struct name_path {

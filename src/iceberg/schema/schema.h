@@ -97,7 +97,9 @@ frz_status frz_schema_validate(frz_schema *schema, const frz_alloc *alloc, frz_s
 /** NULL where there is none. Any depth. */
 const frz_field *frz_schema_find_id(const frz_schema *schema, int32_t field_id);
 
-/** By dotted name ("a.b"; list elements as "a.element", maps as "a.key", "a.value"). */
+/** By dotted name ("a.b"; list elements as "a.element", maps as "a.key", "a.value"). Where case
+ * does not count, a name in its very case goes first, and of two that differ in case alone is none.
+ */
 const frz_field *frz_schema_find_name(const frz_schema *schema, frz_str dotted,
                                       bool case_sensitive);
 
