@@ -30,7 +30,8 @@ const char *frz_catalog_property(const frz_catalog_setup *setup, const char *key
   return NULL;
 }
 
-frz_status frz_namespace_check(frz_str name, frz_error *err)
+/* No empty part between dots. */
+static frz_status check_namespace(frz_str name, frz_error *err)
 {
   bool part_is_empty = true;
   for (size_t i = 0; i < name.size; i++) {
@@ -55,7 +56,7 @@ frz_status frz_identifier_parse(const char *text, frz_identifier *id_out, frz_er
     return frz_fail(err, FRZ_ERR_INVALID, "table '%s': the name has no namespace", text);
   if (id.table_name.size == 0)
     return frz_fail(err, FRZ_ERR_INVALID, "table '%s': the name ends with a dot", text);
-  FRZ_TRY(frz_namespace_check(id.namespace_name, err));
+  FRZ_TRY(check_namespace(id.namespace_name, err));
   *id_out = id;
   return FRZ_OK;
 }
@@ -114,7 +115,7 @@ frz_status frz_catalog_create_namespace(frz_catalog *catalog, const char *namesp
   FRZ_TRY(check_change(catalog, namespace_name, "namespace", err));
   FRZ_TRY(check_properties(properties, n_properties, "namespace", err));
   frz_str name = frz_str_from(namespace_name);
-  FRZ_TRY(frz_namespace_check(name, err));
+  FRZ_TRY(check_namespace(name, err));
   return catalog->ops->create_namespace(catalog->self, name, properties, n_properties, err);
 }
 
@@ -123,7 +124,7 @@ frz_status frz_catalog_drop_namespace(frz_catalog *catalog, const char *namespac
 {
   FRZ_TRY(check_change(catalog, namespace_name, "namespace", err));
   frz_str name = frz_str_from(namespace_name);
-  FRZ_TRY(frz_namespace_check(name, err));
+  FRZ_TRY(check_namespace(name, err));
   return catalog->ops->drop_namespace(catalog->self, name, err);
 }
 
@@ -133,7 +134,7 @@ frz_status frz_catalog_list_namespaces(frz_catalog *catalog, const char *parent,
   FRZ_TRY(check_named(catalog, "", "namespace", err));
   if (list_out == NULL) return frz_fail(err, FRZ_ERR_INVALID, "list_out is NULL");
   frz_str name = frz_str_from(parent);
-  if (name.size != 0) FRZ_TRY(frz_namespace_check(name, err));
+  if (name.size != 0) FRZ_TRY(check_namespace(name, err));
   frz_string_list list = {.alloc = catalog->alloc};
   frz_status st = catalog->ops->list_namespaces(catalog->self, name, &list, err);
   if (st != FRZ_OK) {
@@ -151,7 +152,7 @@ frz_status frz_catalog_list_tables(frz_catalog *catalog, const char *namespace_n
   FRZ_TRY(check_named(catalog, namespace_name, "namespace", err));
   if (list_out == NULL) return frz_fail(err, FRZ_ERR_INVALID, "list_out is NULL");
   frz_str name = frz_str_from(namespace_name);
-  FRZ_TRY(frz_namespace_check(name, err));
+  FRZ_TRY(check_namespace(name, err));
   frz_string_list list = {.alloc = catalog->alloc};
   frz_status st = catalog->ops->list_tables(catalog->self, name, &list, err);
   if (st != FRZ_OK) {

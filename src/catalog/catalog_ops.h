@@ -80,9 +80,6 @@ const char *frz_catalog_property(const frz_catalog_setup *setup, const char *key
 frz_status frz_identifier_parse(const char *text, frz_identifier *id_out,
                                 frz_error *err) FRZ_MUST_CHECK;
 
-/** No empty part between dots. */
-frz_status frz_namespace_check(frz_str name, frz_error *err) FRZ_MUST_CHECK;
-
 /** Append a copy. A list starts as {.alloc = alloc}. */
 frz_status frz_string_list_add(frz_string_list *list, frz_str text, frz_error *err) FRZ_MUST_CHECK;
 

@@ -58,7 +58,4 @@ frz_status frz_builder_remove_snapshots(frz_metadata_builder *b, const int64_t *
  * very change that were overtaken within it. */
 frz_status frz_builder_close_log(frz_metadata_builder *b, frz_error *err) FRZ_MUST_CHECK;
 
-/** The current schema as the lists say now; NULL: none. */
-const frz_schema *frz_builder_schema(const frz_metadata_builder *b, int32_t id);
-
 #endif

@@ -13,7 +13,8 @@
 
 enum { FIRST_FIELD_ID = 1000 };
 
-const frz_schema *frz_builder_schema(const frz_metadata_builder *b, int32_t id)
+/* The schema of that id as the lists say now; NULL: none. */
+static const frz_schema *find_schema(const frz_metadata_builder *b, int32_t id)
 {
   for (size_t i = 0; i < b->n_schemas; i++)
     if (b->schemas[i].schema_id == id) return &b->schemas[i];
@@ -112,7 +113,7 @@ static frz_status resolve_id(int32_t id, int32_t added_id, const char *what, int
 frz_status frz_builder_set_current_schema(frz_metadata_builder *b, int32_t id, frz_error *err)
 {
   FRZ_TRY(resolve_id(id, b->added_schema_id, "schema", &id, err));
-  if (frz_builder_schema(b, id) == NULL)
+  if (find_schema(b, id) == NULL)
     return frz_fail(err, FRZ_ERR_INVALID, "there is no schema %d", (int)id);
   b->out->current_schema_id = id;
   return FRZ_OK;
@@ -195,7 +196,7 @@ frz_status frz_builder_add_spec(frz_metadata_builder *b, const frz_partition_spe
     }
     if (b->specs[i].spec_id >= next_id) next_id = b->specs[i].spec_id + 1;
   }
-  const frz_schema *schema = frz_builder_schema(b, b->out->current_schema_id);
+  const frz_schema *schema = find_schema(b, b->out->current_schema_id);
   if (schema == NULL)
     return frz_fail(err, FRZ_ERR_INVALID, "a partition spec before there is a schema");
   FRZ_TRY(frz_partition_spec_check(spec, schema, FRZ_ERR_INVALID, err));
@@ -239,7 +240,7 @@ frz_status frz_builder_add_sort_order(frz_metadata_builder *b, const frz_sort_or
     if (order->n_fields != 0 && b->orders[i].order_id >= next_id)
       next_id = b->orders[i].order_id + 1;
   }
-  const frz_schema *schema = frz_builder_schema(b, b->out->current_schema_id);
+  const frz_schema *schema = find_schema(b, b->out->current_schema_id);
   if (schema == NULL)
     return frz_fail(err, FRZ_ERR_INVALID, "a sort order before there is a schema");
   FRZ_TRY(frz_sort_order_check(order, schema, FRZ_ERR_INVALID, err));

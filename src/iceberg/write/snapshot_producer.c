@@ -84,7 +84,8 @@ frz_status frz_table_check_writable(const frz_table_metadata *metadata, frz_erro
                   metadata->format_version, FORMAT_VERSION_WRITTEN_MAX);
 }
 
-frz_status frz_snapshot_new_id(int64_t *snapshot_id_out, frz_error *err)
+/* A random positive snapshot id. */
+static frz_status choose_snapshot_id(int64_t *snapshot_id_out, frz_error *err)
 {
   uint64_t random = 0;
   while (random == 0) {
@@ -554,7 +555,7 @@ frz_status frz_snapshot_commit(frz_table *table, const frz_snapshot_change *chan
   frz_arena_init(&producer.arena, alloc, FRZ_LIMIT_MANIFEST_BYTES);
   frz_arena_init(&producer.attempt, alloc, FRZ_LIMIT_MANIFEST_BYTES);
   frz_map_init(&producer.removed_paths, alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  FRZ_TRY_OUT(frz_snapshot_new_id(&producer.snapshot_id, err));
+  FRZ_TRY_OUT(choose_snapshot_id(&producer.snapshot_id, err));
   FRZ_TRY_OUT(frz_os_uuid(producer.uuid, err));
   FRZ_TRY_OUT(index_removed(&producer, err));
   FRZ_TRY_OUT(frz_table_commit(table, prepare_snapshot, &producer, err));

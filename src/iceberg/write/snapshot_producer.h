@@ -36,9 +36,6 @@ typedef struct frz_snapshot_change {
   size_t n_properties;
 } frz_snapshot_change;
 
-/** A random positive snapshot id. */
-frz_status frz_snapshot_new_id(int64_t *snapshot_id_out, frz_error *err) FRZ_MUST_CHECK;
-
 /**
  * Commit a change to the "main" branch. FRZ_ERR_CONFLICT: another commit added rows that match the
  * rules' filter, or touched a file that the change removes; the message names the file. Nothing

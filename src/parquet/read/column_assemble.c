@@ -21,7 +21,8 @@ bool frz_shape_needs_levels(const frz_parquet_shape *shape)
   return shape->kind == FRZ_SHAPE_STRUCT && shape->present_def > shape->slot_def;
 }
 
-const frz_parquet_node *frz_shape_first_leaf(const frz_parquet_shape *shape)
+/* The leaf whose levels stand for the shape. */
+static const frz_parquet_node *first_leaf(const frz_parquet_shape *shape)
 {
   while (shape->kind != FRZ_SHAPE_LEAF) shape = &shape->children[0];
   return shape->node;
@@ -113,10 +114,10 @@ static bool levels_agree(const frz_parquet_shape *shape, const frz_kept_levels *
 static frz_status check_siblings(const frz_parquet_shape *shape, frz_levels_of levels_of, void *ctx,
                                  frz_error *err)
 {
-  const frz_parquet_node *first = frz_shape_first_leaf(shape);
+  const frz_parquet_node *first = first_leaf(shape);
   frz_kept_levels first_levels = levels_of(ctx, first->leaf_index);
   for (size_t i = 1; i < shape->n_children; i++) {
-    const frz_parquet_node *leaf = frz_shape_first_leaf(&shape->children[i]);
+    const frz_parquet_node *leaf = first_leaf(&shape->children[i]);
     frz_kept_levels levels = levels_of(ctx, leaf->leaf_index);
     if (levels_agree(shape, &first_levels, &levels)) continue;
     char paths[2][FRZ_PARQUET_PATH_BYTES];
@@ -133,7 +134,7 @@ static frz_status assemble_struct(const frz_parquet_shape *shape, frz_column *co
 {
   int64_t n_rows = column->children[0].n_rows;
   if (frz_shape_needs_levels(shape)) {
-    frz_kept_levels levels = levels_of(ctx, frz_shape_first_leaf(shape)->leaf_index);
+    frz_kept_levels levels = levels_of(ctx, first_leaf(shape)->leaf_index);
     n_rows = count_slots(shape, &levels);
     FRZ_TRY(set_validity(shape, &levels, column, n_rows, err));
   }
@@ -209,7 +210,7 @@ frz_status frz_column_assemble(const frz_parquet_shape *shape, frz_column *colum
   for (size_t i = 0; i < shape->n_children; i++)
     FRZ_TRY(frz_column_assemble(&shape->children[i], &column->children[i], levels_of, ctx, err));
   if (shape->kind == FRZ_SHAPE_STRUCT) return assemble_struct(shape, column, levels_of, ctx, err);
-  const frz_parquet_node *leaf = frz_shape_first_leaf(shape);
+  const frz_parquet_node *leaf = first_leaf(shape);
   frz_kept_levels levels = levels_of(ctx, leaf->leaf_index);
   return assemble_list(shape, leaf->max_repetition_level, column, &levels, err);
 }

@@ -21,9 +21,6 @@ typedef frz_kept_levels (*frz_levels_of)(void *ctx, int32_t leaf_index);
  * a list must be, to be compared. */
 bool frz_shape_needs_levels(const frz_parquet_shape *shape);
 
-/** The leaf whose levels stand for the shape. */
-const frz_parquet_node *frz_shape_first_leaf(const frz_parquet_shape *shape);
-
 /** Fill validity and offsets of the column and its children, whose leaves hold their values. */
 frz_status frz_column_assemble(const frz_parquet_shape *shape, frz_column *column,
                                frz_levels_of levels_of, void *ctx, frz_error *err) FRZ_MUST_CHECK;
