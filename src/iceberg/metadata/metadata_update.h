@@ -1,8 +1,8 @@
 /*
  * metadata_update.h - changes to table metadata and the requirements they are made under.
  *
- * The same list is applied here (SQL, Glue and Hive catalogs, which store a pointer) or sent
- * to a REST catalog as JSON. Source: Iceberg REST catalog specification, TableUpdate and
+ * The list is kept apart from the metadata, so that a commit that was overtaken applies it again to
+ * what is there then. Source: Iceberg REST catalog specification, TableUpdate and
  * TableRequirement.
  */
 #ifndef FRZ_ICEBERG_METADATA_UPDATE_H
