@@ -341,17 +341,23 @@ class OnlineTable:
             if not mine.done:
                 with self._lock:
                     batch, self._pending = self._pending, []
-                self._commit(batch)
+                self._commit(batch, mine)
         if mine.error is not None:
             raise mine.error
 
-    def _commit(self, batch: list[_Pending]) -> None:
+    def _commit(self, batch: list[_Pending], mine: _Pending) -> None:
         try:
             rows = pa.concat_tables([each.rows for each in batch], promote_options="default")
             self._append(rows)
-        except BaseException as error:
+        except Exception as error:
             for each in batch:
                 each.error = error
+        except BaseException:
+            # Ctrl-C is for this thread alone: the others wait for the lock and commit their rows.
+            # If the commit went through, theirs are there twice, which reads as once.
+            with self._lock:
+                self._pending[:0] = [each for each in batch if each is not mine]
+            raise
         for each in batch:
             each.done = True
 
