@@ -9,10 +9,10 @@
  */
 #include "frazil/pit.h"
 
-#include <stdlib.h>
 
 #include "arrow/arrow_stream.h"
 #include "pit/slot_index.h"
+#include "pit/slot_winner.h"
 #include "pit/view_columns.h"
 
 enum { RESULT_BATCH_ROWS = 65536, ARENA_BYTES_MAX = 1 << 30 };
@@ -190,60 +190,42 @@ out:
   return st;
 }
 
-/* A distinct slot's winner, on its way to being fetched. */
-typedef struct slot_winner {
-  frz_row_reference row;
-  uint32_t slot;
-} slot_winner;
-
-static int compare_winners(const void *a, const void *b)
-{
-  const slot_winner *left = a;
-  const slot_winner *right = b;
-  if (left->row.file_rank != right->row.file_rank)
-    return left->row.file_rank < right->row.file_rank ? -1 : 1;
-  return (left->row.position > right->row.position) - (left->row.position < right->row.position);
-}
-
-/*
- * Number the distinct winners in file order. winner_of_row serves first as the mark of a slot that
- * was seen: slots and entity rows are equally many.
- */
+/* Number the distinct winners in file order; `winner_of_row` gets each entity row's, or -1. */
 static frz_status number_winners(const pit_result *result, const frz_slot_index *index,
                                  joined_view *view, frz_buf *references, frz_error *err)
 {
-  int64_t n_rows = result->entities.n_rows;
+  size_t n_slots = frz_slot_index_slots(index);
   frz_buf found;
   frz_buf number_store;
   frz_buf_init(&found, result->alloc, SIZE_MAX / 2);
   frz_buf_init(&number_store, result->alloc, SIZE_MAX / 2);
   frz_status st = FRZ_OK;
-  FRZ_TRY_OUT(frz_buf_resize_zeroed(&number_store, (size_t)n_rows * sizeof(int32_t), err));
+  FRZ_TRY_OUT(frz_buf_resize(&number_store, n_slots * sizeof(int32_t), err));
   int32_t *number_of_slot = (int32_t *)(void *)number_store.data;
-  for (int64_t i = 0; i < n_rows; i++) {
-    uint32_t slot = frz_slot_index_slot(index, i);
-    if (slot == FRZ_NO_SLOT || number_of_slot[slot] != 0) continue;
+  for (uint32_t slot = 0; slot < n_slots; slot++) {
     const frz_candidate *winner = frz_slot_index_winner(index, slot);
     number_of_slot[slot] = -1;
     if (winner->file_rank == FRZ_NO_FILE) continue;
-    slot_winner entry = {{winner->file_rank, winner->position}, slot};
+    frz_slot_winner entry = {winner->position, winner->file_rank, slot};
     FRZ_TRY_OUT(frz_buf_append(&found, &entry, sizeof entry, err));
   }
-  slot_winner *winners = (slot_winner *)(void *)found.data;
-  size_t n_found = found.size / sizeof *winners;
-  if (n_found != 0) qsort(winners, n_found, sizeof *winners, compare_winners);
+  size_t n_found = found.size / sizeof(frz_slot_winner);
+  FRZ_TRY_OUT(frz_slot_winners_sort(&found, err));
+  const frz_slot_winner *winners = (const frz_slot_winner *)(const void *)found.data;
   int32_t n_distinct = 0;
   for (size_t i = 0; i < n_found; i++) {
-    if (i == 0 || compare_winners(&winners[i - 1], &winners[i]) != 0) {
+    bool is_same = i != 0 && winners[i].file_rank == winners[i - 1].file_rank &&
+                   winners[i].position == winners[i - 1].position;
+    if (!is_same) {
+      frz_row_reference row = {winners[i].file_rank, winners[i].position};
+      FRZ_TRY_OUT(frz_buf_append(references, &row, sizeof row, err));
       n_distinct++;
-      FRZ_TRY_OUT(frz_buf_append(references, &winners[i].row, sizeof winners[i].row, err));
     }
-    number_of_slot[winners[i].slot] = n_distinct;
+    number_of_slot[winners[i].slot] = n_distinct - 1;
   }
-  for (int64_t i = 0; i < n_rows; i++) {
+  for (int64_t i = 0; i < result->entities.n_rows; i++) {
     uint32_t slot = frz_slot_index_slot(index, i);
-    int32_t number = slot != FRZ_NO_SLOT ? number_of_slot[slot] : -1;
-    view->winner_of_row[i] = number > 0 ? number - 1 : -1;
+    view->winner_of_row[i] = slot != FRZ_NO_SLOT ? number_of_slot[slot] : -1;
   }
 out:
   frz_buf_dispose(&found);

@@ -142,7 +142,6 @@ static uint32_t make_slots(frz_slot_index *index, const timed_row *rows, size_t 
     index->slot_of_row[rows[i].row] = slot;
     if (i > 0 && rows[i].time == rows[i - 1].time) continue;
     index->row_of_slot[slot] = rows[i].row;
-    index->winners[slot].file_rank = FRZ_NO_FILE;
     const frz_slot_options *options = &index->options;
     index->upper[slot] = frz_time_floor(rows[i].time, options->entity_scale, options->event_scale);
     if (options->created_cutoff)
@@ -280,6 +279,7 @@ static frz_status allocate(frz_slot_index *index, frz_error *err)
                index->winners != NULL &&
                (!index->options.created_cutoff || index->created_upper != NULL);
   if (!whole) return frz_fail_nomem(err, "join index");
+  for (size_t i = 0; i < n; i++) index->winners[i].file_rank = FRZ_NO_FILE;
   for (size_t p = 0; p < n_partitions(index); p++) {
     pthread_mutex_init(&index->partitions[p].lock, NULL);
     index->n_locks++;
@@ -475,4 +475,9 @@ const frz_candidate *frz_slot_index_winner(const frz_slot_index *index, uint32_t
 {
   assert(slot < index->n_slots);
   return &index->winners[slot];
+}
+
+size_t frz_slot_index_slots(const frz_slot_index *index)
+{
+  return index->n_slots;
 }

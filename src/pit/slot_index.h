@@ -48,6 +48,9 @@ frz_status frz_slot_index_carry(frz_slot_index *index, frz_error *err) FRZ_MUST_
 
 /** An entity row's slot, or FRZ_NO_SLOT; and a slot's winner. */
 uint32_t frz_slot_index_slot(const frz_slot_index *index, int64_t entity_row);
+/** Slots lie in [0, frz_slot_index_slots()); places between them that no entity row has hold no
+ * file. */
+size_t frz_slot_index_slots(const frz_slot_index *index);
 const frz_candidate *frz_slot_index_winner(const frz_slot_index *index, uint32_t slot);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/runtime.h"
 #include "pit/latest_index.h"
 #include "pit/slot_index.h"
+#include "pit/slot_winner.h"
 
 enum { ENTITY_ROWS_MAX = 60, FEATURE_ROWS_MAX = 120, ROUNDS = 4000 };
 
@@ -197,6 +198,36 @@ static void test_latest_learns_its_keys(void **state)
   frz_context_free(context);
 }
 
+static void test_winners_sort_into_file_order(void **state)
+{
+  (void)state;
+  static const int64_t position_ranges[] = {1, 7, 3000, (int64_t)1 << 40};
+  for (int round = 0; round < 200; round++) {
+    frz_buf winners;
+    frz_buf_init(&winners, frz_alloc_default(), SIZE_MAX / 2);
+    int64_t n = below(500);
+    int64_t range = position_ranges[round % 4];
+    uint64_t slot_sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+      frz_slot_winner winner = {(int64_t)rand() * 1024 % range, (uint32_t)below(1 + round * 40),
+                                (uint32_t)i};
+      assert_int_equal(frz_buf_append(&winners, &winner, sizeof winner, NULL), FRZ_OK);
+    }
+    assert_int_equal(frz_slot_winners_sort(&winners, NULL), FRZ_OK);
+    assert_int_equal(winners.size, (size_t)n * sizeof(frz_slot_winner));
+    const frz_slot_winner *rows = (const frz_slot_winner *)(void *)winners.data;
+    for (int64_t i = 0; i < n; i++) {
+      slot_sum += rows[i].slot;
+      if (i == 0) continue;
+      bool later = rows[i].file_rank > rows[i - 1].file_rank;
+      bool equal = rows[i].file_rank == rows[i - 1].file_rank;
+      assert_true(later || (equal && rows[i].position >= rows[i - 1].position));
+    }
+    assert_int_equal(slot_sum, (uint64_t)(n * (n - 1) / 2)); /* every winner is still there */
+    frz_buf_dispose(&winners);
+  }
+}
+
 static frz_column int32_column(const int32_t *values, int64_t n)
 {
   frz_arrow_field field = {.type = {.kind = FRZ_ARROW_INT32}};
@@ -233,6 +264,7 @@ int main(void)
       cmocka_unit_test(test_time_bounds_round_inward),
       cmocka_unit_test(test_winners_equal_brute_force),
       cmocka_unit_test(test_latest_learns_its_keys),
+      cmocka_unit_test(test_winners_sort_into_file_order),
       cmocka_unit_test(test_composite_keys_do_not_mix),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
