@@ -283,7 +283,7 @@ static bool increment_text(uint8_t *text, size_t *size_inout)
   size_t size = *size_inout;
   while (size > 0) {
     size_t at = last_code_point(text, size);
-    uint32_t point;
+    uint32_t point = 0;
     if (decode_utf8(text + at, size - at, &point) != size - at) return false;
     size = at;
     if (point == 0x10ffff) continue;
