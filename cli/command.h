@@ -45,11 +45,11 @@ typedef struct command_line {
 } command_line;
 
 /** Everything a command works with. */
-typedef struct session {
+typedef struct invocation {
   const command_line *line;
   frz_context *context;
   frz_catalog *catalog;
-} session;
+} invocation;
 
 /** Parse argv; on a mistake prints what is wrong to stderr and returns false. */
 bool command_line_parse(int argc, char **argv, command_line *line_out);
@@ -70,11 +70,11 @@ bool is_path(const char *identifier);
 bool is_table_name(const char *identifier);
 
 /** Load the table that `identifier` names: in the catalog, or by path where it has a slash. */
-frz_status load_table(const session *run, const char *identifier, frz_table **table_out,
+frz_status load_table(const invocation *run, const char *identifier, frz_table **table_out,
                       frz_error *err);
 
 /** Print a stream in the format and to the place that the command line names; consumes it. */
-int print_stream(const session *run, struct ArrowArrayStream *stream);
+int print_stream(const invocation *run, struct ArrowArrayStream *stream);
 
 /** A line on stderr that is overwritten, on a terminal only; NULL ends it. */
 void show_progress(const char *format, ...) FRZ_PRINTF(1, 2);
@@ -88,12 +88,12 @@ int report_table(frz_error *err);
 
 /* Of each command: look at the words, printing a mistake and returning EXIT_USAGE, and do them. */
 int check_catalog(const command_line *line);
-int run_catalog(const session *run);
+int run_catalog(const invocation *run);
 int check_table(const command_line *line);
-int run_table(const session *run);
+int run_table(const invocation *run);
 int check_scan(const command_line *line);
-int run_scan(const session *run);
+int run_scan(const invocation *run);
 int check_import(const command_line *line);
-int run_import(const session *run);
+int run_import(const invocation *run);
 
 #endif

@@ -385,7 +385,7 @@ static void add_default(command_line *line, const char *key, const char *variabl
 typedef struct command {
   const char *name;
   int (*check)(const command_line *line);
-  int (*run)(const session *run);
+  int (*run)(const invocation *run);
   int flag; /* in option_info.commands */
 } command;
 
@@ -417,7 +417,7 @@ bool is_path(const char *identifier)
 }
 
 /* A command that only looks must not make an empty database; that it is not there is the news. */
-static bool lacks_database(const session *run, const command *chosen, const char **path_out)
+static bool lacks_database(const invocation *run, const command *chosen, const char **path_out)
 {
   const command_line *line = run->line;
   bool makes = chosen->run == run_import || (chosen->run == run_catalog && line->n_arguments > 1 &&
@@ -432,7 +432,7 @@ static bool lacks_database(const session *run, const command *chosen, const char
          stat(uri, &found) != 0 && errno == ENOENT;
 }
 
-static frz_status open_catalog(session *run, const command *chosen, frz_error *err)
+static frz_status open_catalog(invocation *run, const command *chosen, frz_error *err)
 {
   const command_line *line = run->line;
   const char *path;
@@ -455,7 +455,7 @@ bool is_table_name(const char *identifier)
   return false;
 }
 
-static frz_status load_folder(const session *run, const char *path, frz_table **table_out,
+static frz_status load_folder(const invocation *run, const char *path, frz_table **table_out,
                               frz_error *err)
 {
   struct stat found;
@@ -472,7 +472,7 @@ static frz_status load_folder(const session *run, const char *path, frz_table **
   return st;
 }
 
-frz_status load_table(const session *run, const char *identifier, frz_table **table_out,
+frz_status load_table(const invocation *run, const char *identifier, frz_table **table_out,
                       frz_error *err)
 {
   return is_path(identifier) ? load_folder(run, identifier, table_out, err)
@@ -489,7 +489,7 @@ static int close_output(int code)
 
 static int run_command(const command *chosen, command_line *line)
 {
-  session run = {.line = line};
+  invocation run = {.line = line};
   frz_error err = {0};
   if (frz_context_create(NULL, &run.context, &err) != FRZ_OK) return report(&err);
   signal_context = run.context;

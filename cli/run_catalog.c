@@ -6,7 +6,7 @@
 #include "command.h"
 #include "text_output.h"
 
-static int list_namespaces(const session *run)
+static int list_namespaces(const invocation *run)
 {
   const char *parent = run->line->n_arguments > 2 ? run->line->arguments[2] : NULL;
   frz_string_list list = {0};
@@ -29,7 +29,7 @@ int check_catalog(const command_line *line)
   return EXIT_FINE;
 }
 
-int run_catalog(const session *run)
+int run_catalog(const invocation *run)
 {
   const command_line *line = run->line;
   const char *verb = line->n_arguments > 1 ? line->arguments[1] : "ls";

@@ -69,7 +69,7 @@ static bool count_rows(struct ArrowArrayStream *stream)
 
 /* ---- the import ---- */
 
-static frz_status open_file(const session *run, const char *path, frz_table *table,
+static frz_status open_file(const invocation *run, const char *path, frz_table *table,
                             struct ArrowArrayStream *stream_out, frz_error *err)
 {
   if (!ends_with(path, ".csv")) {
@@ -94,7 +94,7 @@ typedef struct made_things {
   char namespace_name[512]; /* empty: it was there */
 } made_things;
 
-static frz_status create_namespace(const session *run, const char *identifier, made_things *made,
+static frz_status create_namespace(const invocation *run, const char *identifier, made_things *made,
                                    frz_error *err)
 {
   char name[sizeof made->namespace_name];
@@ -112,7 +112,7 @@ static frz_status create_namespace(const session *run, const char *identifier, m
 }
 
 /* Make the table with the stream's schema, and its namespace where that is missing too. */
-static frz_status create_table(const session *run, const char *identifier,
+static frz_status create_table(const invocation *run, const char *identifier,
                                struct ArrowArrayStream *stream, made_things *made,
                                frz_table **table_out, frz_error *err)
 {
@@ -136,7 +136,7 @@ static frz_status create_table(const session *run, const char *identifier,
 
 /* Take back what was made, unless somebody else has put rows into it. What cannot be taken back is
  * an empty table, which the next import fills. */
-static void undo(const session *run, const char *identifier, frz_table *table,
+static void undo(const invocation *run, const char *identifier, frz_table *table,
                  const made_things *made)
 {
   frz_error ignored;
@@ -153,8 +153,9 @@ static void undo(const session *run, const char *identifier, frz_table *table,
   (void)st;
 }
 
-static frz_status write_rows(const session *run, frz_table *table, struct ArrowArrayStream *stream,
-                             frz_write_result *result_out, frz_error *err)
+static frz_status write_rows(const invocation *run, frz_table *table,
+                             struct ArrowArrayStream *stream, frz_write_result *result_out,
+                             frz_error *err)
 {
   if (!count_rows(stream)) {
     stream->release(stream);
@@ -166,7 +167,7 @@ static frz_status write_rows(const session *run, frz_table *table, struct ArrowA
                             : frz_table_append(table, stream, NULL, result_out, err);
 }
 
-static void print_result(const session *run, const char *path, const frz_write_result *result)
+static void print_result(const invocation *run, const char *path, const frz_write_result *result)
 {
   end_progress();
   if (run->line->json) {
@@ -188,7 +189,7 @@ static void print_result(const session *run, const char *path, const frz_write_r
 }
 
 /* Everything but the words; `table` and `made` tell what to end and to undo. */
-static frz_status import_file(const session *run, const char *path, const char *identifier,
+static frz_status import_file(const invocation *run, const char *path, const char *identifier,
                               frz_table **table, made_things *made, frz_write_result *result_out,
                               frz_error *err)
 {
@@ -219,7 +220,7 @@ int check_import(const command_line *line)
   return is_table_name(identifier) ? EXIT_FINE : EXIT_USAGE;
 }
 
-int run_import(const session *run)
+int run_import(const invocation *run)
 {
   const char *path = run->line->arguments[1];
   const char *identifier = run->line->arguments[2];

@@ -22,7 +22,7 @@ static int split_columns(char *list, const char **names)
   return n;
 }
 
-static int scan_table(const session *run, frz_table *table, frz_scan_options *options)
+static int scan_table(const invocation *run, frz_table *table, frz_scan_options *options)
 {
   frz_error err = {0};
   frz_scan *scan = NULL;
@@ -41,7 +41,7 @@ int check_scan(const command_line *line)
   return is_table_name(line->arguments[1]) ? EXIT_FINE : EXIT_USAGE;
 }
 
-int run_scan(const session *run)
+int run_scan(const invocation *run)
 {
   const command_line *line = run->line;
   frz_scan_options options;

@@ -10,7 +10,8 @@
 enum { NAMESPACE_DEPTH_MAX = 32 };
 
 /* The tables of a namespace and of those under it; NULL: of all. */
-static frz_status list_tables_of(const session *run, const char *parent, int depth, frz_error *err)
+static frz_status list_tables_of(const invocation *run, const char *parent, int depth,
+                                 frz_error *err)
 {
   frz_string_list list = {0};
   frz_status st = FRZ_OK;
@@ -26,7 +27,7 @@ static frz_status list_tables_of(const session *run, const char *parent, int dep
   return st;
 }
 
-static int list_tables(const session *run)
+static int list_tables(const invocation *run)
 {
   frz_error err = {0};
   const char *parent = run->line->n_arguments > 2 ? run->line->arguments[2] : NULL;
@@ -42,7 +43,7 @@ static const char *field_id(const struct ArrowSchema *field, char text_out[16])
   return text_out;
 }
 
-static void print_fields(const session *run, const struct ArrowSchema *schema)
+static void print_fields(const invocation *run, const struct ArrowSchema *schema)
 {
   for (int64_t i = 0; i < schema->n_children; i++) {
     const struct ArrowSchema *field = schema->children[i];
@@ -67,7 +68,7 @@ static void print_fields(const session *run, const struct ArrowSchema *schema)
   }
 }
 
-static int show_schema(const session *run, frz_table *table)
+static int show_schema(const invocation *run, frz_table *table)
 {
   frz_error err = {0};
   struct ArrowSchema schema;
@@ -109,7 +110,7 @@ static frz_status count_files(frz_table *table, int64_t *n_files, int64_t *n_row
   return st;
 }
 
-static int show_table(const session *run, frz_table *table)
+static int show_table(const invocation *run, frz_table *table)
 {
   frz_error err = {0};
   frz_string location = {0};
@@ -141,7 +142,7 @@ static int show_table(const session *run, frz_table *table)
   return show_schema(run, table);
 }
 
-static int inspect_table(const session *run, frz_table *table, const char *kind)
+static int inspect_table(const invocation *run, frz_table *table, const char *kind)
 {
   frz_error err = {0};
   struct ArrowArrayStream stream = {0};
@@ -149,7 +150,7 @@ static int inspect_table(const session *run, frz_table *table, const char *kind)
   return print_stream(run, &stream);
 }
 
-static int run_on_table(const session *run, const char *verb, const char *identifier)
+static int run_on_table(const invocation *run, const char *verb, const char *identifier)
 {
   frz_error err = {0};
   frz_table *table = NULL;
@@ -222,7 +223,7 @@ int check_table(const command_line *line)
   return verb != NULL ? check_words(line, verb) : report_usage("unknown command 'table %s'", name);
 }
 
-int run_table(const session *run)
+int run_table(const invocation *run)
 {
   const command_line *line = run->line;
   const char *name = line->n_arguments > 1 ? line->arguments[1] : "ls";

@@ -259,7 +259,7 @@ static int close_destination(destination *to, int code)
   return code;
 }
 
-static int print_text(const session *run, struct ArrowArrayStream *stream, output_format format)
+static int print_text(const invocation *run, struct ArrowArrayStream *stream, output_format format)
 {
   row_printer printer = {.format = format};
   int failed = stream->get_schema(stream, &printer.schema);
@@ -296,7 +296,7 @@ static output_format choose_format(const command_line *line)
   return line->output == NULL && isatty(STDOUT_FILENO) ? FORMAT_PRETTY : FORMAT_CSV;
 }
 
-int print_stream(const session *run, struct ArrowArrayStream *stream)
+int print_stream(const invocation *run, struct ArrowArrayStream *stream)
 {
   output_format format = choose_format(run->line);
   if (format == FORMAT_PARQUET) {

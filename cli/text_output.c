@@ -392,7 +392,7 @@ void text_append_type(text *out, const struct ArrowSchema *schema)
     text_print(out, "%s", format);
 }
 
-void print_name_list(const session *run, const char *label, const frz_string_list *list)
+void print_name_list(const invocation *run, const char *label, const frz_string_list *list)
 {
   for (size_t i = 0; i < list->n_items; i++) {
     if (!run->line->json) {

@@ -34,6 +34,6 @@ bool arrow_metadata_find(const struct ArrowSchema *field, const char *key, const
 void text_append_type(text *out, const struct ArrowSchema *schema);
 
 /** Names, one a line, or as JSON lines {"<label>": name}. */
-void print_name_list(const session *run, const char *label, const frz_string_list *list);
+void print_name_list(const invocation *run, const char *label, const frz_string_list *list);
 
 #endif

@@ -9,7 +9,6 @@
  */
 #include "frazil/pit.h"
 
-
 #include "arrow/arrow_stream.h"
 #include "pit/slot_index.h"
 #include "pit/slot_winner.h"
