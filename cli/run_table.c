@@ -146,7 +146,7 @@ static int inspect_table(const invocation *run, frz_table *table, const char *ki
 {
   frz_error err = {0};
   struct ArrowArrayStream stream = {0};
-  if (frz_table_inspect(table, kind, &stream, &err) != FRZ_OK) return report(&err);
+  if (frz_table_inspect(table, kind, 0, &stream, &err) != FRZ_OK) return report(&err);
   return print_stream(run, &stream);
 }
 

@@ -170,11 +170,12 @@ static PyObject *table_inspect(PyObject *object, PyObject *args)
 {
   core_table *self = (core_table *)object;
   const char *kind = NULL;
-  if (!PyArg_ParseTuple(args, "s:inspect", &kind)) return NULL;
+  long long snapshot_id = 0;
+  if (!PyArg_ParseTuple(args, "s|L:inspect", &kind, &snapshot_id)) return NULL;
   frz_error err = {0};
   frz_status st = FRZ_OK;
   struct ArrowArrayStream stream = {0};
-  Py_BEGIN_ALLOW_THREADS st = frz_table_inspect(self->table, kind, &stream, &err);
+  Py_BEGIN_ALLOW_THREADS st = frz_table_inspect(self->table, kind, snapshot_id, &stream, &err);
   Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise(self->context->signals, &err);
   return core_stream_new(core_state_of((PyObject *)Py_TYPE(object)), &stream);
 }
@@ -363,12 +364,37 @@ static PyObject *table_set_ref(PyObject *object, PyObject *args)
 {
   core_table *self = (core_table *)object;
   const char *ref = NULL;
-  const char *kind = NULL;
+  int is_branch = 0;
   long long snapshot_id = 0;
-  if (!PyArg_ParseTuple(args, "ssL:set_ref", &ref, &kind, &snapshot_id)) return NULL;
+  frz_ref_options options;
+  frz_ref_options_init(&options);
+  long long ref_age = -1;
+  long long snapshot_age = -1;
+  int snapshots_min = -1;
+  if (!PyArg_ParseTuple(args, "spL|LLi:set_ref", &ref, &is_branch, &snapshot_id, &ref_age,
+                        &snapshot_age, &snapshots_min))
+    return NULL;
+  options.is_branch = is_branch != 0;
+  options.snapshot_id = snapshot_id;
+  options.max_ref_age_ms = ref_age;
+  options.max_snapshot_age_ms = snapshot_age;
+  options.min_snapshots_to_keep = snapshots_min;
   frz_error err = {0};
   frz_status st = FRZ_OK;
-  Py_BEGIN_ALLOW_THREADS st = frz_table_set_ref(self->table, ref, kind, snapshot_id, &err);
+  Py_BEGIN_ALLOW_THREADS st = frz_table_set_ref(self->table, ref, &options, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
+                                                              "NoSuchSnapshotError", NULL);
+  Py_RETURN_NONE;
+}
+
+static PyObject *table_remove_ref(PyObject *object, PyObject *args)
+{
+  core_table *self = (core_table *)object;
+  const char *ref = NULL;
+  if (!PyArg_ParseTuple(args, "s:remove_ref", &ref)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st = frz_table_remove_ref(self->table, ref, &err);
   Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
                                                               "NoSuchSnapshotError", NULL);
   Py_RETURN_NONE;
@@ -389,7 +415,8 @@ static PyMethodDef table_methods[] = {
     {"delete", table_delete, METH_VARARGS, "(filter, snapshot_properties, case_sensitive)"},
     {"update_schema", table_update_schema, METH_VARARGS, "(changes)"},
     {"set_properties", table_set_properties, METH_VARARGS, "(properties, removals)"},
-    {"set_ref", table_set_ref, METH_VARARGS, "(ref, kind, snapshot_id)"},
+    {"remove_ref", table_remove_ref, METH_VARARGS, "Remove a tag or branch."},
+    {"set_ref", table_set_ref, METH_VARARGS, "(ref, is_branch, snapshot_id[, retention])"},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot table_slots[] = {{Py_tp_doc, "A loaded table."},

@@ -1,5 +1,5 @@
 /*
- * table.h - a table: its metadata, scans, writes and evolution.
+ * table.h - a table: its metadata, scans and writes.
  *
  * A table handle shows one version of the table until frz_table_refresh() or a commit
  * through it moves it on. It may be used by several threads; commits through one handle
@@ -47,10 +47,17 @@ FRZ_API frz_status frz_table_arrow_schema(const frz_table *table, struct ArrowSc
 
 /**
  * @brief A metadata table as Arrow rows.
- * @param[in] kind "snapshots", "history", "refs", "files", "manifests" or "properties".
- * @retval FRZ_ERR_INVALID any other kind; the message lists them.
+ *
+ * Of the table: "snapshots", "history", "refs", "properties", "metadata_log_entries", "statistics".
+ * Of one snapshot: "manifests", "entries", "files", "data_files", "delete_files", "partitions".
+ * Of every snapshot that is still there: "all_manifests", "all_entries", "all_files",
+ * "all_data_files", "all_delete_files".
+ *
+ * @param[in] snapshot_id 0: the current one. Any other needs a kind that is of one snapshot.
+ * @retval FRZ_ERR_INVALID   any other kind; the message lists them.
+ * @retval FRZ_ERR_NOT_FOUND no such snapshot.
  */
-FRZ_API frz_status frz_table_inspect(frz_table *table, const char *kind,
+FRZ_API frz_status frz_table_inspect(frz_table *table, const char *kind, int64_t snapshot_id,
                                      struct ArrowArrayStream *stream_out,
                                      frz_error *err) FRZ_MUST_CHECK;
 
@@ -64,11 +71,16 @@ typedef struct frz_scan_options {
   const char *row_filter; /**< Such as "driver_id = 5 and event_ts >= '2024-01-01T00:00:00+00:00'";
                              NULL: every row. */
   const char *const
-      *selected_fields; /**< Column names; a dot reaches into a struct. NULL: every column. */
+      *selected_fields; /**< Column names; a dot reaches into a struct. NULL: every column. Besides
+                           the table's own: "_file", "_pos", "_row_id",
+                           "_last_updated_sequence_number". */
   size_t n_selected_fields;
-  int64_t limit_rows;     /**< -1: no limit. */
-  int64_t batch_rows_max; /**< Default 65536. */
-  bool case_sensitive;    /**< Default true. */
+  int64_t limit_rows;       /**< -1: no limit. */
+  int64_t batch_rows_max;   /**< Default 65536. */
+  bool case_sensitive;      /**< Default true. */
+  int64_t from_snapshot_id; /**< Read only the rows that were appended after this snapshot, up to
+                               the chosen one; 0: all rows. Snapshots that replaced, removed or
+                               overwrote rows on the way are passed over. */
 } frz_scan_options;
 
 /** @brief Fill `options` with the defaults. */
@@ -101,6 +113,15 @@ FRZ_API frz_status frz_scan_plan_files(frz_scan *scan, struct ArrowArrayStream *
 
 /* ---- writing ---- */
 
+/** How rows are deleted from files that hold others as well. */
+typedef enum frz_write_mode {
+  FRZ_WRITE_BY_TABLE = 0, /**< By "write.delete.mode" (delete, overwrite) or "write.update.mode"
+                             (upsert); copy-on-write where it is not set. */
+  FRZ_WRITE_COPY_ON_WRITE = 1, /**< Files are written again without the rows. */
+  FRZ_WRITE_MERGE_ON_READ = 2  /**< The rows' positions are written: position delete files in
+                                  format version 2, deletion vectors in 3. Version 1 has neither. */
+} frz_write_mode;
+
 typedef struct frz_write_options {
   size_t struct_bytes;                     /**< Set by frz_write_options_init(). */
   const frz_property *snapshot_properties; /**< Added to the snapshot's summary. */
@@ -108,6 +129,8 @@ typedef struct frz_write_options {
   bool truncate_nanoseconds; /**< Floor finer timestamps to the column's unit; else a loss is
                                 refused. */
   bool case_sensitive;       /**< Of filter columns; default true. */
+  const char *branch;        /**< An existing branch to commit to; NULL: "main". */
+  frz_write_mode mode;
 } frz_write_options;
 
 /** @brief Fill `options` with the defaults. */
@@ -117,8 +140,11 @@ typedef struct frz_write_result {
   int64_t snapshot_id; /**< -1: nothing to do, no snapshot was made. */
   int64_t n_rows_added;
   int64_t n_rows_deleted;
-  int64_t n_files_added;
-  int64_t n_files_deleted;
+  int64_t n_files_added;   /**< Data files. */
+  int64_t n_files_deleted; /**< Data files. */
+  int64_t n_delete_files_added;
+  int64_t n_rows_updated; /**< By upsert: matched rows that were written anew; they are counted
+                             neither as added nor as deleted. */
 } frz_write_result;
 
 /**
@@ -138,58 +164,35 @@ FRZ_API frz_status frz_table_append(frz_table *table, struct ArrowArrayStream *d
 
 /**
  * @brief Delete the rows that match the filter and append others, in one snapshot.
- * @param[in] filter NULL: every row. Files that match in part are rewritten (copy-on-write).
+ * @param[in] filter NULL: every row. Files that match in part are dealt with by options->mode.
  */
 FRZ_API frz_status frz_table_overwrite(frz_table *table, struct ArrowArrayStream *data,
                                        const char *filter, const frz_write_options *options,
                                        frz_write_result *result_out, frz_error *err) FRZ_MUST_CHECK;
 
-/** @brief Delete the rows that match the filter (copy-on-write). NULL is refused: pass "true" for
- * every row. */
+/** @brief Delete the rows that match the filter. NULL is refused: pass "true" for every row. */
 FRZ_API frz_status frz_table_delete(frz_table *table, const char *filter,
                                     const frz_write_options *options, frz_write_result *result_out,
                                     frz_error *err) FRZ_MUST_CHECK;
 
-/* ---- evolution ---- */
-
-typedef enum frz_schema_op {
-  FRZ_SCHEMA_ADD_COLUMN = 0,    /**< path, arrow_type or type_text, required, doc */
-  FRZ_SCHEMA_RENAME_COLUMN = 1, /**< path, new_name */
-  FRZ_SCHEMA_DROP_COLUMN = 2,   /**< path */
-  FRZ_SCHEMA_PROMOTE_COLUMN =
-      3, /**< path, arrow_type or type_text: int to long, float to double, wider decimal */
-  FRZ_SCHEMA_MAKE_OPTIONAL = 4, /**< path */
-  FRZ_SCHEMA_SET_DOC = 5        /**< path, doc */
-} frz_schema_op;
-
-typedef struct frz_schema_change {
-  frz_schema_op op;
-  const char *path; /**< Dotted column path. */
-  const char *new_name;
-  const struct ArrowSchema *arrow_type; /**< Borrowed; or NULL and type_text. */
-  const char
-      *type_text; /**< An Iceberg primitive by its specification name, such as "decimal(9, 2)". */
-  const char *doc;
-  bool required;
-} frz_schema_change;
-
-/** @brief Apply schema changes in order, in one commit. @retval FRZ_ERR_INVALID a change that
- * Iceberg forbids, by name. */
-FRZ_API frz_status frz_table_update_schema(frz_table *table, const frz_schema_change *changes,
-                                           size_t n_changes, frz_error *err) FRZ_MUST_CHECK;
-
-/** @brief Set and remove table properties in one commit. */
-FRZ_API frz_status frz_table_set_properties(frz_table *table, const frz_property *properties,
-                                            size_t n_properties, const char *const *removals,
-                                            size_t n_removals, frz_error *err) FRZ_MUST_CHECK;
-
 /**
- * @brief Make or move a tag or branch.
- * @param[in] kind        "tag" or "branch".
- * @param[in] snapshot_id The snapshot it names; 0: the current one. -1 removes the ref.
+ * @brief Update the rows whose key is in `data`, insert the others, in one snapshot.
+ *
+ * A row of the table that equals its new form in every column is left alone. A null in a key column
+ * matches nothing, so its row is inserted.
+ *
+ * @param[in,out] data      Consumed. Columns as for frz_table_append().
+ * @param[in] join_columns  The key: primitive columns, not floating point. `n_join_columns` 0: the
+ *                          schema's identifier fields.
+ * @param[in] options       May be NULL.
+ * @param[out] result_out   May be NULL.
+ * @retval FRZ_ERR_INVALID  two rows of `data` have one key; no key columns; otherwise as for
+ * append.
  */
-FRZ_API frz_status frz_table_set_ref(frz_table *table, const char *ref, const char *kind,
-                                     int64_t snapshot_id, frz_error *err) FRZ_MUST_CHECK;
+FRZ_API frz_status frz_table_upsert(frz_table *table, struct ArrowArrayStream *data,
+                                    const char *const *join_columns, size_t n_join_columns,
+                                    const frz_write_options *options, frz_write_result *result_out,
+                                    frz_error *err) FRZ_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -449,11 +449,10 @@ class Table:
 
     def create_tag(self, name: str, snapshot_id: int | None = None) -> None:
         """Name a snapshot, the current one by default. An existing tag moves."""
-        self._handle.set_ref(name, "tag", snapshot_id or 0)
+        self._handle.set_ref(name, False, snapshot_id or 0)
 
     def create_branch(self, name: str, snapshot_id: int | None = None) -> None:
-        self._handle.set_ref(name, "branch", snapshot_id or 0)
+        self._handle.set_ref(name, True, snapshot_id or 0)
 
     def remove_ref(self, name: str) -> None:
-        ref = self.refs().get(name)
-        self._handle.set_ref(name, ref.type if ref is not None else "tag", -1)
+        self._handle.remove_ref(name)

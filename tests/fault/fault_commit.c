@@ -28,7 +28,7 @@ static frz_status change_table(frz_table *table, frz_error *err)
   FRZ_TRY(frz_table_update_schema(table, &add, 1, err));
   const frz_property property = {"a", "b"};
   FRZ_TRY(frz_table_set_properties(table, &property, 1, NULL, 0, err));
-  return frz_table_set_ref(table, "tag", "tag", 0, err);
+  return frz_table_set_ref(table, "tag", NULL, err);
 }
 
 static frz_status create_and_change(frz_catalog *catalog, frz_error *err)

@@ -102,7 +102,7 @@ static frz_status read_rows(frz_table *table, const char *filter, int64_t *n_out
 static frz_status inspect(frz_table *table, const char *kind, frz_error *err)
 {
   struct ArrowArrayStream stream;
-  frz_status st = frz_table_inspect(table, kind, &stream, err);
+  frz_status st = frz_table_inspect(table, kind, 0, &stream, err);
   if (st != FRZ_OK) return st;
   for (;;) {
     struct ArrowArray array = {0};

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "iceberg/scan/file_read.h"
-#include "iceberg/scan/name_mapping.h"
 #include "iceberg/scan/row_group_filter.h"
+#include "iceberg/schema/name_mapping.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 

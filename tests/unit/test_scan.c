@@ -437,7 +437,7 @@ static void test_snapshots_are_read_as_they_were(void **state)
   result *got = malloc(sizeof *got);
   frz_table *table = filled_table(lake, "history", 1, 50);
   int64_t first = frz_table_current_snapshot_id(table);
-  frz_test_ok(frz_table_set_ref(table, "then", "tag", 0, &err), &err);
+  frz_test_ok(frz_table_set_ref(table, "then", NULL, &err), &err);
   frz_test_ok(frz_test_append(table, 50, 50, &err), &err);
   static const frz_schema_change changes[] = {
       {.op = FRZ_SCHEMA_ADD_COLUMN, .path = "extra", .type_text = "double"}};
@@ -595,12 +595,12 @@ static void test_metadata_tables(void **state)
   static const int64_t ids[] = {5};
   static const char *const names[] = {"n5"};
   delete_keys(table, ids, names, 1, 0);
-  frz_test_ok(frz_table_set_ref(table, "then", "tag", 0, &err), &err);
+  frz_test_ok(frz_table_set_ref(table, "then", NULL, &err), &err);
   for (size_t i = 0; i < LENGTH(kinds); i++) {
     struct ArrowArrayStream stream;
     frz_stream_reader reader = {0};
     int64_t n = 0;
-    frz_test_ok(frz_table_inspect(table, kinds[i].kind, &stream, &err), &err);
+    frz_test_ok(frz_table_inspect(table, kinds[i].kind, 0, &stream, &err), &err);
     frz_test_ok(frz_stream_reader_open(&reader, &stream, frz_alloc_default(), &err), &err);
     for (;;) {
       frz_batch batch = {0};
@@ -617,7 +617,7 @@ static void test_metadata_tables(void **state)
       assert_int_equal(n, kinds[i].n_rows);
   }
   struct ArrowArrayStream stream;
-  assert_int_equal(frz_table_inspect(table, "nothing", &stream, &err), FRZ_ERR_INVALID);
+  assert_int_equal(frz_table_inspect(table, "nothing", 0, &stream, &err), FRZ_ERR_INVALID);
   assert_non_null(strstr(err.message, "snapshots"));
   frz_table_free(table);
 }

@@ -529,6 +529,16 @@ static void test_properties_are_set_and_removed(void **state)
   frz_test_lake_close(&lake);
 }
 
+static frz_status set_ref(frz_table *table, const char *ref, bool is_branch, int64_t snapshot_id,
+                          frz_error *err)
+{
+  frz_ref_options options;
+  frz_ref_options_init(&options);
+  options.is_branch = is_branch;
+  options.snapshot_id = snapshot_id;
+  return frz_table_set_ref(table, ref, &options, err);
+}
+
 static void test_refs_name_snapshots(void **state)
 {
   (void)state;
@@ -536,10 +546,10 @@ static void test_refs_name_snapshots(void **state)
   frz_error err = {0};
   frz_test_lake_open(&lake, NULL);
   frz_table *table = frz_test_lake_table(&lake, "t", NULL, NULL);
-  assert_int_equal(frz_table_set_ref(table, "first", "tag", 0, &err), FRZ_ERR_NOT_FOUND);
+  assert_int_equal(set_ref(table, "first", false, 0, &err), FRZ_ERR_NOT_FOUND);
   frz_test_ok(frz_test_append(table, 0, 10, &err), &err);
   int64_t first = frz_table_current_snapshot_id(table);
-  frz_test_ok(frz_table_set_ref(table, "first", "tag", 0, &err), &err);
+  frz_test_ok(set_ref(table, "first", false, 0, &err), &err);
   frz_test_ok(frz_test_append(table, 10, 10, &err), &err);
   frz_scan_options options;
   frz_scan_options_init(&options);
@@ -547,15 +557,14 @@ static void test_refs_name_snapshots(void **state)
   frz_scan *scan;
   frz_test_ok(frz_table_scan(table, &options, &scan, &err), &err);
   frz_scan_free(scan);
-  frz_test_ok(frz_table_set_ref(table, "dev", "branch", first, &err), &err);
-  assert_int_equal(frz_table_set_ref(table, "dev", "tag", first, &err), FRZ_ERR_INVALID);
-  assert_int_equal(frz_table_set_ref(table, "dev", "branch", 12345, &err), FRZ_ERR_NOT_FOUND);
-  assert_int_equal(frz_table_set_ref(table, "main", "branch", -1, &err), FRZ_ERR_INVALID);
-  assert_int_equal(frz_table_set_ref(table, "main", "tag", 0, &err), FRZ_ERR_INVALID);
-  assert_int_equal(frz_table_set_ref(table, "x", "label", 0, &err), FRZ_ERR_INVALID);
-  assert_int_equal(frz_table_set_ref(table, "none", NULL, -1, &err), FRZ_ERR_NOT_FOUND);
-  frz_test_ok(frz_table_set_ref(table, "dev", NULL, -1, &err), &err);
-  frz_test_ok(frz_table_set_ref(table, "main", "branch", first, &err), &err); /* roll back */
+  frz_test_ok(set_ref(table, "dev", true, first, &err), &err);
+  assert_int_equal(set_ref(table, "dev", false, first, &err), FRZ_ERR_INVALID);
+  assert_int_equal(set_ref(table, "dev", true, 12345, &err), FRZ_ERR_NOT_FOUND);
+  assert_int_equal(frz_table_remove_ref(table, "main", &err), FRZ_ERR_INVALID);
+  assert_int_equal(set_ref(table, "main", false, 0, &err), FRZ_ERR_INVALID);
+  assert_int_equal(frz_table_remove_ref(table, "none", &err), FRZ_ERR_NOT_FOUND);
+  frz_test_ok(frz_table_remove_ref(table, "dev", &err), &err);
+  frz_test_ok(set_ref(table, "main", true, first, &err), &err); /* roll back */
   expect_rows(table, NULL, 10, 45);
   frz_test_ok(frz_test_append(table, 20, 1, &err), &err);
   expect_rows(table, NULL, 11, 65);

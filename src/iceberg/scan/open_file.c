@@ -15,8 +15,8 @@
 #include "base/limits.h"
 #include "iceberg/scan/delete_index.h"
 #include "iceberg/scan/deletion_vector.h"
-#include "iceberg/scan/name_mapping.h"
 #include "iceberg/scan/row_group_filter.h"
+#include "iceberg/schema/name_mapping.h"
 
 #define OPEN_FILE_ARENA_BYTES ((size_t)2 << 30)
 

@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "base/limits.h"
+#include "frazil/evolution.h"
 #include "iceberg/table/table_handle.h"
 
 /* What one table update works with. */
@@ -295,6 +296,7 @@ static frz_status apply(schema_update *update, const frz_schema_change *change, 
   case FRZ_SCHEMA_PROMOTE_COLUMN: return promote_column(update, change, err);
   case FRZ_SCHEMA_MAKE_OPTIONAL: return make_optional(update, change, err);
   case FRZ_SCHEMA_SET_DOC: return set_doc(update, change, err);
+  default: break;
   }
   return frz_fail(err, FRZ_ERR_INVALID, "schema change %d is not known", (int)change->op);
 }

@@ -4,6 +4,7 @@
  * Source: Iceberg specification, "Table Metadata" (properties), "Snapshot References".
  */
 #include "base/limits.h"
+#include "frazil/evolution.h"
 #include "iceberg/table/table_handle.h"
 
 /* ---- properties ---- */
@@ -107,8 +108,8 @@ out:
 
 typedef struct ref_change {
   frz_str name;
-  bool is_branch;
-  int64_t snapshot_id; /* 0: the current; -1: remove */
+  bool is_removal;
+  frz_ref_options options;
   frz_snapshot_ref ref;
   frz_metadata_update update;
   frz_requirement requirements[2];
@@ -118,8 +119,9 @@ static frz_status check_target(const ref_change *change, const frz_table_metadat
                                const frz_snapshot_ref *known, int64_t *snapshot_id_out,
                                frz_error *err)
 {
-  int64_t id = change->snapshot_id != 0 ? change->snapshot_id : base->current_snapshot_id;
-  if (known != NULL && known->is_branch != change->is_branch)
+  int64_t id =
+      change->options.snapshot_id != 0 ? change->options.snapshot_id : base->current_snapshot_id;
+  if (known != NULL && known->is_branch != change->options.is_branch)
     return frz_fail(err, FRZ_ERR_INVALID, "ref '%.*s' is a %s", FRZ_STR_ARG(change->name),
                     known->is_branch ? "branch" : "tag");
   if (frz_metadata_snapshot(base, id) == NULL)
@@ -140,7 +142,7 @@ static frz_status prepare_ref(void *arg, const frz_table_metadata *base,
   change->requirements[1] = (frz_requirement){.kind = FRZ_REQUIRE_REF_SNAPSHOT_ID,
                                               .text = change->name,
                                               .value = known != NULL ? known->snapshot_id : -1};
-  if (change->snapshot_id == -1) {
+  if (change->is_removal) {
     if (known == NULL)
       return frz_fail(err, FRZ_ERR_NOT_FOUND, "ref '%.*s' does not exist",
                       FRZ_STR_ARG(change->name));
@@ -151,7 +153,13 @@ static frz_status prepare_ref(void *arg, const frz_table_metadata *base,
                                                      .max_snapshot_age_ms = -1,
                                                      .min_snapshots_to_keep = -1};
     change->ref.name = change->name;
-    change->ref.is_branch = change->is_branch;
+    change->ref.is_branch = change->options.is_branch;
+    if (change->options.max_ref_age_ms != -1)
+      change->ref.max_ref_age_ms = change->options.max_ref_age_ms;
+    if (change->options.max_snapshot_age_ms != -1)
+      change->ref.max_snapshot_age_ms = change->options.max_snapshot_age_ms;
+    if (change->options.min_snapshots_to_keep != -1)
+      change->ref.min_snapshots_to_keep = change->options.min_snapshots_to_keep;
     FRZ_TRY(check_target(change, base, known, &change->ref.snapshot_id, err));
     change->update = (frz_metadata_update){
         .kind = FRZ_UPDATE_SET_REF, .name = change->name, .ref = &change->ref};
@@ -160,21 +168,44 @@ static frz_status prepare_ref(void *arg, const frz_table_metadata *base,
   return FRZ_OK;
 }
 
-frz_status frz_table_set_ref(frz_table *table, const char *ref, const char *kind,
-                             int64_t snapshot_id, frz_error *err)
+void frz_ref_options_init(frz_ref_options *options)
+{
+  *options = (frz_ref_options){.struct_bytes = sizeof *options,
+                               .max_ref_age_ms = -1,
+                               .max_snapshot_age_ms = -1,
+                               .min_snapshots_to_keep = -1};
+}
+
+static frz_status check_name(const frz_table *table, const char *ref, frz_error *err)
 {
   if (table == NULL || ref == NULL || ref[0] == '\0')
     return frz_fail(err, FRZ_ERR_INVALID, "ref: table or name is missing");
-  bool is_removal = snapshot_id == -1;
-  bool is_tag = kind != NULL && strcmp(kind, "tag") == 0;
-  bool is_branch = kind != NULL && strcmp(kind, "branch") == 0;
-  if (!is_tag && !is_branch && !(is_removal && kind == NULL))
-    return frz_fail(err, FRZ_ERR_INVALID, "ref '%s': kind '%s' is neither tag nor branch", ref,
-                    kind != NULL ? kind : "NULL");
-  if (strcmp(ref, "main") == 0 && (is_removal || is_tag))
-    return frz_fail(err, FRZ_ERR_INVALID, "ref 'main' is the table's branch: it %s",
-                    is_removal ? "cannot be removed" : "cannot be a tag");
-  ref_change change = {
-      .name = frz_str_from(ref), .is_branch = is_branch, .snapshot_id = snapshot_id};
+  return FRZ_OK;
+}
+
+frz_status frz_table_set_ref(frz_table *table, const char *ref, const frz_ref_options *options,
+                             frz_error *err)
+{
+  FRZ_TRY(check_name(table, ref, err));
+  ref_change change = {.name = frz_str_from(ref)};
+  frz_ref_options_init(&change.options);
+  if (options != NULL) {
+    if (options->struct_bytes < sizeof options->struct_bytes ||
+        options->struct_bytes > sizeof change.options)
+      return frz_fail(err, FRZ_ERR_INVALID, "frz_ref_options: struct_bytes %zu",
+                      options->struct_bytes);
+    memcpy(&change.options, options, options->struct_bytes);
+  }
+  if (strcmp(ref, "main") == 0 && !change.options.is_branch)
+    return frz_fail(err, FRZ_ERR_INVALID, "ref 'main' is the table's branch: it cannot be a tag");
+  return frz_table_commit(table, prepare_ref, &change, err);
+}
+
+frz_status frz_table_remove_ref(frz_table *table, const char *ref, frz_error *err)
+{
+  FRZ_TRY(check_name(table, ref, err));
+  if (strcmp(ref, "main") == 0)
+    return frz_fail(err, FRZ_ERR_INVALID, "ref 'main' is the table's branch: it cannot be removed");
+  ref_change change = {.name = frz_str_from(ref), .is_removal = true};
   return frz_table_commit(table, prepare_ref, &change, err);
 }

@@ -4,7 +4,7 @@
  * A name belongs to at most one field of its level; where a mapping breaks that rule the first one
  * wins. Levels are searched one after the other: mappings are as wide as tables are.
  */
-#include "iceberg/scan/name_mapping.h"
+#include "iceberg/schema/name_mapping.h"
 
 #include "base/limits.h"
 #include "text/json_reader.h"

@@ -268,8 +268,8 @@ static frz_status lister_next(void *arg, frz_batch *batch_out, frz_error *err)
 }
 
 static frz_status lister_create(frz_table *table, frz_table_metadata *metadata,
-                                const frz_rows_column *columns, size_t n_columns,
-                                file_lister **lister_out, frz_error *err)
+                                const frz_snapshot *snapshot, const frz_rows_column *columns,
+                                size_t n_columns, file_lister **lister_out, frz_error *err)
 {
   frz_status st = FRZ_OK;
   frz_context *context = frz_table_context(table);
@@ -282,12 +282,9 @@ static frz_status lister_create(frz_table *table, frz_table_metadata *metadata,
   self->metadata = frz_table_metadata_retain(metadata);
   frz_arena_init(&self->arena, alloc, FRZ_LIMIT_MANIFEST_BYTES * 4);
   FRZ_TRY_OUT(frz_rows_init(&self->rows, columns, n_columns, alloc, err));
-  if (metadata->current_snapshot_id != -1) {
-    const frz_snapshot *snapshot = frz_metadata_snapshot(metadata, metadata->current_snapshot_id);
-    if (snapshot != NULL)
-      FRZ_TRY_OUT(frz_manifest_list_read(self->storage, metadata, snapshot, &self->arena,
-                                         &self->manifests, &self->n_manifests, err));
-  }
+  if (snapshot != NULL)
+    FRZ_TRY_OUT(frz_manifest_list_read(self->storage, metadata, snapshot, &self->arena,
+                                       &self->manifests, &self->n_manifests, err));
   *lister_out = self;
   self = NULL;
 out:
@@ -298,21 +295,24 @@ out:
 /* ---- the kinds ---- */
 
 static frz_status inspect_files(frz_table *table, frz_table_metadata *metadata,
-                                struct ArrowArrayStream *stream_out, frz_error *err)
+                                const frz_snapshot *snapshot, struct ArrowArrayStream *stream_out,
+                                frz_error *err)
 {
   file_lister *lister;
-  FRZ_TRY(lister_create(table, metadata, FILE_COLUMNS, N_COLUMNS(FILE_COLUMNS), &lister, err));
+  FRZ_TRY(lister_create(table, metadata, snapshot, FILE_COLUMNS, N_COLUMNS(FILE_COLUMNS), &lister,
+                        err));
   frz_batch_source source = {lister, lister_next, lister_free};
   return frz_stream_export(lister->rows.fields, lister->rows.n_columns, source, lister->alloc,
                            stream_out, err);
 }
 
 static frz_status inspect_manifests(frz_table *table, frz_table_metadata *metadata,
+                                    const frz_snapshot *snapshot,
                                     struct ArrowArrayStream *stream_out, frz_error *err)
 {
   file_lister *lister;
-  FRZ_TRY(
-      lister_create(table, metadata, MANIFEST_COLUMNS, N_COLUMNS(MANIFEST_COLUMNS), &lister, err));
+  FRZ_TRY(lister_create(table, metadata, snapshot, MANIFEST_COLUMNS, N_COLUMNS(MANIFEST_COLUMNS),
+                        &lister, err));
   frz_status st = add_manifests(&lister->rows, lister->manifests, lister->n_manifests, err);
   if (st == FRZ_OK) st = frz_rows_stream(&lister->rows, stream_out, err);
   lister_free(lister);
@@ -347,11 +347,13 @@ static frz_status inspect_simple(frz_table *table, const frz_table_metadata *met
 }
 
 static frz_status inspect_kind(frz_table *table, frz_table_metadata *metadata, const char *kind,
-                               struct ArrowArrayStream *stream_out, frz_error *err)
+                               const frz_snapshot *snapshot, struct ArrowArrayStream *stream_out,
+                               frz_error *err)
 {
   frz_str name = frz_str_from(kind);
-  if (frz_str_is(name, "files")) return inspect_files(table, metadata, stream_out, err);
-  if (frz_str_is(name, "manifests")) return inspect_manifests(table, metadata, stream_out, err);
+  if (frz_str_is(name, "files")) return inspect_files(table, metadata, snapshot, stream_out, err);
+  if (frz_str_is(name, "manifests"))
+    return inspect_manifests(table, metadata, snapshot, stream_out, err);
   for (size_t i = 0; i < N_COLUMNS(SIMPLE_KINDS); i++)
     if (frz_str_is(name, SIMPLE_KINDS[i].name))
       return inspect_simple(table, metadata, &SIMPLE_KINDS[i], stream_out, err);
@@ -362,14 +364,19 @@ static frz_status inspect_kind(frz_table *table, frz_table_metadata *metadata, c
       kind);
 }
 
-frz_status frz_table_inspect(frz_table *table, const char *kind,
+frz_status frz_table_inspect(frz_table *table, const char *kind, int64_t snapshot_id,
                              struct ArrowArrayStream *stream_out, frz_error *err)
 {
   if (table == NULL) return frz_fail(err, FRZ_ERR_INVALID, "table is NULL");
   if (kind == NULL) return frz_fail(err, FRZ_ERR_INVALID, "kind is NULL");
   if (stream_out == NULL) return frz_fail(err, FRZ_ERR_INVALID, "stream_out is NULL");
   frz_table_metadata *metadata = frz_table_current(table);
-  frz_status st = inspect_kind(table, metadata, kind, stream_out, err);
+  frz_status st = FRZ_OK;
+  const frz_snapshot *snapshot = frz_metadata_snapshot(
+      metadata, snapshot_id != 0 ? snapshot_id : metadata->current_snapshot_id);
+  if (snapshot == NULL && snapshot_id != 0)
+    st = frz_fail(err, FRZ_ERR_NOT_FOUND, "the table has no snapshot %lld", (long long)snapshot_id);
+  if (st == FRZ_OK) st = inspect_kind(table, metadata, kind, snapshot, stream_out, err);
   frz_table_metadata_release(metadata);
   return st;
 }
