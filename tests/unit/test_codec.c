@@ -301,6 +301,30 @@ static void test_crc32_equals_zlib(void **state)
     }
 }
 
+/* Values of the xxHash reference implementation, seed 0. */
+static void test_xxh64_vectors(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text;
+    uint64_t hash;
+  } cases[] = {
+      {"", UINT64_C(0xef46db3751d8e999)},
+      {"a", UINT64_C(0xd24ec4f1a98c6e5b)},
+      {"as", UINT64_C(0x1c330fb2d66be179)},
+      {"asd", UINT64_C(0x631c37ce72a97393)},
+      {"asdf", UINT64_C(0x415872f599cea71e)},
+      {"Call me Ishmael. Some years ago--never mind how long precisely-",
+       UINT64_C(0x02a2e85470d6fd96)},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    size_t size = strlen(cases[i].text);
+    uint8_t *exact = exact_copy(cases[i].text, size);
+    assert_true(frz_xxh64(exact, size, 0) == cases[i].hash);
+    free(exact);
+  }
+}
+
 static uint32_t murmur_of_long(int64_t value)
 {
   return frz_murmur3_32(&value, sizeof value, 0);
@@ -341,6 +365,7 @@ int main(void)
       cmocka_unit_test(test_rle_cases),
       cmocka_unit_test(test_crc32_vectors),
       cmocka_unit_test(test_crc32_equals_zlib),
+      cmocka_unit_test(test_xxh64_vectors),
       cmocka_unit_test(test_murmur3_specification_values),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
