@@ -71,7 +71,7 @@ FRZ_API frz_status frz_catalog_list_tables(frz_catalog *catalog, const char *nam
 
 typedef struct frz_create_table_options {
   size_t struct_bytes;    /**< Set by frz_create_table_options_init(). */
-  int32_t format_version; /**< 1 or 2; default 2. */
+  int32_t format_version; /**< 1, 2 or 3; default 2. */
   const char
       *partition_spec; /**< Such as "bucket(16, driver_id), day(event_ts)"; NULL: unpartitioned. */
   const char

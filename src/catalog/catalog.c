@@ -297,10 +297,8 @@ static frz_status read_format_version(const frz_create_table_options *options,
     creation->format_version = value[0] - '0';
   }
   int32_t version = creation->format_version;
-  if (version == 1 || version == 2) return FRZ_OK;
-  if (version == 3)
-    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "format version 3 is read, not written: 1 and 2 are");
-  return frz_fail(err, FRZ_ERR_INVALID, "format version %d: 1 and 2 are allowed", version);
+  if (version >= 1 && version <= 3) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_INVALID, "format version %d: 1, 2 and 3 are allowed", version);
 }
 
 static frz_status read_properties(const frz_create_table_options *options, frz_arena *arena,

@@ -54,7 +54,7 @@ static frz_status work_on(const table *t, frz_arena *arena)
                              FRZ_STR("m"), 5001, entries, n_entries, arena, &written, NULL));
   written.n_added_rows = -1; /* counted again */
   return frz_manifest_list_write(t->storage, t->metadata, &snapshot, FRZ_STR("l"), &written, 1,
-                                 NULL);
+                                 NULL, NULL);
 }
 
 static frz_status work(const frz_alloc *alloc, frz_memory_store *store)

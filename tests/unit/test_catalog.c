@@ -202,8 +202,8 @@ static void test_create_refuses_what_it_cannot_do(void **state)
   frz_create_table_options_init(&options);
   assert_int_equal(create(lake.catalog, "none.t", NULL, &err), FRZ_ERR_NOT_FOUND);
   assert_string_equal(err.message, "table 'none.t': namespace 'none' does not exist");
-  options.format_version = 3;
-  assert_int_equal(create(lake.catalog, "ns.t", &options, NULL), FRZ_ERR_UNSUPPORTED);
+  options.format_version = 0;
+  assert_int_equal(create(lake.catalog, "ns.t", &options, NULL), FRZ_ERR_INVALID);
   options.format_version = 4;
   assert_int_equal(create(lake.catalog, "ns.t", &options, NULL), FRZ_ERR_INVALID);
   options.format_version = 2;

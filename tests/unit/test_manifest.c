@@ -419,8 +419,8 @@ static void test_a_list_is_written_and_read(void **state)
     m[1].n_added_files = m[1].n_existing_files = m[1].n_deleted_files = -1;
     m[1].n_added_rows = m[1].n_existing_rows = m[1].n_deleted_rows = -1;
     frz_snapshot snapshot = snapshot_of("list");
-    frz_status st =
-        frz_manifest_list_write(f.storage, f.metadata, &snapshot, FRZ_STR("list"), m, 2, &f.err);
+    frz_status st = frz_manifest_list_write(f.storage, f.metadata, &snapshot, FRZ_STR("list"), m, 2,
+                                            NULL, &f.err);
     if (st != FRZ_OK) fail_msg("%s", f.err.message);
     assert_int_equal(read_list(&f, "list", &read), 2);
     assert_int_equal(read[0].sequence_number, version == 1 ? 0 : 6);
@@ -489,15 +489,17 @@ static void test_row_ids_count_on(void **state)
   assert_int_equal(write_one(&f, FRZ_MANIFEST_DATA, "m0", entries, 4, &m[0]), FRZ_OK);
   assert_int_equal(write_one(&f, FRZ_MANIFEST_DATA, "m1", entries, 1, &m[1]), FRZ_OK);
   frz_snapshot snapshot = snapshot_of("list");
-  assert_int_equal(
-      frz_manifest_list_write(f.storage, f.metadata, &snapshot, FRZ_STR("list"), m, 2, &f.err),
-      FRZ_ERR_INVALID);
+  assert_int_equal(frz_manifest_list_write(f.storage, f.metadata, &snapshot, FRZ_STR("list"), m, 2,
+                                           NULL, &f.err),
+                   FRZ_ERR_INVALID);
+  int64_t next_row_id = -1;
   snapshot.first_row_id = 1000;
-  assert_int_equal(
-      frz_manifest_list_write(f.storage, f.metadata, &snapshot, FRZ_STR("list"), m, 2, &f.err),
-      FRZ_OK);
+  assert_int_equal(frz_manifest_list_write(f.storage, f.metadata, &snapshot, FRZ_STR("list"), m, 2,
+                                           &next_row_id, &f.err),
+                   FRZ_OK);
   assert_int_equal(read_list(&f, "list", &read), 2);
   assert_int_equal(read[0].first_row_id, 1000);
+  assert_int_equal(next_row_id, 1000 + 40 + 10);
   assert_int_equal(read[1].first_row_id, 1000 + 10 + 10 + 20); /* added and existing rows */
   assert_int_equal(read_all(&f, &read[0], true, &e), 4);
   assert_int_equal(e[0].file.first_row_id, 1000);
@@ -604,9 +606,9 @@ static void test_schemas_have_the_columns_of_pyiceberg(void **state)
     frz_manifest_entry entry = sample(&f, FRZ_ENTRY_ADDED, "a", true);
     assert_int_equal(write_one(&f, FRZ_MANIFEST_DATA, "m", &entry, 1, &m), FRZ_OK);
     frz_snapshot snapshot = snapshot_of("list");
-    assert_int_equal(
-        frz_manifest_list_write(f.storage, f.metadata, &snapshot, FRZ_STR("list"), &m, 1, &f.err),
-        FRZ_OK);
+    assert_int_equal(frz_manifest_list_write(f.storage, f.metadata, &snapshot, FRZ_STR("list"), &m,
+                                             1, NULL, &f.err),
+                     FRZ_OK);
     snprintf(name, sizeof name, "golden/v%d/data.avro", version);
     check_same_columns(open_schema(&f, name), open_schema(&f, "m"));
     snprintf(name, sizeof name, "golden/v%d/list.avro", version);

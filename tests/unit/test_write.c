@@ -522,9 +522,6 @@ static void test_properties_are_set_and_removed(void **state)
   const char *const both[] = {"b"};
   assert_int_equal(frz_table_set_properties(table, changed, 2, both, 1, &err), FRZ_ERR_INVALID);
   assert_string_equal(err.message, "property 'b' is both set and removed");
-  const frz_property version = {"format-version", "3"};
-  assert_int_equal(frz_table_set_properties(table, &version, 1, NULL, 0, NULL),
-                   FRZ_ERR_UNSUPPORTED);
   frz_table_free(table);
   frz_test_lake_close(&lake);
 }

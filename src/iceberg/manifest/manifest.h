@@ -140,11 +140,16 @@ frz_status frz_manifest_write(frz_storage *storage, const frz_table_metadata *me
                               size_t n_entries, frz_arena *arena, frz_manifest_file *manifest_out,
                               frz_error *err) FRZ_MUST_CHECK;
 
-/** Write a manifest list; manifests with sequence_number -1 get the snapshot's. */
+/**
+ * Write a manifest list; manifests with sequence_number -1 get the snapshot's. Format version 3:
+ * data manifests without a first_row_id get row ids from the snapshot's on, room for their added
+ * and existing rows each; `next_row_id_out` (may be NULL) is the first that is not given away.
+ * `manifests` itself stays as it is, so that another attempt can write it again.
+ */
 frz_status frz_manifest_list_write(frz_storage *storage, const frz_table_metadata *metadata,
                                    const frz_snapshot *snapshot, frz_str path,
                                    const frz_manifest_file *manifests, size_t n_manifests,
-                                   frz_error *err) FRZ_MUST_CHECK;
+                                   int64_t *next_row_id_out, frz_error *err) FRZ_MUST_CHECK;
 
 /** The metric's value for a field, or -1. */
 int64_t frz_metric_find(const frz_metric *metrics, size_t n_metrics, int32_t field_id);

@@ -708,7 +708,7 @@ static frz_status open_list(frz_storage *storage, const frz_table_metadata *meta
 frz_status frz_manifest_list_write(frz_storage *storage, const frz_table_metadata *metadata,
                                    const frz_snapshot *snapshot, frz_str path,
                                    const frz_manifest_file *manifests, size_t n_manifests,
-                                   frz_error *err)
+                                   int64_t *next_row_id_out, frz_error *err)
 {
   frz_status st = FRZ_OK;
   int64_t size;
@@ -724,6 +724,7 @@ frz_status frz_manifest_list_write(frz_storage *storage, const frz_table_metadat
     FRZ_TRY_OUT(frz_avro_writer_end_record(output.writer, err));
   }
   FRZ_TRY_OUT(output_close(&output, &size, err));
+  if (next_row_id_out != NULL) *next_row_id_out = next_row_id;
 out:
   if (st != FRZ_OK) frz_error_where(err, "manifest list '%.*s': ", FRZ_STR_ARG(path));
   output_dispose(&output);

@@ -1,5 +1,5 @@
 /*
- * table_settings.c - a table's properties and its named snapshots (branches and tags).
+ * table_settings.c - a table's properties, format version and named snapshots (branches and tags).
  *
  * Source: Iceberg specification, "Table Metadata" (properties), "Snapshot References".
  */
@@ -20,9 +20,7 @@ typedef struct property_change {
 /* "format-version" is a field of the metadata that everybody sets as a property. */
 static frz_status read_version(const char *value, int32_t *version_out, frz_error *err)
 {
-  if (strcmp(value, "3") == 0)
-    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "format version 3 is read, not written");
-  if (strcmp(value, "1") != 0 && strcmp(value, "2") != 0)
+  if (value[0] < '1' || value[0] > '3' || value[1] != '\0')
     return frz_fail(err, FRZ_ERR_INVALID, "property format-version: '%s'", value);
   *version_out = value[0] - '0';
   return FRZ_OK;
@@ -102,6 +100,15 @@ frz_status frz_table_set_properties(frz_table *table, const frz_property *proper
 out:
   frz_arena_free(&change.arena);
   return st;
+}
+
+frz_status frz_table_upgrade(frz_table *table, int32_t format_version, frz_error *err)
+{
+  if (table == NULL) return frz_fail(err, FRZ_ERR_INVALID, "upgrade: table is NULL");
+  if (format_version < 1 || format_version > 3)
+    return frz_fail(err, FRZ_ERR_INVALID, "format version %d: 2 and 3 are allowed", format_version);
+  property_change change = {.format_version = format_version};
+  return frz_table_commit(table, prepare_properties, &change, err);
 }
 
 /* ---- refs ---- */

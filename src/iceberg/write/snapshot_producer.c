@@ -4,25 +4,29 @@
  * What depends on the change alone is made once and kept over all attempts: the snapshot id, the
  * manifests of added files, and for each manifest that listed a removed file its rewritten form.
  * What depends on the parent is made again: the list of manifests, the summary, sequence numbers
- * (added entries carry none: they inherit the snapshot's).
+ * (added entries carry none: they inherit the snapshot's), and in format version 3 the row ids,
+ * which the list gives to manifests from the table's next-row-id on.
  *
  * Invariants: a manifest or list is written under a name that was never used before; nothing is
  * removed except manifest lists of attempts that surely lost, after a later one surely won; every
- * removed file was found live in the parent, or the commit is refused.
+ * removed file was found live in the parent, or the commit is refused; what stands for a manifest
+ * was made from that manifest with that first row id, which another writer may have given it since.
  *
- * Source: Iceberg specification, "Snapshots", "Optimistic Concurrency", "Sequence Numbers".
+ * Source: Iceberg specification, "Snapshots", "Optimistic Concurrency", "Sequence Numbers",
+ * "Row Lineage".
  */
 #include "iceberg/write/snapshot_producer.h"
 
 #include "base/limits.h"
 #include "base/os.h"
 
-enum { FORMAT_VERSION_WRITTEN_MAX = 2, MERGE_COUNT_MIN = 100, MERGE_TARGET_BYTES = 8 << 20 };
+enum { FORMAT_VERSION_WRITTEN_MAX = 3, MERGE_COUNT_MIN = 100, MERGE_TARGET_BYTES = 8 << 20 };
 
 /* A manifest that was read in search of removed files, and what stands in its place. */
 typedef struct replacement replacement;
 struct replacement {
   frz_str path;
+  int64_t first_row_id; /* of what was read: the rewritten entries inherited from it */
   bool is_changed;
   frz_manifest_file manifest; /* when changed */
   const size_t *removed;      /* indexes of change->removed */
@@ -33,8 +37,8 @@ struct replacement {
 /* Small manifests that one manifest stands for. */
 typedef struct merge merge;
 struct merge {
-  const frz_str *paths;
-  size_t n_paths;
+  const frz_manifest_file *sources; /* their paths and first row ids */
+  size_t n_sources;
   frz_manifest_file manifest;
   merge *next;
 };
@@ -234,7 +238,9 @@ static frz_status replacement_of(frz_snapshot_producer *producer, const frz_tabl
                                  const replacement **replacement_out, frz_error *err)
 {
   for (const replacement *known = producer->replacements; known != NULL; known = known->next) {
-    if (!frz_str_equal(known->path, manifest->path)) continue;
+    if (known->first_row_id != manifest->first_row_id ||
+        !frz_str_equal(known->path, manifest->path))
+      continue;
     *replacement_out = known;
     return FRZ_OK;
   }
@@ -242,6 +248,7 @@ static frz_status replacement_of(frz_snapshot_producer *producer, const frz_tabl
   if (made == NULL) return frz_fail_nomem(err, "manifest");
   made->path = frz_arena_copy(&producer->arena, manifest->path);
   if (made->path.data == NULL) return frz_fail_nomem(err, "manifest");
+  made->first_row_id = manifest->first_row_id;
   FRZ_TRY(make_replacement(producer, base, manifest, made, err));
   made->next = producer->replacements;
   producer->replacements = made;
@@ -307,23 +314,28 @@ static frz_status carry_over(frz_snapshot_producer *producer, const frz_table_me
 
 /* ---- merging small manifests ---- */
 
-static size_t find_manifest(const manifest_list *list, frz_str path)
+static bool same_source(const frz_manifest_file *a, const frz_manifest_file *b)
+{
+  return a->first_row_id == b->first_row_id && frz_str_equal(a->path, b->path);
+}
+
+static bool is_listed(const manifest_list *list, const frz_manifest_file *source)
 {
   for (size_t i = 0; i < list->n_items; i++)
-    if (frz_str_equal(list->items[i].path, path)) return i;
-  return SIZE_MAX;
+    if (same_source(&list->items[i], source)) return true;
+  return false;
 }
 
 /* Put the merged manifest at the end, in place of its sources, if all of them are listed. */
 static bool apply_merge(manifest_list *list, const merge *merged)
 {
-  for (size_t i = 0; i < merged->n_paths; i++)
-    if (find_manifest(list, merged->paths[i]) == SIZE_MAX) return false;
+  for (size_t i = 0; i < merged->n_sources; i++)
+    if (!is_listed(list, &merged->sources[i])) return false;
   size_t n_kept = 0;
   for (size_t i = 0; i < list->n_items; i++) {
     bool is_source = false;
-    for (size_t j = 0; j < merged->n_paths && !is_source; j++)
-      is_source = frz_str_equal(list->items[i].path, merged->paths[j]);
+    for (size_t j = 0; j < merged->n_sources && !is_source; j++)
+      is_source = same_source(&list->items[i], &merged->sources[j]);
     if (!is_source) list->items[n_kept++] = list->items[i];
   }
   list->items[n_kept++] = merged->manifest;
@@ -363,14 +375,15 @@ static frz_status make_merge(frz_snapshot_producer *producer, const frz_table_me
                              manifest_list *list, frz_error *err)
 {
   merge *made = frz_arena_push(&producer->arena, sizeof *made);
-  frz_str *paths = frz_arena_array(&producer->arena, n_sources, sizeof *paths);
-  if (made == NULL || paths == NULL) return frz_fail_nomem(err, "merged manifest");
+  frz_manifest_file *kept = frz_arena_array(&producer->arena, n_sources, sizeof *kept);
+  if (made == NULL || kept == NULL) return frz_fail_nomem(err, "merged manifest");
   for (size_t i = 0; i < n_sources; i++) {
-    paths[i] = frz_arena_copy(&producer->arena, sources[i]->path);
-    if (paths[i].data == NULL) return frz_fail_nomem(err, "merged manifest");
+    kept[i].first_row_id = sources[i]->first_row_id;
+    kept[i].path = frz_arena_copy(&producer->arena, sources[i]->path);
+    if (kept[i].path.data == NULL) return frz_fail_nomem(err, "merged manifest");
   }
-  made->paths = paths;
-  made->n_paths = n_sources;
+  made->sources = kept;
+  made->n_sources = n_sources;
   FRZ_TRY(write_merged(producer, base, sources, n_sources, made, err));
   made->next = producer->merges;
   producer->merges = made;
@@ -466,7 +479,7 @@ static frz_status fill_snapshot(frz_snapshot_producer *producer, const frz_table
       .manifest_list = producer->list_path,
       .operation = frz_str_from(producer->change->operation),
       .schema_id = base->current_schema_id,
-      .first_row_id = -1,
+      .first_row_id = base->format_version >= 3 ? base->next_row_id : -1,
       .added_rows = -1,
   };
   return frz_snapshot_summarize(producer->change, base, parent, &producer->attempt,
@@ -499,6 +512,23 @@ static void fill_attempt(frz_snapshot_producer *producer, const frz_table_metada
                                   .snapshot_id = producer->snapshot_id};
 }
 
+/* Delete files are of the kind that the version takes. It was when the change was planned, so
+ * another writer upgraded the table since. */
+static frz_status check_delete_files(const frz_snapshot_change *change,
+                                     const frz_table_metadata *base, frz_error *err)
+{
+  for (size_t i = 0; i < change->n_added; i++) {
+    const frz_data_file *file = &change->added[i];
+    bool is_vector = file->format == FRZ_FORMAT_PUFFIN;
+    if (file->content != FRZ_CONTENT_POSITION_DELETES || is_vector == (base->format_version >= 3))
+      continue;
+    return frz_fail(err, FRZ_ERR_CONFLICT, "'%.*s': tables of format version %d take %s",
+                    FRZ_STR_ARG(file->path), base->format_version,
+                    is_vector ? "no deletion vectors" : "deletion vectors, not position deletes");
+  }
+  return FRZ_OK;
+}
+
 static frz_status prepare_snapshot(void *arg, const frz_table_metadata *base,
                                    frz_commit_attempt *attempt_out, frz_error *err)
 {
@@ -507,6 +537,7 @@ static frz_status prepare_snapshot(void *arg, const frz_table_metadata *base,
   frz_arena_init(&producer->attempt, frz_context_alloc(producer->context),
                  FRZ_LIMIT_MANIFEST_BYTES);
   FRZ_TRY(frz_table_check_writable(base, err));
+  FRZ_TRY(check_delete_files(producer->change, base, err));
   const frz_snapshot *parent = frz_metadata_snapshot(base, base->current_snapshot_id);
   if (producer->change->rules != NULL)
     FRZ_TRY(frz_conflicts_check(producer->storage, base, parent, producer->change,
@@ -518,8 +549,11 @@ static frz_status prepare_snapshot(void *arg, const frz_table_metadata *base,
   FRZ_TRY(merge_small(producer, base, &list, err));
   FRZ_TRY(list_path(producer, base, err));
   FRZ_TRY(fill_snapshot(producer, base, parent, err));
+  int64_t next_row_id;
   FRZ_TRY(frz_manifest_list_write(producer->storage, base, &producer->snapshot, producer->list_path,
-                                  list.items, list.n_items, err));
+                                  list.items, list.n_items, &next_row_id, err));
+  if (base->format_version >= 3)
+    producer->snapshot.added_rows = next_row_id - producer->snapshot.first_row_id;
   fill_attempt(producer, base, attempt_out);
   return FRZ_OK;
 }
