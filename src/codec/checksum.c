@@ -1,5 +1,5 @@
 /*
- * checksum.c - CRC-32 (by zlib where crc32_clmul.h does not do it), XXH64 and murmur3 x86 32 by us.
+ * checksum.c - CRC-32 (by libdeflate), XXH64 and murmur3 x86 32 by us.
  *
  * Values are stored in files, so they are the same on every machine. Inputs may start at any
  * address.
@@ -9,21 +9,14 @@
  */
 #include "codec/checksum.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "base/endian.h"
-#include "codec/crc32_clmul.h"
 
 uint32_t frz_crc32(uint32_t crc, const void *data, size_t size)
 {
-  const uint8_t *at = data;
-  size_t blocks = size & ~(size_t)15;
-  if (blocks >= FRZ_CRC32_CLMUL_BYTES_MIN && frz_crc32_clmul(&crc, at, blocks)) {
-    at += blocks;
-    size -= blocks;
-  }
-  if (size == 0) return crc; /* zlib takes an address of NULL for a reset */
-  return (uint32_t)crc32_z(crc, at, size);
+  if (size == 0) return crc; /* an address of NULL means a reset there */
+  return libdeflate_crc32(crc, data, size);
 }
 
 #define PRIME1 UINT64_C(0x9e3779b185ebca87)

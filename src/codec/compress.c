@@ -3,8 +3,8 @@
  *
  * Each codec is a row of a table. An exact call knows the plain length from the file around it and
  * must meet it to the byte; an appending call grows its buffer and is bounded by the buffer's
- * maximum. The streams of zlib and brotli take their memory from a frz_alloc; zstd and lz4
- * have no stable call for that and use their own.
+ * maximum. Brotli's streams take their memory from a frz_alloc; the other libraries have no call
+ * for that which each context could use for itself, and use their own.
  *
  * An exact call takes no bytes for no bytes: writers store empty pages so.
  *
@@ -21,23 +21,19 @@
 #include <lz4.h>
 #include <lz4frame.h>
 #include <string.h>
-#include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
 #include "base/endian.h"
 #include "codec/brotli_encode.h"
+#include "codec/deflate.h"
 #include "codec/snappy.h"
 
 enum {
-  CHUNK_BYTES = 1 << 16,   /* the least room a stream is given */
-  STREAM_STEP = 1 << 30,   /* zlib counts in 32 bits */
-  LZ4_RATIO_MAX = 255,     /* a length byte of an LZ4 match stands for at most that many */
-  GZIP_WINDOW = 15 + 16,   /* zlib's windowBits: gzip wrapper */
-  DETECT_WINDOW = 15 + 32, /* gzip or zlib, as the input says */
-  RAW_WINDOW = -15,
+  CHUNK_BYTES = 1 << 16, /* the least room a stream is given */
+  LZ4_RATIO_MAX = 255,   /* a length byte of an LZ4 match stands for at most that many */
   ZSTD_LEVEL = 3,
-  ZLIB_LEVEL = 6,
+  DEFLATE_LEVEL = 6,
   BROTLI_LEVEL = 8
 };
 
@@ -95,7 +91,7 @@ static void take(stream *s, size_t n_in, size_t n_out)
   if (s->buf != NULL) s->buf->size += n_out;
 }
 
-/* zlib and brotli free without a size, so each block carries its own in front. */
+/* Brotli frees without a size, so each block carries its own in front. */
 enum { SIZED_HEADER = FRZ_ALLOC_ALIGNMENT };
 
 static void *sized_alloc(void *opaque, size_t bytes)
@@ -114,92 +110,6 @@ static void sized_free(void *opaque, void *block)
   size_t bytes;
   memcpy(&bytes, start, sizeof bytes);
   frz_alloc_free(opaque, start, bytes + SIZED_HEADER);
-}
-
-static void *zlib_alloc(void *opaque, unsigned n_items, unsigned item_bytes)
-{
-  size_t bytes = (size_t)n_items * item_bytes; /* 32 bits each: cannot overflow */
-  void *block = sized_alloc(opaque, bytes);
-  if (block != NULL) memset(block, 0, bytes);
-  return block;
-}
-
-static z_stream zlib_stream(const frz_alloc *alloc)
-{
-  z_stream z = {.zalloc = zlib_alloc, .zfree = sized_free};
-  z.opaque = (void *)(uintptr_t)alloc; /* handed back to sized_alloc(), which reads it */
-  return z;
-}
-
-/* ---- gzip and deflate ---- */
-
-enum { ADLER_BYTES = 4 };
-
-static frz_status inflate_all(z_stream *z, stream *s, bool members, const char *name,
-                              frz_error *err)
-{
-  for (;;) {
-    size_t in_step = s->in_left < STREAM_STEP ? s->in_left : STREAM_STEP;
-    size_t out_step = s->out_left < STREAM_STEP ? s->out_left : STREAM_STEP;
-    z->next_in = (uint8_t *)(uintptr_t)s->in; /* not written to */
-    z->avail_in = (uInt)in_step;
-    z->next_out = room_of(s);
-    z->avail_out = (uInt)out_step;
-    int result = inflate(z, Z_NO_FLUSH);
-    bool moved = z->avail_in != in_step || z->avail_out != out_step;
-    take(s, in_step - z->avail_in, out_step - z->avail_out);
-    if (result == Z_STREAM_END) {
-      if (s->in_left == 0) return FRZ_OK;
-      /* Avro writers in Python cut zlib's head off and leave (part of) its checksum behind. */
-      if (!members && s->in_left <= ADLER_BYTES) return FRZ_OK;
-      if (!members || inflateReset(z) != Z_OK)
-        return frz_fail(err, FRZ_ERR_CORRUPT, "%s: %zu bytes behind the end", name, s->in_left);
-      continue;
-    }
-    if (result == Z_MEM_ERROR) return frz_fail_nomem(err, name);
-    if (result != Z_OK && result != Z_BUF_ERROR)
-      return frz_fail(err, FRZ_ERR_CORRUPT, "%s: %s, %zu bytes before the end", name,
-                      z->msg != NULL ? z->msg : "bad stream", s->in_left);
-    if (!moved) FRZ_TRY(unblock(s, name, err));
-  }
-}
-
-static frz_status inflate_stream(frz_codec codec, stream *s, const frz_alloc *alloc, frz_error *err)
-{
-  const char *name = frz_codec_name(codec);
-  z_stream z = zlib_stream(alloc);
-  int window = codec == FRZ_CODEC_GZIP ? DETECT_WINDOW : RAW_WINDOW;
-  if (inflateInit2(&z, window) != Z_OK) return frz_fail_nomem(err, name);
-  frz_status st = inflate_all(&z, s, codec == FRZ_CODEC_GZIP, name, err);
-  inflateEnd(&z);
-  return st;
-}
-
-static frz_status deflate_append(frz_codec codec, int32_t level, const uint8_t *src,
-                                 size_t src_size, frz_buf *out, frz_error *err)
-{
-  const char *name = frz_codec_name(codec);
-  z_stream z = zlib_stream(out->alloc);
-  int window = codec == FRZ_CODEC_GZIP ? GZIP_WINDOW : RAW_WINDOW;
-  if (deflateInit2(&z, level, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-    return frz_fail_nomem(err, name);
-  frz_status st = FRZ_OK;
-  stream s = {.in = src, .in_left = src_size, .buf = out};
-  for (int result = Z_OK; result != Z_STREAM_END;) {
-    if (s.out_left == 0) FRZ_TRY_OUT(make_room(&s, err));
-    size_t in_step = s.in_left < STREAM_STEP ? s.in_left : STREAM_STEP;
-    size_t out_step = s.out_left < STREAM_STEP ? s.out_left : STREAM_STEP;
-    z.next_in = (uint8_t *)(uintptr_t)s.in; /* not written to */
-    z.avail_in = (uInt)in_step;
-    z.next_out = s.out;
-    z.avail_out = (uInt)out_step;
-    result = deflate(&z, in_step == s.in_left ? Z_FINISH : Z_NO_FLUSH);
-    assert(result != Z_STREAM_ERROR);
-    take(&s, in_step - z.avail_in, out_step - z.avail_out);
-  }
-out:
-  deflateEnd(&z);
-  return st;
 }
 
 /* ---- zstd ---- */
@@ -505,14 +415,13 @@ static frz_status unknown_codec(frz_codec codec, frz_error *err)
   return frz_fail(err, FRZ_ERR_UNSUPPORTED, "codec %d", (int)codec);
 }
 
-static frz_status stream_exact(frz_codec codec, const uint8_t *src, size_t src_size, uint8_t *dest,
-                               size_t dest_size, frz_error *err)
+static frz_status brotli_exact(const uint8_t *src, size_t src_size, uint8_t *dest, size_t dest_size,
+                               frz_error *err)
 {
   stream s = {.in = src, .in_left = src_size, .out = dest, .out_left = dest_size};
-  FRZ_TRY(codec == FRZ_CODEC_BROTLI ? brotli_stream(&s, frz_alloc_default(), err)
-                                    : inflate_stream(codec, &s, frz_alloc_default(), err));
+  FRZ_TRY(brotli_stream(&s, frz_alloc_default(), err));
   if (s.out_left == 0) return FRZ_OK;
-  return frz_fail(err, FRZ_ERR_CORRUPT, "%s: %zu bytes where %zu are due", frz_codec_name(codec),
+  return frz_fail(err, FRZ_ERR_CORRUPT, "brotli: %zu bytes where %zu are due",
                   dest_size - s.out_left, dest_size);
 }
 
@@ -537,8 +446,8 @@ frz_status frz_decompress(frz_codec codec, const void *src, size_t src_size, voi
   case FRZ_CODEC_NONE: return plain_exact(from, src_size, to, dest_size, err);
   case FRZ_CODEC_SNAPPY: return frz_snappy_decompress(from, src_size, to, dest_size, err);
   case FRZ_CODEC_GZIP:
-  case FRZ_CODEC_DEFLATE:
-  case FRZ_CODEC_BROTLI: return stream_exact(codec, from, src_size, to, dest_size, err);
+  case FRZ_CODEC_DEFLATE: return frz_inflate(codec, from, src_size, to, dest_size, err);
+  case FRZ_CODEC_BROTLI: return brotli_exact(from, src_size, to, dest_size, err);
   case FRZ_CODEC_ZSTD: return zstd_exact(from, src_size, to, dest_size, err);
   case FRZ_CODEC_LZ4_RAW: return lz4_raw_exact(from, src_size, to, dest_size, err);
   case FRZ_CODEC_LZ4_HADOOP: return lz4_hadoop_exact(from, src_size, to, dest_size, err);
@@ -563,7 +472,7 @@ static frz_status decompress_any(frz_codec codec, const uint8_t *src, size_t src
   case FRZ_CODEC_NONE: return frz_buf_append(out, src, src_size, err);
   case FRZ_CODEC_SNAPPY: return snappy_append(src, src_size, out, err);
   case FRZ_CODEC_GZIP:
-  case FRZ_CODEC_DEFLATE: return inflate_stream(codec, &s, out->alloc, err);
+  case FRZ_CODEC_DEFLATE: return frz_inflate_append(codec, src, src_size, out, err);
   case FRZ_CODEC_BROTLI: return brotli_stream(&s, out->alloc, err);
   case FRZ_CODEC_ZSTD: return zstd_append(src, src_size, out, err);
   case FRZ_CODEC_LZ4_RAW: return lz4_raw_append(src, src_size, out, err);
@@ -611,7 +520,7 @@ static frz_status compress_any(frz_codec codec, int32_t level, const uint8_t *sr
   case FRZ_CODEC_GZIP:
   case FRZ_CODEC_DEFLATE:
     FRZ_TRY(check_level(codec, level, 1, 9, err));
-    return deflate_append(codec, level != 0 ? level : ZLIB_LEVEL, src, src_size, out, err);
+    return frz_deflate_append(codec, level != 0 ? level : DEFLATE_LEVEL, src, src_size, out, err);
   case FRZ_CODEC_ZSTD:
     FRZ_TRY(check_level(codec, level, ZSTD_minCLevel(), ZSTD_maxCLevel(), err));
     return zstd_compress(level != 0 ? level : ZSTD_LEVEL, src, src_size, out, err);

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <zlib.h>
 
 #include "codec/bitpack.h"
 #include "codec/bitpack_kernels.h"
@@ -288,8 +287,19 @@ static void test_crc32_vectors(void **state)
   assert_int_equal(frz_crc32(first, NULL, 0), first);
 }
 
-/* Every length around the block sizes, at every alignment, chained or not, as zlib gives it. */
-static void test_crc32_equals_zlib(void **state)
+/* RFC 1952, section 8, a bit at a time. */
+static uint32_t plain_crc32(uint32_t crc, const uint8_t *bytes, size_t size)
+{
+  crc = ~crc;
+  for (size_t i = 0; i < size; i++) {
+    crc ^= bytes[i];
+    for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ ((crc & 1) != 0 ? UINT32_C(0xedb88320) : 0);
+  }
+  return ~crc;
+}
+
+/* Every length around the block sizes, at every alignment, chained or not. */
+static void test_crc32_equals_its_definition(void **state)
 {
   (void)state;
   uint8_t bytes[700];
@@ -297,7 +307,7 @@ static void test_crc32_equals_zlib(void **state)
   for (size_t start = 0; start < 17; start++)
     for (size_t size = 1; start + size <= sizeof bytes; size++) {
       uint32_t crc = size % 3 == 0 ? 0 : (uint32_t)(size * 2654435761u);
-      assert_int_equal(frz_crc32(crc, bytes + start, size), crc32_z(crc, bytes + start, size));
+      assert_int_equal(frz_crc32(crc, bytes + start, size), plain_crc32(crc, bytes + start, size));
     }
 }
 
@@ -364,7 +374,7 @@ int main(void)
       cmocka_unit_test(test_rle_refuses_every_truncation),
       cmocka_unit_test(test_rle_cases),
       cmocka_unit_test(test_crc32_vectors),
-      cmocka_unit_test(test_crc32_equals_zlib),
+      cmocka_unit_test(test_crc32_equals_its_definition),
       cmocka_unit_test(test_xxh64_vectors),
       cmocka_unit_test(test_murmur3_specification_values),
   };

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 #include <lz4frame.h>
-#include <zlib.h>
 
 #include "base/endian.h"
 #include "codec/compress.h"
@@ -400,10 +399,10 @@ static void test_gzip_members_follow_one_another(void **state)
 static void test_gzip_takes_a_zlib_wrapper(void **state)
 {
   (void)state;
-  uint8_t packed[100];
-  uLongf size = sizeof packed;
-  assert_int_equal(compress(packed, &size, (const uint8_t *)"wrapped", 7), Z_OK);
-  assert_int_equal(unpack_both(FRZ_CODEC_GZIP, packed, size, 7, NULL), FRZ_OK);
+  static const uint8_t packed[] = {
+      0x78, 0x9c, 0x2b, 0x2f, 0x4a, 0x2c, 0x28, 0x48,
+      0x4d, 0x01, 0x00, 0x0c, 0x17, 0x02, 0xf4}; /* Python: zlib.compress(b"wrapped") */
+  assert_int_equal(unpack_both(FRZ_CODEC_GZIP, packed, sizeof packed, 7, NULL), FRZ_OK);
 }
 
 static void test_zstd_frames_follow_one_another(void **state)
