@@ -22,6 +22,10 @@
 #define FRZ_LIMIT_PARQUET_FOOTER_BYTES ((size_t)256 << 20)
 /** One Parquet page or Avro block, compressed and decompressed. */
 #define FRZ_LIMIT_PAGE_BYTES ((size_t)512 << 20)
+/** A Puffin footer, compressed and decompressed. */
+#define FRZ_LIMIT_PUFFIN_FOOTER_BYTES ((size_t)64 << 20)
+/** A Puffin blob as it is stored. */
+#define FRZ_LIMIT_PUFFIN_BLOB_BYTES ((size_t)1 << 30)
 /** Elements of a fixed or decimal byte array type. */
 #define FRZ_LIMIT_FIXED_BYTES ((int32_t)1 << 24)
 /** Rows of one batch that leaves frazil. */

@@ -341,6 +341,13 @@ static frz_status lz4_frame_exact(const uint8_t *src, size_t src_size, uint8_t *
                   dest_size - s.out_left, dest_size);
 }
 
+static frz_status lz4_frame_append(const uint8_t *src, size_t src_size, frz_buf *out,
+                                   frz_error *err)
+{
+  stream s = {.in = src, .in_left = src_size, .buf = out};
+  return lz4_frame_stream(&s, err);
+}
+
 static frz_status lz4_hadoop_exact(const uint8_t *src, size_t src_size, uint8_t *dest,
                                    size_t dest_size, frz_error *err)
 {
@@ -370,8 +377,7 @@ static frz_status lz4_hadoop_append(const uint8_t *src, size_t src_size, frz_buf
   if (pos == src_size && src_size != 0) return FRZ_OK;
   out->size = size_before;
   if (!lz4_is_frame(src, src_size)) return lz4_raw_append(src, src_size, out, err);
-  stream s = {.in = src, .in_left = src_size, .buf = out};
-  return lz4_frame_stream(&s, err);
+  return lz4_frame_append(src, src_size, out, err);
 }
 
 static frz_status lz4_compress(bool hadoop, const uint8_t *src, size_t src_size, frz_buf *out,
@@ -393,6 +399,20 @@ static frz_status lz4_compress(bool hadoop, const uint8_t *src, size_t src_size,
   return FRZ_OK;
 }
 
+static frz_status lz4_frame_compress(const uint8_t *src, size_t src_size, frz_buf *out,
+                                     frz_error *err)
+{
+  LZ4F_preferences_t preferences = {.frameInfo = {.contentSize = src_size}};
+  size_t bound = LZ4F_compressFrameBound(src_size, &preferences);
+  uint8_t *at;
+  if (LZ4F_isError(bound)) return frz_fail(err, FRZ_ERR_LIMIT, "lz4 frame: %zu bytes", src_size);
+  FRZ_TRY(frz_buf_extend(out, bound, &at, err));
+  size_t size = LZ4F_compressFrame(at, bound, src, src_size, &preferences);
+  if (LZ4F_isError(size)) return frz_fail_nomem(err, "lz4 frame");
+  out->size -= bound - size;
+  return FRZ_OK;
+}
+
 /* ---- the calls ---- */
 
 const char *frz_codec_name(frz_codec codec)
@@ -406,6 +426,7 @@ const char *frz_codec_name(frz_codec codec)
   case FRZ_CODEC_BROTLI: return "brotli";
   case FRZ_CODEC_LZ4_RAW: return "lz4_raw";
   case FRZ_CODEC_LZ4_HADOOP: return "lz4";
+  case FRZ_CODEC_LZ4_FRAME: return "lz4 frame";
   }
   return "unknown codec";
 }
@@ -451,6 +472,7 @@ frz_status frz_decompress(frz_codec codec, const void *src, size_t src_size, voi
   case FRZ_CODEC_ZSTD: return zstd_exact(from, src_size, to, dest_size, err);
   case FRZ_CODEC_LZ4_RAW: return lz4_raw_exact(from, src_size, to, dest_size, err);
   case FRZ_CODEC_LZ4_HADOOP: return lz4_hadoop_exact(from, src_size, to, dest_size, err);
+  case FRZ_CODEC_LZ4_FRAME: return lz4_frame_exact(from, src_size, to, dest_size, err);
   }
   return unknown_codec(codec, err);
 }
@@ -477,6 +499,7 @@ static frz_status decompress_any(frz_codec codec, const uint8_t *src, size_t src
   case FRZ_CODEC_ZSTD: return zstd_append(src, src_size, out, err);
   case FRZ_CODEC_LZ4_RAW: return lz4_raw_append(src, src_size, out, err);
   case FRZ_CODEC_LZ4_HADOOP: return lz4_hadoop_append(src, src_size, out, err);
+  case FRZ_CODEC_LZ4_FRAME: return lz4_frame_append(src, src_size, out, err);
   }
   return unknown_codec(codec, err);
 }
@@ -529,6 +552,7 @@ static frz_status compress_any(frz_codec codec, int32_t level, const uint8_t *sr
     return frz_brotli_encode(level != 0 ? level : BROTLI_LEVEL, src, src_size, out, err);
   case FRZ_CODEC_LZ4_RAW: return lz4_compress(false, src, src_size, out, err);
   case FRZ_CODEC_LZ4_HADOOP: return lz4_compress(true, src, src_size, out, err);
+  case FRZ_CODEC_LZ4_FRAME: return lz4_frame_compress(src, src_size, out, err);
   }
   return unknown_codec(codec, err);
 }

@@ -13,9 +13,10 @@ typedef enum frz_codec {
   FRZ_CODEC_DEFLATE, /* RFC 1951, raw: Avro's "deflate" */
   FRZ_CODEC_ZSTD,
   FRZ_CODEC_BROTLI,
-  FRZ_CODEC_LZ4_RAW,   /* LZ4 block */
-  FRZ_CODEC_LZ4_HADOOP /* Parquet's deprecated LZ4: Hadoop frames, or a bare block or frame as some
-                          wrote */
+  FRZ_CODEC_LZ4_RAW,    /* LZ4 block */
+  FRZ_CODEC_LZ4_HADOOP, /* Parquet's deprecated LZ4: Hadoop frames, or a bare block or frame as some
+                           wrote */
+  FRZ_CODEC_LZ4_FRAME   /* LZ4 frame, written with its content size: Puffin's "lz4" */
 } frz_codec;
 
 const char *frz_codec_name(frz_codec codec);

@@ -81,12 +81,14 @@ CODEC_BODY(work_zstd, FRZ_CODEC_ZSTD)
 CODEC_BODY(work_brotli, FRZ_CODEC_BROTLI)
 CODEC_BODY(work_lz4_raw, FRZ_CODEC_LZ4_RAW)
 CODEC_BODY(work_lz4_hadoop, FRZ_CODEC_LZ4_HADOOP)
+CODEC_BODY(work_lz4_frame, FRZ_CODEC_LZ4_FRAME)
 
 static void test_compression(void **state)
 {
   (void)state;
-  static const body bodies[] = {work_none, work_snappy, work_gzip,    work_deflate,
-                                work_zstd, work_brotli, work_lz4_raw, work_lz4_hadoop};
+  static const body bodies[] = {work_none,    work_snappy,     work_gzip,
+                                work_deflate, work_zstd,       work_brotli,
+                                work_lz4_raw, work_lz4_hadoop, work_lz4_frame};
   for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) run_with_faults(bodies[i]);
 }
 

@@ -36,8 +36,8 @@ static uint8_t *exact_copy(const void *data, size_t size)
 }
 
 static const frz_codec all_codecs[] = {
-    FRZ_CODEC_NONE, FRZ_CODEC_SNAPPY, FRZ_CODEC_GZIP,    FRZ_CODEC_DEFLATE,
-    FRZ_CODEC_ZSTD, FRZ_CODEC_BROTLI, FRZ_CODEC_LZ4_RAW, FRZ_CODEC_LZ4_HADOOP,
+    FRZ_CODEC_NONE,   FRZ_CODEC_SNAPPY,  FRZ_CODEC_GZIP,       FRZ_CODEC_DEFLATE,   FRZ_CODEC_ZSTD,
+    FRZ_CODEC_BROTLI, FRZ_CODEC_LZ4_RAW, FRZ_CODEC_LZ4_HADOOP, FRZ_CODEC_LZ4_FRAME,
 };
 enum { N_CODECS = sizeof all_codecs / sizeof *all_codecs };
 
