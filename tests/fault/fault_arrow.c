@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "arrow/arrow_stream.h"
+#include "arrow/column_sort.h"
 #include "fault.h"
 #include "random_columns.h"
 
@@ -88,6 +89,40 @@ static frz_status through_stream(const frz_alloc *alloc, const sample *self, frz
   return st;
 }
 
+static frz_status sort_by_all(const frz_alloc *alloc, const sample *self, frz_error *err)
+{
+  frz_sort_key keys[N_FIELDS];
+  size_t n_keys = 0;
+  for (size_t i = 0; i < N_FIELDS; i++)
+    if (frz_column_is_sortable(self->batch.columns[i].type))
+      keys[n_keys++] = (frz_sort_key){&self->batch.columns[i], i % 2 == 0, false};
+  frz_buf rows;
+  frz_buf_init(&rows, alloc, 1 << 20);
+  frz_status st = frz_sort_rows(keys, n_keys, N_ROWS, &rows, err);
+  assert_int_equal(rows.size, st == FRZ_OK ? N_ROWS * sizeof(int64_t) : 0);
+  frz_buf_dispose(&rows);
+  return st;
+}
+
+static void test_a_sort_reports_refused_allocations(void **state)
+{
+  (void)state;
+  sample self;
+  frz_fault fault = {0};
+  long n = 0;
+  make_sample(&self, 3);
+  do {
+    frz_error error = {0};
+    frz_fault_arm(&fault, ++n);
+    frz_status st = sort_by_all(&fault.alloc, &self, &error);
+    assert_int_equal(st, fault.requests < n ? FRZ_OK : FRZ_ERR_NOMEM);
+    assert_int_equal(fault.live, 0);
+  } while (fault.requests >= n);
+  assert_int_equal(n, 3);
+  frz_batch_dispose(&self.batch);
+  frz_arena_free(&self.arena);
+}
+
 static void test_every_refused_allocation_is_reported(void **state)
 {
   (void)state;
@@ -112,6 +147,7 @@ static void test_every_refused_allocation_is_reported(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_a_sort_reports_refused_allocations),
       cmocka_unit_test(test_every_refused_allocation_is_reported),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
