@@ -26,6 +26,10 @@
 #define FRZ_LIMIT_PUFFIN_FOOTER_BYTES ((size_t)64 << 20)
 /** A Puffin blob as it is stored. */
 #define FRZ_LIMIT_PUFFIN_BLOB_BYTES ((size_t)1 << 30)
+/** The page indexes that a filter reads of one file; row groups beyond are read whole. */
+#define FRZ_LIMIT_PAGE_INDEX_BYTES ((size_t)32 << 20)
+/** A bloom filter's bitset. */
+#define FRZ_LIMIT_BLOOM_BYTES ((size_t)128 << 20)
 /** Elements of a fixed or decimal byte array type. */
 #define FRZ_LIMIT_FIXED_BYTES ((int32_t)1 << 24)
 /** Rows of one batch that leaves frazil. */

@@ -604,7 +604,9 @@ static frz_parquet_statistics sift(const frz_raw_statistics *raw, const frz_parq
                                    bool has_order, frz_arena *arena)
 {
   frz_parquet_statistics kept;
-  assert_int_equal(frz_statistics_sift(raw, leaf, has_order, 100, arena, &kept, NULL), FRZ_OK);
+  frz_parquet_node ordered = *leaf;
+  ordered.has_order = has_order;
+  assert_int_equal(frz_statistics_sift(raw, &ordered, 100, arena, &kept, NULL), FRZ_OK);
   return kept;
 }
 

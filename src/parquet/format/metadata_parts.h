@@ -27,9 +27,9 @@ typedef struct frz_raw_statistics {
 frz_status frz_raw_statistics_parse(frz_thrift_reader *reader, frz_raw_statistics *raw_out,
                                     frz_error *err) FRZ_MUST_CHECK;
 
-/** Keep what can be trusted; `has_order`: the footer states the type's defined order. */
+/** Keep what can be trusted of the statistics of `n_values` values of a leaf. */
 frz_status frz_statistics_sift(const frz_raw_statistics *raw, const frz_parquet_node *leaf,
-                               bool has_order, int64_t n_values, frz_arena *arena,
+                               int64_t n_values, frz_arena *arena,
                                frz_parquet_statistics *statistics_out,
                                frz_error *err) FRZ_MUST_CHECK;
 

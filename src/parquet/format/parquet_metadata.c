@@ -76,6 +76,10 @@ static frz_status parse_chunk_number(footer_parser *self, int16_t id, frz_parque
   case 7: chunk->compressed_bytes = number; break;
   case 9: chunk->data_page_offset = number; break;
   case 11: chunk->dictionary_page_offset = number; break;
+  case 14: chunk->bloom_filter_offset = number; break;
+  case 15:
+    chunk->bloom_filter_bytes = number > 0 && number <= INT32_MAX ? (int32_t)number : 0;
+    break;
   default: break;
   }
   return FRZ_OK;
@@ -138,14 +142,20 @@ static frz_status check_chunk(const footer_parser *self, frz_parquet_chunk *chun
                     (long long)start, (long long)self->file_bytes);
   drop_bad_place(self, &chunk->offset_index_offset, chunk->offset_index_bytes);
   drop_bad_place(self, &chunk->column_index_offset, chunk->column_index_bytes);
+  bool has_bloom_bytes = chunk->bloom_filter_bytes >= 0;
+  drop_bad_place(self, &chunk->bloom_filter_offset,
+                 has_bloom_bytes ? chunk->bloom_filter_bytes : 1);
   return FRZ_OK;
 }
 
 static frz_status parse_chunk(footer_parser *self, const frz_parquet_node *leaf,
                               frz_parquet_chunk *chunk_out, frz_raw_statistics *raw, frz_error *err)
 {
-  frz_parquet_chunk chunk = {
-      .dictionary_page_offset = -1, .offset_index_offset = -1, .column_index_offset = -1};
+  frz_parquet_chunk chunk = {.dictionary_page_offset = -1,
+                             .offset_index_offset = -1,
+                             .column_index_offset = -1,
+                             .bloom_filter_offset = -1,
+                             .bloom_filter_bytes = -1};
   int64_t physical = -1;
   bool has_metadata = false;
   *raw = (frz_raw_statistics){.null_count = -1, .distinct_count = -1};
@@ -349,13 +359,13 @@ static frz_status parse_file_field(footer_parser *self, int16_t id, frz_thrift_t
 static frz_status sift_statistics(footer_parser *self, frz_error *err)
 {
   frz_parquet_metadata *metadata = &self->metadata;
+  for (size_t j = 0; j < metadata->n_leaves; j++)
+    metadata->leaves[j]->has_order = j < self->n_orders && self->has_order[j];
   for (size_t i = 0; i < metadata->n_row_groups; i++) {
     for (size_t j = 0; j < metadata->n_leaves; j++) {
       frz_parquet_chunk *chunk = &metadata->row_groups[i].chunks[j];
-      bool has_order = j < self->n_orders && self->has_order[j];
       FRZ_TRY(frz_statistics_sift(&self->raw[i * metadata->n_leaves + j], metadata->leaves[j],
-                                  has_order, chunk->n_values, self->arena, &chunk->statistics,
-                                  err));
+                                  chunk->n_values, self->arena, &chunk->statistics, err));
     }
   }
   return FRZ_OK;

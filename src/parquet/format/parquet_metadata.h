@@ -90,6 +90,7 @@ struct frz_parquet_node {
   int32_t leaf_index;            /* leaves; else -1 */
   int32_t max_definition_level;
   int32_t max_repetition_level;
+  bool has_order;           /* leaves: the footer states that bounds follow the type's order */
   frz_parquet_node *parent; /* NULL: the root */
   frz_parquet_node **children;
   size_t n_children;
@@ -115,7 +116,9 @@ typedef struct frz_parquet_chunk {
   int32_t offset_index_bytes;
   int64_t column_index_offset; /* -1: none */
   int32_t column_index_bytes;
-  uint32_t encodings; /* bit set of frz_parquet_encoding */
+  int64_t bloom_filter_offset; /* -1: none */
+  int32_t bloom_filter_bytes;  /* with its header; -1: not said */
+  uint32_t encodings;          /* bit set of frz_parquet_encoding */
   bool is_encrypted;
   frz_parquet_statistics statistics;
 } frz_parquet_chunk;

@@ -1,5 +1,5 @@
 /*
- * parquet_statistics.c - statistics of a column chunk, sifted.
+ * parquet_statistics.c - statistics of a column chunk or page, sifted.
  *
  * A wrong bound loses rows, a missing one only time; so a bound is kept only where its order is
  * certain:
@@ -136,13 +136,13 @@ static frz_status keep_bound(const frz_parquet_node *leaf, frz_str bound, bool i
 }
 
 frz_status frz_statistics_sift(const frz_raw_statistics *raw, const frz_parquet_node *leaf,
-                               bool has_order, int64_t n_values, frz_arena *arena,
+                               int64_t n_values, frz_arena *arena,
                                frz_parquet_statistics *statistics_out, frz_error *err)
 {
   frz_parquet_statistics kept = {.null_count = -1, .distinct_count = -1};
   if (raw->null_count >= 0 && raw->null_count <= n_values) kept.null_count = raw->null_count;
   if (raw->distinct_count >= 0) kept.distinct_count = raw->distinct_count;
-  bool use_new = has_order && has_defined_order(leaf);
+  bool use_new = leaf->has_order && has_defined_order(leaf);
   bool use_old = old_bounds_are_safe(leaf) && !(use_new && (raw->has_min || raw->has_max));
   frz_str min = use_old ? raw->old_min : raw->min;
   frz_str max = use_old ? raw->old_max : raw->max;
