@@ -1,6 +1,11 @@
 """One engine, one task, in a process of its own: prints {"seconds", "rows", "sums"} as JSON.
 
-Usage: engines.py ENGINE TASK FOLDER
+Usage: engines.py ENGINE TASK FOLDER-OR-FILE
+
+The task `file` decodes one Parquet file on one thread and counts processor seconds, of all threads there may be, so that
+an engine that reads ahead on others gains nothing by it. All three end with the same thing, a pyarrow.Table that holds
+every value: DuckDB is asked for one too (its result is made by its own Arrow writer, batch by batch), since values that
+stay inside of an engine help no one. The first of two runs warms up libraries, allocators and the file's pages.
 """
 
 import json
@@ -83,8 +88,63 @@ def decode_duckdb(folder):
     return time.perf_counter() - start, result, ["driver_id", *FEATURES]
 
 
+def read_frazil(path):
+    import frazil
+
+    return frazil.read_parquet(path).to_arrow  # on the thread that calls
+
+
+def read_pyarrow(path):
+    import pyarrow.parquet as parquet
+
+    return lambda: parquet.read_table(path, use_threads=False)
+
+
+def read_duckdb(path):
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET threads = 1")
+    return lambda: connection.sql(f"FROM read_parquet('{path}')").to_arrow_table()
+
+
+def report_file(engine, path):
+    read = globals()[f"read_{engine}"](path)
+    read()
+    start = time.process_time()
+    table = read()
+    seconds = time.process_time() - start
+    print(json.dumps({"seconds": seconds, "rows": table.num_rows, "sums": check_sums(table)}))
+
+
+def check_sums(table):
+    """A number a leaf: the sum of numbers, the bytes of strings. Nested columns are taken apart."""
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    sums = []
+    pending = [table[name].combine_chunks() for name in table.column_names]
+    while pending:
+        array = pending.pop(0)
+        if pa.types.is_struct(array.type):
+            pending += array.flatten()
+        elif pa.types.is_map(array.type):
+            pending += [array.keys, array.items]
+        elif pa.types.is_nested(array.type):
+            pending.append(array.flatten())
+        else:
+            text = pa.types.is_string(array.type)
+            sums.append(float(compute.sum(compute.binary_length(array) if text else array).as_py() or 0))
+            sums.append(array.null_count)
+    return sums
+
+
 def main():
-    engine, task, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+    engine, task = sys.argv[1], sys.argv[2]
+    if task == "file":
+        report_file(engine, sys.argv[3])
+        return
+    folder = pathlib.Path(sys.argv[3])
     report(*globals()[f"{task}_{engine}"](folder))
 
 

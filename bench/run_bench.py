@@ -1,10 +1,10 @@
 """frazil beside DuckDB, Polars and PyArrow, in one run: time and peak memory, each in a process of its own.
 
-Usage: run_bench.py [--rows N] [--keys N] [--entities N] [--files N] [--rounds N] [--data FOLDER]
+Usage: run_bench.py [--rows N] [--keys N] [--entities N] [--files N] [--rounds N] [--data FOLDER] [--part join,decode,file]
 
 The join: feature rows in several files of an Iceberg table, five features, against entity rows at random times.
 Every engine reads the same Parquet files, and its result is compared by count and sums. The decode: the
-whole table into Arrow memory. Medians over the rounds; engines take turns, so that a drift of the machine hits all.
+whole table into Arrow memory. The file part: single Parquet files of every kind on one thread. Medians over the rounds; engines take turns, so that a drift of the machine hits all.
 """
 
 import argparse
@@ -59,6 +59,33 @@ def compare(task, engines, folder, rounds):
             sys.exit(f"{engine} gives another result: {runs[engine][0]} instead of {runs['frazil'][0]}")
 
 
+def compare_files(folder, rows, rounds):
+    """A line a file: milliseconds of processor time, how many times longer the others take, peak memory."""
+    if not (folder / "rows.txt").exists():
+        subprocess.run([sys.executable, str(HERE / "decode_files.py"), str(folder), str(rows)], check=True)
+    others = DECODE_ENGINES[1:]
+    print(f"\nfile: processor milliseconds on one thread, {(folder / 'rows.txt').read_text()} rows in the numeric files")
+    print(f"  {'file':34}" + "".join(f"{engine:>9}" for engine in DECODE_ENGINES)
+          + "".join(f"{engine + '/frazil':>16}" for engine in others) + "   peak MB of each")
+    ratios = {engine: [] for engine in others}
+    for path in sorted(folder.glob("*.parquet")):
+        runs = {engine: [] for engine in DECODE_ENGINES}
+        for _ in range(rounds):
+            for engine in DECODE_ENGINES:
+                runs[engine].append(run_engine(engine, "file", path))
+        for engine in others:
+            if not equal_sums(runs[engine][0], runs["frazil"][0]):
+                sys.exit(f"{engine} reads {path.name} differently: {runs[engine][0]} instead of {runs['frazil'][0]}")
+        seconds = {engine: statistics.median(run["seconds"] for run in runs[engine]) for engine in DECODE_ENGINES}
+        peaks = [statistics.median(run["peak_bytes"] for run in runs[engine]) for engine in DECODE_ENGINES]
+        for engine in others:
+            ratios[engine].append(seconds[engine] / seconds["frazil"])
+        print(f"  {path.name.removesuffix('.parquet'):34}" + "".join(f"{seconds[engine] * 1e3:9.1f}" for engine in DECODE_ENGINES)
+              + "".join(f"{ratios[engine][-1]:16.2f}" for engine in others) + "   " + " ".join(f"{peak / 1e6:.0f}" for peak in peaks))
+    for engine in others:
+        print(f"  {engine}/frazil: geometric mean {statistics.geometric_mean(ratios[engine]):.2f}, least {min(ratios[engine]):.2f}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=20_000_000)
@@ -67,16 +94,24 @@ def main():
     parser.add_argument("--files", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", help="keep the data here, and reuse it when it is there")
+    parser.add_argument("--part", default="join,decode,file", help="which of join, decode and file, with commas")
+    parser.add_argument("--file-rows", type=int, default=2_000_000)
     options = parser.parse_args()
+    parts = options.part.split(",")
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(options.data or temporary)
-        if not (folder / "entities.parquet").exists():
+        if parts != ["file"] and not (folder / "entities.parquet").exists():
             subprocess.run([sys.executable, str(HERE / "make_data.py"), str(folder), str(options.rows), str(options.keys),
                             str(options.entities), str(options.files)], check=True)
-        print(f"{options.rows:,} feature rows in {options.files} files, {options.keys:,} keys, {options.entities:,} entity rows, "
-              f"{os.cpu_count()} processors")
-        compare("join", JOIN_ENGINES, folder, options.rounds)
-        compare("decode", DECODE_ENGINES, folder, options.rounds)
+        if parts != ["file"]:
+            print(f"{options.rows:,} feature rows in {options.files} files, {options.keys:,} keys, {options.entities:,} entity rows, "
+                  f"{os.cpu_count()} processors")
+        if "join" in parts:
+            compare("join", JOIN_ENGINES, folder, options.rounds)
+        if "decode" in parts:
+            compare("decode", DECODE_ENGINES, folder, options.rounds)
+        if "file" in parts:
+            compare_files(folder / "decode-files", options.file_rows, max(options.rounds, 5))
 
 
 if __name__ == "__main__":

@@ -275,6 +275,20 @@ PyObject *core_stream_new(core_state *state, struct ArrowArrayStream *stream)
   return (PyObject *)self;
 }
 
+PyObject *core_read_parquet(PyObject *module, PyObject *args)
+{
+  core_state *state = core_state_of(module);
+  core_context *context = NULL;
+  const char *uri = NULL;
+  if (!PyArg_ParseTuple(args, "O!s:read_parquet", state->context_type, &context, &uri)) return NULL;
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  struct ArrowArrayStream stream = {0};
+  Py_BEGIN_ALLOW_THREADS st = frz_parquet_file_read(context->context, uri, &stream, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise(context->signals, &err);
+  return core_stream_new(state, &stream);
+}
+
 int core_stream_init(PyObject *module, core_state *state)
 {
   state->stream_type = core_type_new(module, &stream_spec);

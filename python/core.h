@@ -117,6 +117,9 @@ int core_table_init(PyObject *module, core_state *state);
 PyObject *core_pit_join(PyObject *module, PyObject *args);
 PyObject *core_latest_per_key(PyObject *module, PyObject *args);
 
+/** A module function of _core_stream.c. */
+PyObject *core_read_parquet(PyObject *module, PyObject *args);
+
 /** The type `tp_new` of handles that only the library makes is not inherited: see Py_TPFLAGS. */
 #define CORE_HANDLE_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION)
 

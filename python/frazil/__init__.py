@@ -33,6 +33,7 @@ from frazil.exceptions import (
     TimeoutError,
     UnsupportedError,
 )
+from frazil.parquet import ParquetFile, read_parquet
 from frazil.pit import View, latest_per_key, pit_join
 from frazil.schema import Field, PartitionSpec, Schema, Snapshot, SnapshotRef
 from frazil.table import Scan, Table, WriteResult
@@ -55,6 +56,7 @@ __all__ = [
     "NoSuchSnapshotError",
     "NoSuchTableError",
     "NotFoundError",
+    "ParquetFile",
     "PartitionSpec",
     "Scan",
     "Schema",
@@ -72,4 +74,5 @@ __all__ = [
     "latest_per_key",
     "load_catalog",
     "pit_join",
+    "read_parquet",
 ]
