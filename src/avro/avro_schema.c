@@ -27,6 +27,8 @@ typedef struct parser {
   size_t n_nodes;
 } parser;
 
+enum { NUMBERS_MAX = 4096 }; /* of frz_avro_type.n_numbers: products with counts fit 64 bits */
+
 /* The members of a schema object or of a field. Texts are borrowed or in the arena. */
 typedef struct members {
   frz_str type, fields, items, values, symbols; /* raw JSON; data NULL: absent */
@@ -39,8 +41,8 @@ typedef struct members {
 static const frz_avro_type primitives[] = {
     [FRZ_AVRO_NULL] = {.kind = FRZ_AVRO_NULL, .n_empty_parts = 1, .is_empty = true},
     [FRZ_AVRO_BOOLEAN] = {.kind = FRZ_AVRO_BOOLEAN},
-    [FRZ_AVRO_INT] = {.kind = FRZ_AVRO_INT},
-    [FRZ_AVRO_LONG] = {.kind = FRZ_AVRO_LONG},
+    [FRZ_AVRO_INT] = {.kind = FRZ_AVRO_INT, .n_numbers = 1},
+    [FRZ_AVRO_LONG] = {.kind = FRZ_AVRO_LONG, .n_numbers = 1},
     [FRZ_AVRO_FLOAT] = {.kind = FRZ_AVRO_FLOAT},
     [FRZ_AVRO_DOUBLE] = {.kind = FRZ_AVRO_DOUBLE},
     [FRZ_AVRO_BYTES] = {.kind = FRZ_AVRO_BYTES},
@@ -299,10 +301,12 @@ static frz_status parse_field(parser *p, frz_json_reader *json, frz_str name_spa
 
 /* A record holds what its fields hold. One that holds itself outside a union or array would have no
  * end, and one built from many empty parts would cost time without bytes: both are refused. */
-static frz_status count_empty_parts(frz_avro_type *type, frz_error *err)
+static frz_status count_parts(frz_avro_type *type, frz_error *err)
 {
   int32_t n = type->n_fields == 0;
   bool is_empty = true;
+  bool is_numbers = true;
+  uint32_t n_numbers = 0;
   for (size_t i = 0; i < type->n_fields; i++) {
     const frz_avro_type *field = type->fields[i].type;
     if (field->n_empty_parts < 0)
@@ -313,7 +317,10 @@ static frz_status count_empty_parts(frz_avro_type *type, frz_error *err)
       return frz_fail(err, FRZ_ERR_LIMIT, "avro schema: record '%.*s' has more than %d empty parts",
                       FRZ_STR_ARG(type->name), FRZ_AVRO_EMPTY_PARTS_MAX);
     is_empty = is_empty && field->is_empty;
+    is_numbers = is_numbers && field->n_numbers != 0 && n_numbers < NUMBERS_MAX;
+    n_numbers += is_numbers ? field->n_numbers : 0;
   }
+  type->n_numbers = is_numbers ? n_numbers : 0;
   type->n_empty_parts = n;
   type->is_empty = is_empty;
   return FRZ_OK;
@@ -341,7 +348,7 @@ static frz_status parse_fields(parser *p, frz_str raw, int depth, frz_avro_type 
   }
   type->fields = fields;
   type->n_fields = n;
-  return count_empty_parts(type, err);
+  return count_parts(type, err);
 }
 
 static frz_status parse_element(parser *p, const members *m, frz_str name_space, int depth,

@@ -57,6 +57,9 @@ struct frz_avro_type {
    * bounded by bytes read. At most FRZ_AVRO_EMPTY_PARTS_MAX; -1 while a record is being parsed. */
   int32_t n_empty_parts;
   bool is_empty; /* a value takes no bytes at all */
+  /* A value is this many numbers one after another and nothing else: INT, LONG, and records of
+   * them; 0: it is not. Such values are passed over at once. */
+  uint32_t n_numbers;
 };
 
 enum { FRZ_AVRO_EMPTY_PARTS_MAX = 4096 };

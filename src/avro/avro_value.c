@@ -5,7 +5,8 @@
  * arrays and maps come in counted blocks. Inputs are untrusted: nothing is taken that the reader
  * does not hold, a count must have bytes behind it, and recursion stops at FRZ_LIMIT_DEPTH.
  *
- * What must stay true: a read moves the reader on success only.
+ * What must stay true: a read moves the reader on success only. (Skipping may accept a number that
+ * reading would refuse as longer than 64 bits.)
  *
  * Source: Apache Avro 1.11 specification, "Binary Encoding".
  */
@@ -146,6 +147,28 @@ static frz_status skip_n(frz_reader *reader, const char *what, size_t n, frz_err
   return FRZ_OK;
 }
 
+/* Pass over `n` numbers: count the bytes that end one, eight at a time. */
+static bool skip_numbers(frz_reader *reader, uint64_t n)
+{
+  size_t pos = reader->pos;
+  while (n != 0 && reader->size - pos >= 8) {
+    uint64_t ends = ~frz_load_u64le(reader->data + pos) & UINT64_C(0x8080808080808080);
+    unsigned n_ends = (unsigned)__builtin_popcountll(ends);
+    if (n_ends < n) {
+      n -= n_ends;
+      pos += 8;
+      continue;
+    }
+    for (; n > 1; n--) ends &= ends - 1;
+    pos += (unsigned)__builtin_ctzll(ends) / 8 + 1;
+    n = 0;
+  }
+  for (; n != 0 && pos < reader->size; pos++) n -= (reader->data[pos] & 0x80) == 0;
+  if (n != 0) return false;
+  reader->pos = pos;
+  return true;
+}
+
 static frz_status skip_enum(frz_reader *reader, const frz_avro_type *type, frz_error *err)
 {
   int64_t symbol;
@@ -173,6 +196,13 @@ static frz_status skip_blocks(frz_reader *reader, const frz_avro_type *type, int
       continue;
     }
     if (type->kind == FRZ_AVRO_ARRAY && type->branches[0]->is_empty) continue;
+    uint64_t n_numbers = type->kind == FRZ_AVRO_ARRAY ? type->branches[0]->n_numbers : 0;
+    if (n_numbers != 0) {
+      bool fits = (uint64_t)n <= frz_reader_left(reader); /* and so the product fits 64 bits */
+      if (!fits || !skip_numbers(reader, (uint64_t)n * n_numbers))
+        return fail_short(reader, "numbers", (size_t)n, err);
+      continue;
+    }
     for (int64_t i = 0; i < n; i++) {
       frz_str key;
       if (type->kind == FRZ_AVRO_MAP) FRZ_TRY(frz_avro_read_bytes(reader, &key, err));
