@@ -335,8 +335,8 @@ static int module_exec(PyObject *module)
   if (PyErr_Occurred()) return -1;
   state->context_type = core_type_new(module, &context_spec);
   if (state->context_type == NULL) return -1;
-  if (core_stream_init(module, state) != 0 || core_catalog_init(module, state) != 0 ||
-      core_table_init(module, state) != 0)
+  if (core_stream_init(module, state) != 0 || core_rows_init(module, state) != 0 ||
+      core_catalog_init(module, state) != 0 || core_table_init(module, state) != 0)
     return -1;
   return PyModule_AddStringConstant(module, "version", frz_version());
 }
@@ -349,6 +349,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
   Py_VISIT(state->table_type);
   Py_VISIT(state->scan_type);
   Py_VISIT(state->stream_type);
+  Py_VISIT(state->rows_type);
   return 0;
 }
 
@@ -360,6 +361,7 @@ static int module_clear(PyObject *module)
   Py_CLEAR(state->table_type);
   Py_CLEAR(state->scan_type);
   Py_CLEAR(state->stream_type);
+  Py_CLEAR(state->rows_type);
   return 0;
 }
 

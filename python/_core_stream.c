@@ -241,6 +241,19 @@ static PyObject *stream_schema(PyObject *object, PyObject *unused)
   return core_schema_capsule(&schema);
 }
 
+static PyObject *stream_rows(PyObject *object, PyObject *unused)
+{
+  (void)unused;
+  core_stream *self = (core_stream *)object;
+  if (self->stream.release == NULL) {
+    PyErr_SetString(PyExc_ValueError, "the stream is used up: it can be read once");
+    return NULL;
+  }
+  struct ArrowArrayStream stream = self->stream;
+  self->stream.release = NULL;
+  return core_rows_new(core_state_of((PyObject *)Py_TYPE(object)), &stream);
+}
+
 static void stream_dealloc(PyObject *object)
 {
   core_stream *self = (core_stream *)object;
@@ -252,6 +265,8 @@ static PyMethodDef stream_methods[] = {
     {"__arrow_c_stream__", (PyCFunction)(void (*)(void))stream_export, METH_VARARGS | METH_KEYWORDS,
      "Hand the stream out; works once."},
     {"__arrow_c_schema__", stream_schema, METH_NOARGS, "The schema of the stream."},
+    {"rows", stream_rows, METH_NOARGS,
+     "Iterate over rows of whole numbers, booleans and texts, as tuples; works once."},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot stream_slots[] = {{Py_tp_doc, "Record batches that the library produces."},

@@ -29,6 +29,7 @@ typedef struct core_state {
   PyTypeObject *table_type;
   PyTypeObject *scan_type;
   PyTypeObject *stream_type;
+  PyTypeObject *rows_type;
   core_signals *signals; /**< Lives as long as the process: contexts point at it. */
 } core_state;
 
@@ -99,6 +100,10 @@ PyObject *core_schema_capsule(struct ArrowSchema *schema);
 /** A Stream object; takes the stream, on failure too. */
 PyObject *core_stream_new(core_state *state, struct ArrowArrayStream *stream);
 
+/** An iterator over the rows of a stream of whole numbers, booleans and texts, as tuples; takes the
+ * stream, on failure too. */
+PyObject *core_rows_new(core_state *state, struct ArrowArrayStream *stream);
+
 /** A Table object; takes the handle, on failure too. */
 PyObject *core_table_new(core_state *state, core_context *context, frz_table *table);
 
@@ -110,6 +115,7 @@ int core_scan_options_from(PyObject *tuple, frz_scan_options *options, core_text
 PyTypeObject *core_type_new(PyObject *module, PyType_Spec *spec);
 
 int core_stream_init(PyObject *module, core_state *state);
+int core_rows_init(PyObject *module, core_state *state);
 int core_catalog_init(PyObject *module, core_state *state);
 int core_table_init(PyObject *module, core_state *state);
 

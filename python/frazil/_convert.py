@@ -6,7 +6,7 @@ frazil is imported. Reading and writing Arrow data between libraries needs none 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +25,17 @@ def guarded(run: Callable[[], _T]) -> _T:
     try:
         return run()
     except Exception as error:
+        ours = from_stream_error(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def guarded_iterator(items: Iterator[_T]) -> Iterator[_T]:
+    """The same for what reads a stream step by step."""
+    try:
+        yield from items
+    except OSError as error:
         ours = from_stream_error(error)
         if ours is None:
             raise
@@ -88,10 +99,6 @@ def to_arrow(stream: Any) -> "pyarrow.Table":
 
 def to_arrow_one_chunk(stream: Any) -> "pyarrow.Table":
     return to_arrow(stream).combine_chunks()
-
-
-def to_pylist(stream: Any) -> list[dict[str, Any]]:
-    return to_arrow(stream).to_pylist()
 
 
 def identifier_of(identifier: str | Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """Types of the extension module."""
 
+from collections.abc import Iterator
 from typing import Any
 
 version: str
@@ -15,6 +16,7 @@ class Context:
     def resume(self) -> None: ...
 
 class Stream:
+    def rows(self) -> Iterator[tuple[Any, ...]]: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __arrow_c_schema__(self) -> object: ...
 

@@ -7,7 +7,7 @@ several threads.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -108,10 +108,10 @@ class Scan(Rows):
     def _stream(self) -> _core.Stream:
         return self._handle.stream()
 
-    def plan_files(self) -> list[FileTask]:
-        """The data files that the scan would read."""
-        rows = _convert.to_pylist(self._handle.plan_files())
-        return [FileTask(*(row[name] for name in FileTask._fields)) for row in rows]
+    def plan_files(self) -> Iterator[FileTask]:
+        """The data files that the scan would read, one after another: manifests are read as they
+        are asked for."""
+        return _convert.guarded_iterator(map(FileTask._make, self._handle.plan_files().rows()))
 
     def count(self) -> int:
         """The number of rows. No column is kept."""

@@ -320,7 +320,7 @@ def test_many_files_and_refs(lake, static):
     assert check(table, static, ["id = 55", "v >= '9'"]) == 120
     ours = static.load_table(table.metadata_location)
     assert ours.scan(ref="four").to_arrow().num_rows == 40
-    assert len(ours.scan(row_filter="id = 55").plan_files()) == 1
+    assert len(list(ours.scan(row_filter="id = 55").plan_files())) == 1
 
 
 def test_an_empty_table(lake, static):

@@ -1,5 +1,6 @@
 """Scans, writes, schema evolution, refs and metadata of a table."""
 
+import pathlib
 from datetime import datetime, timedelta, timezone
 
 import pyarrow as pa
@@ -216,10 +217,27 @@ def test_inspect(table):
 def test_plan_files(table):
     table.append(rows())
     table.append(rows(100))
-    files = table.scan("id >= 100").plan_files()
+    files = list(table.scan("id >= 100").plan_files())
     assert len(files) == 1
     assert files[0].record_count == 5 and files[0].file_path.endswith(".parquet")
     assert files[0].n_delete_files == 0
+
+
+def test_plan_files_needs_no_pyarrow_and_reads_as_it_goes(table):
+    for first in range(0, 50, 5):
+        table.append(rows(first))
+    plan = iter(table.scan().plan_files())
+    assert next(plan).record_count == 5
+    assert len(list(plan)) == 9
+    assert list(plan) == []
+
+
+def test_plan_files_names_a_lost_manifest(table):
+    table.append(rows())
+    for manifest in table.inspect.manifests().column("path").to_pylist():
+        pathlib.Path(manifest.removeprefix("file://")).unlink()
+    with pytest.raises(frazil.FrazilError, match="avro"):
+        list(table.scan().plan_files())
 
 
 def test_refresh_sees_other_handles(catalog, table):
