@@ -14,6 +14,7 @@
 
 #include "arrow/arrow_type.h"
 #include "fault.h"
+#include "frazil/evolution.h"
 #include "test_lake.h"
 
 enum { ROWS = 6, STEP_AFTER = 400 };
@@ -23,6 +24,7 @@ static frz_status change_table(frz_table *table, frz_error *err)
   struct ArrowArrayStream stream;
   frz_test_rows(10, ROWS, frz_alloc_default(), &stream);
   FRZ_TRY(frz_table_append(table, &stream, NULL, NULL, err));
+  FRZ_TRY(frz_table_upgrade(table, 3, err)); /* what is written again carries row ids */
   FRZ_TRY(frz_table_delete(table, "id = 11", NULL, NULL, err));
   const frz_schema_change add = {.op = FRZ_SCHEMA_ADD_COLUMN, .path = "x", .type_text = "int"};
   FRZ_TRY(frz_table_update_schema(table, &add, 1, err));

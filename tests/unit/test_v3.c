@@ -11,11 +11,12 @@
 
 #include <cmocka.h>
 
+#include "arrow/arrow_stream.h"
 #include "base/limits.h"
 #include "frazil/evolution.h"
-#include "iceberg/manifest/manifest.h"
+#include "iceberg/scan/metadata_columns.h"
 #include "iceberg/table/table_state.h"
-#include "iceberg/write/snapshot_producer.h"
+#include "iceberg/write/table_write.h"
 #include "test_lake.h"
 
 static const frz_property version_3[] = {{"format-version", "3"}, {NULL, NULL}};
@@ -317,6 +318,246 @@ static void test_row_ids_of_the_winner_are_kept(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* ---- lineage of rows ---- */
+
+typedef struct lineage {
+  int64_t id, row_id, last_updated, pos; /* row_id, last_updated: -1 is null */
+  char file[300];
+} lineage;
+
+enum { ROWS_MAX = 128 };
+
+static int64_t long_at(const frz_column *column, int64_t row)
+{
+  if (frz_column_is_null(column, row)) return -1;
+  return ((const int64_t *)(const void *)column->values.data)[row];
+}
+
+static int by_id(const void *a, const void *b)
+{
+  int64_t x = ((const lineage *)a)->id, y = ((const lineage *)b)->id;
+  return (x > y) - (x < y);
+}
+
+/* Every row, by id. `snapshot_id` 0: the current one. */
+static size_t read_lineage(frz_table *table, int64_t snapshot_id, const char *filter,
+                           lineage rows[ROWS_MAX])
+{
+  static const char *const names[] = {"_pos",    "id",    "_LAST_updated_sequence_number",
+                                      "_row_id", "_file", "_pos"};
+  frz_error err = {0};
+  frz_scan *scan;
+  frz_scan_options options;
+  struct ArrowArrayStream stream;
+  frz_stream_reader reader;
+  size_t n = 0;
+  frz_scan_options_init(&options);
+  options.selected_fields = names;
+  options.n_selected_fields = 6;
+  options.case_sensitive = false;
+  options.snapshot_id = snapshot_id;
+  options.row_filter = filter;
+  options.batch_rows_max = 4;
+  frz_test_ok(frz_table_scan(table, &options, &scan, &err), &err);
+  frz_test_ok(frz_scan_stream(scan, &stream, &err), &err);
+  frz_test_ok(frz_stream_reader_open(&reader, &stream, frz_alloc_default(), &err), &err);
+  assert_int_equal(reader.n_fields, 5);
+  assert_true(frz_str_is(reader.fields[2].name, "_last_updated_sequence_number"));
+  assert_int_equal(reader.fields[3].field_id, FRZ_FIELD_ID_ROW_ID);
+  for (;;) {
+    frz_batch batch;
+    frz_test_ok(frz_stream_reader_next(&reader, &batch, &err), &err);
+    if (batch.n_rows == 0) break;
+    for (int64_t i = 0; i < batch.n_rows; i++) {
+      lineage *row = &rows[n++];
+      assert_true(n <= ROWS_MAX);
+      row->pos = long_at(&batch.columns[0], i);
+      row->id = long_at(&batch.columns[1], i);
+      row->last_updated = long_at(&batch.columns[2], i);
+      row->row_id = long_at(&batch.columns[3], i);
+      frz_str file = frz_column_bytes(&batch.columns[4], i);
+      snprintf(row->file, sizeof row->file, "%.*s", FRZ_STR_ARG(file));
+    }
+    frz_batch_dispose(&batch);
+  }
+  frz_stream_reader_dispose(&reader);
+  frz_scan_free(scan);
+  qsort(rows, n, sizeof *rows, by_id);
+  return n;
+}
+
+static void test_rows_tell_their_lineage(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  lineage rows[ROWS_MAX];
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = frz_test_lake_table(&lake, "t", NULL, version_3);
+  assert_int_equal(read_lineage(table, 0, NULL, rows), 0);
+  frz_test_ok(frz_test_append(table, 0, 10, &err), &err);
+  frz_test_ok(frz_test_append(table, 10, 5, &err), &err);
+  assert_int_equal(read_lineage(table, 0, NULL, rows), 15);
+  for (int i = 0; i < 15; i++) {
+    assert_int_equal(rows[i].id, i);
+    assert_int_equal(rows[i].row_id, i);
+    assert_int_equal(rows[i].last_updated, i < 10 ? 1 : 2);
+    assert_int_equal(rows[i].pos, i % 10);
+    assert_non_null(strstr(rows[i].file, ".parquet"));
+    assert_int_equal(strcmp(rows[i].file, rows[0].file) == 0, i < 10);
+  }
+  assert_int_equal(read_lineage(table, 0, "id >= 7 and id < 12", rows), 5);
+  assert_int_equal(rows[0].row_id, 7);
+  assert_int_equal(rows[0].pos, 7);
+  assert_int_equal(rows[4].row_id, 11);
+  assert_int_equal(rows[4].pos, 1);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
+static void test_rewritten_rows_keep_their_lineage(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  lineage rows[ROWS_MAX];
+  struct ArrowArrayStream stream;
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = frz_test_lake_table(&lake, "t", "bucket(3, id)", version_3);
+  frz_test_ok(frz_test_append(table, 0, 20, &err), &err);
+  lineage before[ROWS_MAX];
+  assert_int_equal(read_lineage(table, 0, NULL, before), 20);
+  frz_test_ok(frz_table_delete(table, "id < 3", NULL, NULL, &err), &err);
+  frz_test_rows(20, 4, frz_alloc_default(), &stream);
+  frz_test_ok(frz_table_overwrite(table, &stream, "id < 6", NULL, NULL, &err), &err);
+  /* A file that mixes old rows with new ones is written again. */
+  frz_test_ok(frz_table_delete(table, "id = 19", NULL, NULL, &err), &err);
+  int64_t next = row_ids_of(table).next_row_id;
+  assert_int_equal(read_lineage(table, 0, NULL, rows), 17);
+  for (int i = 0; i < 17; i++) {
+    int64_t id = i < 13 ? i + 6 : i + 7;
+    assert_int_equal(rows[i].id, id);
+    if (id < 20) {
+      assert_int_equal(rows[i].row_id, before[id].row_id);
+      assert_int_equal(rows[i].last_updated, 1);
+    } else {
+      assert_true(rows[i].row_id >= 20 && rows[i].row_id < next);
+      assert_int_equal(rows[i].last_updated, 3);
+    }
+    for (int k = 0; k < i; k++) assert_int_not_equal(rows[k].row_id, rows[i].row_id);
+  }
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
+static void test_older_versions_have_no_lineage(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  lineage rows[ROWS_MAX];
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = frz_test_lake_table(&lake, "t", NULL, NULL);
+  frz_test_ok(frz_test_append(table, 0, 10, &err), &err);
+  frz_test_ok(frz_table_delete(table, "id = 0", NULL, NULL, &err), &err);
+  int64_t before = frz_table_current_snapshot_id(table);
+  for (int upgraded = 0; upgraded < 2; upgraded++) {
+    assert_int_equal(read_lineage(table, 0, NULL, rows), 9);
+    for (int i = 0; i < 9; i++) {
+      assert_int_equal(rows[i].row_id, -1);
+      assert_int_equal(rows[i].last_updated, -1);
+      assert_int_equal(rows[i].pos, i);
+    }
+    frz_test_ok(frz_table_upgrade(table, 3, &err), &err);
+  }
+  /* Rows that had no id get one where they are written again: nothing is there to keep. */
+  frz_test_ok(frz_table_delete(table, "id = 1", NULL, NULL, &err), &err);
+  assert_int_equal(read_lineage(table, 0, NULL, rows), 8);
+  for (int i = 0; i < 8; i++) {
+    assert_int_equal(rows[i].row_id, i);
+    assert_int_equal(rows[i].last_updated, 3);
+  }
+  assert_int_equal(read_lineage(table, before, NULL, rows), 9);
+  assert_int_equal(rows[0].row_id, -1);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
+static frz_batch rows_of_batch(int64_t n_rows, bool is_new, const int64_t *ids,
+                               const int64_t *numbers)
+{
+  static const frz_arrow_field fields[] = {{.nullable = true, .type = {.kind = FRZ_ARROW_INT64}},
+                                           {.nullable = true, .type = {.kind = FRZ_ARROW_STRING}}};
+  frz_batch batch;
+  frz_error err = {0};
+  frz_test_ok(frz_batch_init(&batch, fields, 2, frz_alloc_default(), &err), &err);
+  for (int64_t i = 0; i < n_rows; i++)
+    frz_test_ok(frz_column_append_value(&batch.columns[0], &i, sizeof i, &err), &err);
+  frz_test_ok(frz_column_append_nulls(&batch.columns[1], n_rows, &err), &err);
+  batch.n_rows = n_rows;
+  if (!is_new) frz_test_ok(frz_batch_append_lineage(&batch, ids, numbers, &err), &err);
+  return batch;
+}
+
+/* What a writer of changed rows does: old ids with new numbers, moved rows, and new ones. */
+static void test_a_writer_takes_lineage(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_arena arena;
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = frz_test_lake_table(&lake, "t", NULL, version_3);
+  frz_test_ok(frz_test_append(table, 100, 10, &err), &err);
+  frz_table_metadata *metadata = frz_table_current(table);
+  frz_data_file_writer *writer;
+  frz_arena_init(&arena, frz_alloc_default(), FRZ_LIMIT_MANIFEST_BYTES);
+  frz_test_ok(frz_table_open_writer(table, metadata, &writer, &err), &err);
+  frz_batch unasked = rows_of_batch(1, false, (const int64_t[]){1}, NULL);
+  assert_int_equal(unasked.n_columns, 4);
+  frz_test_ok(frz_data_file_writer_add_lineage(writer, &err), &err);
+  frz_test_ok(frz_data_file_writer_add_lineage(writer, &err), &err);
+  frz_batch batches[] = {
+      rows_of_batch(2, false, (const int64_t[]){7, 8}, NULL),                     /* changed */
+      rows_of_batch(2, false, (const int64_t[]){5, -1}, (const int64_t[]){1, 1}), /* moved */
+      rows_of_batch(1, true, NULL, NULL),                                         /* new */
+  };
+  for (size_t i = 0; i < 3; i++) {
+    frz_test_ok(frz_data_file_writer_write(writer, &batches[i], &err), &err);
+    frz_batch_dispose(&batches[i]);
+  }
+  frz_snapshot_change change = {.operation = "append", .added_sequence_number = -1};
+  frz_test_ok(frz_data_file_writer_finish(writer, &arena, &change.added, &change.n_added, &err),
+              &err);
+  assert_int_equal(change.n_added, 1);
+  for (size_t i = 0; i < change.added[0].n_lower_bounds; i++)
+    assert_true(change.added[0].lower_bounds[i].field_id < 100);
+  frz_data_file_writer_keep(writer);
+  frz_test_ok(frz_snapshot_commit(table, &change, NULL, &err), &err);
+  lineage rows[ROWS_MAX];
+  assert_int_equal(read_lineage(table, 0, "id < 100", rows), 5);
+  const struct {
+    int64_t pos, row_id, last_updated;
+  } expected[] = {{0, 7, 2}, {1, 8, 2}, {2, 5, 1}, {3, 13, 1}, {4, 14, 2}};
+  for (size_t i = 0; i < 5; i++)
+    for (size_t k = 0; k < 5; k++)
+      if (rows[k].pos == expected[i].pos) {
+        assert_int_equal(rows[k].row_id, expected[i].row_id);
+        assert_int_equal(rows[k].last_updated, expected[i].last_updated);
+      }
+  frz_data_file_writer_free(writer);
+  /* A writer that was not told refuses them. */
+  frz_test_ok(frz_table_open_writer(table, metadata, &writer, &err), &err);
+  assert_int_equal(frz_data_file_writer_write(writer, &unasked, &err), FRZ_ERR_INVALID);
+  assert_non_null(strstr(err.message, "batch of 4 columns"));
+  frz_batch_dispose(&unasked);
+  frz_data_file_writer_free(writer);
+  frz_arena_free(&arena);
+  frz_table_metadata_release(metadata);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
 /* ---- delete files ---- */
 
 static void test_delete_files_of_the_other_version_are_refused(void **state)
@@ -358,6 +599,10 @@ int main(void)
       cmocka_unit_test(test_versions_do_not_go_down),
       cmocka_unit_test(test_each_attempt_assigns_row_ids_again),
       cmocka_unit_test(test_row_ids_of_the_winner_are_kept),
+      cmocka_unit_test(test_rows_tell_their_lineage),
+      cmocka_unit_test(test_rewritten_rows_keep_their_lineage),
+      cmocka_unit_test(test_older_versions_have_no_lineage),
+      cmocka_unit_test(test_a_writer_takes_lineage),
       cmocka_unit_test(test_delete_files_of_the_other_version_are_refused),
   };
   return cmocka_run_group_tests_name("v3", tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 #include <assert.h>
 
+#include "iceberg/scan/metadata_columns.h"
 #include "iceberg/scan/open_file.h"
 
 #define ROW_GROUPS_MAX ((size_t)1 << 24)
@@ -29,8 +30,8 @@ struct frz_file_reader {
   size_t range; /* the next row of merged ranges */
   int64_t range_next;
   int64_t *rows;      /* of the batch: those alive; rows_capacity places each */
-  int64_t *matches;   /* those that the filter selects */
-  int64_t *positions; /* of all rows of the batch, then of those that leave */
+  int64_t *matches;   /* those that the filter selects, then positions of the rows that leave */
+  int64_t *positions; /* of all rows of the batch */
   size_t rows_capacity;
 };
 
@@ -327,6 +328,18 @@ static frz_status keep_projected(const frz_file_reader *reader, frz_batch *batch
   return st;
 }
 
+static frz_status make_column(const frz_file_reader *reader, size_t i, frz_column *columns,
+                              int64_t n_rows, frz_column *column_out, frz_error *err)
+{
+  const frz_open_file *file = reader->file;
+  const frz_field *field = &file->projection->fields[i];
+  if (!frz_metadata_column_is_computed(field))
+    FRZ_TRY(frz_column_map_apply(&file->maps[i], columns, n_rows, file->alloc, column_out, err));
+  if (!frz_is_metadata_column(field)) return FRZ_OK;
+  return frz_metadata_column_fill(field, &file->projection->arrow_fields[i], file->task,
+                                  reader->matches, n_rows, file->alloc, column_out, err);
+}
+
 static frz_status project(const frz_file_reader *reader, frz_batch *batch, int64_t n_live,
                           frz_batch *batch_out, frz_error *err)
 {
@@ -340,8 +353,7 @@ static frz_status project(const frz_file_reader *reader, frz_batch *batch, int64
     made.n_columns = n_fields;
   }
   for (size_t i = 0; i < n_fields; i++) {
-    frz_status st = frz_column_map_apply(&file->maps[i], batch->columns, n_live, file->alloc,
-                                         &made.columns[i], err);
+    frz_status st = make_column(reader, i, batch->columns, n_live, &made.columns[i], err);
     if (st == FRZ_OK) continue;
     frz_error_where(err, "column '%.*s': ", FRZ_STR_ARG(file->projection->fields[i].name));
     frz_batch_dispose(&made);
@@ -372,7 +384,8 @@ static frz_status step(frz_file_reader *reader, frz_batch *batch, int64_t first,
   const frz_open_file *file = reader->file;
   bool wants_all = file->deleted == NULL && file->n_checks == 0 &&
                    file->projection->filter == NULL && !reader->invert_filter;
-  bool wants_rows = !wants_all || positions_out != NULL;
+  bool wants_positions = positions_out != NULL || file->wants_positions;
+  bool wants_rows = !wants_all || wants_positions;
   int64_t n_live = batch->n_rows;
   if (wants_rows) {
     FRZ_TRY(make_room(reader, batch->n_rows, err));
@@ -384,10 +397,9 @@ static frz_status step(frz_file_reader *reader, frz_batch *batch, int64_t first,
     FRZ_TRY(drop_unmatched(reader, batch, &n_live, err));
     if (n_live == 0) return FRZ_OK;
   }
-  if (positions_out != NULL) {
+  if (wants_positions)
     for (int64_t i = 0; i < n_live; i++) reader->matches[i] = reader->positions[reader->rows[i]];
-    *positions_out = reader->matches;
-  }
+  if (positions_out != NULL) *positions_out = reader->matches;
   return project(reader, batch, n_live, batch_out, err);
 }
 

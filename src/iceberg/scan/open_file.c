@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "iceberg/scan/delete_index.h"
 #include "iceberg/scan/deletion_vector.h"
+#include "iceberg/scan/metadata_columns.h"
 #include "iceberg/scan/row_group_filter.h"
 #include "iceberg/schema/name_mapping.h"
 
@@ -248,6 +249,11 @@ static frz_status make_maps(opening *self, frz_error *err)
   file->maps = frz_arena_array(&file->arena, projection->n_fields, sizeof *file->maps);
   if (file->maps == NULL) return frz_fail_nomem(err, "columns of a file");
   for (size_t i = 0; i < projection->n_fields; i++) {
+    if (frz_is_metadata_column(&projection->fields[i])) file->wants_positions = true;
+    if (frz_metadata_column_is_computed(&projection->fields[i])) {
+      file->maps[i].conversion = FRZ_CONVERT_CONSTANT;
+      continue;
+    }
     FRZ_TRY(frz_column_map_make(&projection->fields[i], &projection->arrow_fields[i],
                                 &file->columns, &file->arena, &file->maps[i], err));
     if (file->maps[i].conversion != FRZ_CONVERT_CONSTANT)

@@ -38,6 +38,7 @@ typedef struct frz_open_file {
   frz_column_map *maps;      /* one a projected field */
   frz_leaf *filter_leaves;
   size_t n_filter_leaves;
+  bool wants_positions;    /* a metadata column follows from them */
   frz_key_columns *checks; /* equality deletes */
   size_t n_checks;
   frz_key_columns keys;       /* of frz_open_options */

@@ -3,10 +3,10 @@
  *
  * Names select whole subtrees. A field is kept when it was selected itself, lies below one that
  * was, or holds one; a map keeps its key whole. The order is that of the first name that reaches
- * into each top-level column.
+ * into each top-level column. A name that the table has not may be that of a metadata column.
  */
 #include "base/limits.h"
-#include "iceberg/scan/file_read.h"
+#include "iceberg/scan/metadata_columns.h"
 
 /** The fields that names stand for. */
 typedef struct selection {
@@ -72,10 +72,18 @@ static frz_status find_names(const frz_schema *schema, const char *const *names,
     if (names[i] == NULL) return frz_fail(err, FRZ_ERR_INVALID, "selected field %zu is NULL", i);
     frz_str name = frz_str_from(names[i]);
     const frz_field *field = frz_schema_find_name(schema, name, case_sensitive);
+    if (field == NULL) field = frz_metadata_column_find(name, case_sensitive);
     if (field == NULL) return frz_schema_fail_name(schema, "", name, err);
     chosen->fields[chosen->n_fields++] = field;
   }
   return FRZ_OK;
+}
+
+static bool is_among(const frz_field *fields, size_t n, const frz_field *wanted)
+{
+  for (size_t i = 0; i < n; i++)
+    if (fields[i].id == wanted->id) return true;
+  return false;
 }
 
 static frz_status prune_schema(const frz_schema *schema, const selection *chosen,
@@ -86,6 +94,10 @@ static frz_status prune_schema(const frz_schema *schema, const selection *chosen
   if (fields == NULL || taken == NULL) return frz_fail_nomem(err, "projection");
   size_t n = 0;
   for (size_t i = 0; i < chosen->n_fields; i++) {
+    if (frz_is_metadata_column(chosen->fields[i])) {
+      if (!is_among(fields, n, chosen->fields[i])) fields[n++] = *chosen->fields[i];
+      continue;
+    }
     for (size_t k = 0; k < schema->root.n_fields; k++) {
       const frz_field *top = &schema->root.fields[k];
       if (!holds(top, chosen->fields[i], 0)) continue;

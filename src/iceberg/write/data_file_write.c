@@ -19,6 +19,7 @@
 #include "base/arena_list.h"
 #include "base/limits.h"
 #include "base/os.h"
+#include "iceberg/scan/metadata_columns.h"
 #include "iceberg/write/data_file_metrics.h"
 #include "iceberg/write/lazy_sink.h"
 #include "iceberg/write/partition_split.h"
@@ -60,6 +61,7 @@ struct frz_data_file_writer {
   frz_arrow_field *written_fields; /* without those of type unknown, which files do not hold */
   size_t *written_columns;
   size_t n_written;
+  bool has_lineage; /* the last two written fields are a row's lineage */
 
   frz_parquet_write_options options;
   frz_metrics_config metrics;
@@ -188,7 +190,8 @@ static frz_status make_fields(frz_data_file_writer *writer, frz_error *err)
   const frz_type *root = &writer->schema->root;
   size_t n = root->n_fields;
   writer->fields = frz_arena_array(&writer->arena, n, sizeof *writer->fields);
-  writer->written_fields = frz_arena_array(&writer->arena, n, sizeof *writer->written_fields);
+  writer->written_fields =
+      frz_arena_array(&writer->arena, n + FRZ_LINEAGE_COLUMNS, sizeof *writer->written_fields);
   writer->written_columns = frz_arena_array(&writer->arena, n, sizeof *writer->written_columns);
   if (writer->fields == NULL || writer->written_fields == NULL || writer->written_columns == NULL)
     return frz_fail_nomem(err, "data file writer");
@@ -273,6 +276,18 @@ const frz_arrow_field *frz_data_file_writer_fields(const frz_data_file_writer *w
 {
   *n_fields_out = writer->n_fields;
   return writer->fields;
+}
+
+frz_status frz_data_file_writer_add_lineage(frz_data_file_writer *writer, frz_error *err)
+{
+  const frz_arrow_field *fields;
+  assert(writer->n_named == 0);
+  if (writer->has_lineage || writer->metadata->format_version < 3) return FRZ_OK;
+  FRZ_TRY(frz_lineage_fields(&writer->arena, &fields, err));
+  for (size_t i = 0; i < FRZ_LINEAGE_COLUMNS; i++)
+    writer->written_fields[writer->n_written++] = fields[i];
+  writer->has_lineage = true;
+  return FRZ_OK;
 }
 
 /* ---- open files ---- */
@@ -576,29 +591,67 @@ static frz_status write_split(frz_data_file_writer *writer, const frz_batch *bat
   return FRZ_OK;
 }
 
-static frz_status write_batch(frz_data_file_writer *writer, const frz_batch *batch, frz_error *err)
+/* How many of the table's columns files hold. */
+static size_t n_table_columns(const frz_data_file_writer *writer)
 {
-  if (batch->n_columns != writer->n_fields)
+  return writer->n_written - (writer->has_lineage ? FRZ_LINEAGE_COLUMNS : 0);
+}
+
+static frz_status check_batch(const frz_data_file_writer *writer, const frz_batch *batch,
+                              frz_error *err)
+{
+  bool brings_lineage = batch->n_columns == writer->n_fields + FRZ_LINEAGE_COLUMNS;
+  if (batch->n_columns != writer->n_fields && !(brings_lineage && writer->has_lineage))
     return frz_fail(err, FRZ_ERR_INVALID, "batch of %zu columns for a table of %zu",
                     batch->n_columns, writer->n_fields);
-  for (size_t i = 0; i < batch->n_columns; i++)
+  const frz_arrow_field *lineage = &writer->written_fields[n_table_columns(writer)];
+  for (size_t i = 0; i < batch->n_columns; i++) {
+    const frz_arrow_field *field =
+        i < writer->n_fields ? &writer->fields[i] : &lineage[i - writer->n_fields];
     if (batch->columns[i].n_rows != batch->n_rows ||
-        !frz_arrow_type_equal(batch->columns[i].type, writer->fields[i].type))
+        !frz_arrow_type_equal(batch->columns[i].type, field->type))
       return frz_fail(err, FRZ_ERR_INVALID, "column '%.*s': the batch has another type or length",
-                      FRZ_STR_ARG(writer->fields[i].name));
-  if (batch->n_rows == 0) return FRZ_OK;
+                      FRZ_STR_ARG(field->name));
+  }
   if (batch->n_rows > INT32_MAX)
     return frz_fail(err, FRZ_ERR_LIMIT, "batch of %lld rows", (long long)batch->n_rows);
-  if (writer->n_written == writer->n_fields) return write_split(writer, batch, batch, err);
-  /* The columns are lent: nothing here changes or frees them. */
+  return FRZ_OK;
+}
+
+/* Write the columns that files hold. They are lent: nothing here changes or frees them. */
+static frz_status write_lent(frz_data_file_writer *writer, const frz_batch *batch,
+                             const frz_column *no_lineage, frz_error *err)
+{
   size_t bytes = writer->n_written * sizeof(frz_column);
   frz_column *columns = bytes != 0 ? frz_alloc_new(writer->alloc, bytes) : NULL;
   if (columns == NULL && bytes != 0) return frz_fail_nomem(err, "batch");
-  for (size_t i = 0; i < writer->n_written; i++)
-    columns[i] = batch->columns[writer->written_columns[i]];
+  size_t n = n_table_columns(writer);
+  for (size_t i = 0; i < n; i++) columns[i] = batch->columns[writer->written_columns[i]];
+  for (size_t i = n; i < writer->n_written; i++)
+    columns[i] = no_lineage != NULL ? *no_lineage : batch->columns[writer->n_fields + i - n];
   frz_batch written = {batch->n_rows, columns, writer->n_written, writer->alloc};
   frz_status st = write_split(writer, batch, &written, err);
   frz_alloc_free(writer->alloc, columns, bytes);
+  return st;
+}
+
+static frz_status write_batch(frz_data_file_writer *writer, const frz_batch *batch, frz_error *err)
+{
+  FRZ_TRY(check_batch(writer, batch, err));
+  if (batch->n_rows == 0) return FRZ_OK;
+  size_t n_stored = n_table_columns(writer);
+  if (n_stored == writer->n_fields && batch->n_columns == writer->n_written)
+    return write_split(writer, batch, batch, err);
+  if (!writer->has_lineage || batch->n_columns > writer->n_fields)
+    return write_lent(writer, batch, NULL, err);
+  frz_column nulls; /* of rows that are new */
+  frz_status st = FRZ_OK;
+  FRZ_TRY(
+      frz_column_init(&nulls, &writer->written_fields[writer->n_written - 1], writer->alloc, err));
+  FRZ_TRY_OUT(frz_column_append_nulls(&nulls, batch->n_rows, err));
+  FRZ_TRY_OUT(write_lent(writer, batch, &nulls, err));
+out:
+  frz_column_dispose(&nulls);
   return st;
 }
 

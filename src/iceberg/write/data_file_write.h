@@ -35,6 +35,14 @@ frz_status frz_data_file_writer_create(frz_context *context, frz_storage *storag
 const frz_arrow_field *frz_data_file_writer_fields(const frz_data_file_writer *writer,
                                                    size_t *n_fields_out);
 
+/**
+ * From here on, and before the first row, batches may bring the lineage of rows that were in the
+ * table before: two more columns at the end (scan/metadata_columns.h). Rows of batches without them
+ * count as new. Called twice, or for a table before format version 3: no change.
+ */
+frz_status frz_data_file_writer_add_lineage(frz_data_file_writer *writer,
+                                            frz_error *err) FRZ_MUST_CHECK;
+
 /** Write rows. The batch is borrowed for the call. After a failure only free may be called. */
 frz_status frz_data_file_writer_write(frz_data_file_writer *writer, const frz_batch *batch,
                                       frz_error *err) FRZ_MUST_CHECK;

@@ -5,11 +5,11 @@
  * candidate is read twice at most: first only the filter's columns, to learn how many rows match;
  * then, if some do and some do not, all columns of the rows for which the filter is not true. Rows
  * that delete files hide are gone from the rewritten file; the delete files themselves stay, and
- * apply to nothing more.
+ * apply to nothing more. Rows that are written again keep their lineage (format version 3).
  */
 
 #include "base/limits.h"
-#include "iceberg/scan/file_read.h"
+#include "iceberg/scan/metadata_columns.h"
 #include "iceberg/write/table_write.h"
 
 enum { BATCH_ROWS = 65536 };
@@ -52,6 +52,8 @@ static frz_status open_reader(frz_table *table, const frz_table_metadata *metada
   FRZ_TRY(project_filter(metadata, removal, &removal->arena, &reader->filter_columns, err));
   FRZ_TRY(frz_projection_make(metadata, schema, NULL, 0, true, removal->rules.filter, BATCH_ROWS,
                               &removal->arena, &reader->all_columns, err));
+  FRZ_TRY(frz_projection_add_lineage(&reader->all_columns, &removal->arena, err));
+  FRZ_TRY(frz_data_file_writer_add_lineage(writer, err));
   return frz_delete_cache_create(reader->context, reader->storage, metadata, schema,
                                  &reader->deletes, err);
 }
