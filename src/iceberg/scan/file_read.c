@@ -22,8 +22,8 @@ struct frz_file_reader {
   const frz_open_file *file;
   frz_open_file *owned_file;
   const frz_alloc *alloc;
-  frz_parquet_reader *parquet; /* NULL: nothing to read */
-  frz_row_range *ranges;       /* NULL: the whole file */
+  frz_row_reader *source; /* NULL: nothing to read */
+  frz_row_range *ranges;  /* NULL: the whole file */
   size_t n_ranges, ranges_capacity;
   bool merge_ranges;
   bool invert_filter;
@@ -57,8 +57,8 @@ static frz_status add_range(frz_file_reader *reader, int64_t first, int64_t last
 static frz_status choose_ranges(frz_file_reader *reader, const frz_file_read_options *options,
                                 size_t share, size_t n_shares, bool *is_whole_out, frz_error *err)
 {
-  const frz_parquet_metadata *footer = frz_parquet_file_metadata(reader->file->parquet);
-  size_t n = footer->n_row_groups;
+  const frz_row_file *rows = reader->file->rows;
+  size_t n = rows->n_groups;
   if (n > ROW_GROUPS_MAX) return frz_fail(err, FRZ_ERR_LIMIT, "%zu row groups", n);
   size_t begin = n * share / n_shares;
   size_t end = n * (share + 1) / n_shares;
@@ -67,20 +67,19 @@ static frz_status choose_ranges(frz_file_reader *reader, const frz_file_read_opt
   size_t next = 0;
   bool is_whole = asked == NULL && begin == 0 && end == n;
   for (size_t i = begin; i < end; i++) {
-    const frz_parquet_row_group *group = &footer->row_groups[i];
-    int64_t group_end = group->first_row + group->n_rows;
+    frz_row_range group = rows->groups[i];
     if (!reader->file->is_wanted[i]) {
       is_whole = false;
       continue;
     }
     if (asked == NULL) {
-      FRZ_TRY(add_range(reader, group->first_row, group_end, err));
+      FRZ_TRY(add_range(reader, group.first, group.last, err));
       continue;
     }
-    while (next < n_asked && asked[next].last <= group->first_row) next++;
-    for (size_t k = next; k < n_asked && asked[k].first < group_end; k++) {
-      int64_t first = asked[k].first > group->first_row ? asked[k].first : group->first_row;
-      int64_t last = asked[k].last < group_end ? asked[k].last : group_end;
+    while (next < n_asked && asked[next].last <= group.first) next++;
+    for (size_t k = next; k < n_asked && asked[k].first < group.last; k++) {
+      int64_t first = asked[k].first > group.first ? asked[k].first : group.first;
+      int64_t last = asked[k].last < group.last ? asked[k].last : group.last;
       FRZ_TRY(add_range(reader, first, last, err));
     }
   }
@@ -106,12 +105,12 @@ frz_status frz_file_reader_over(const frz_open_file *file, const frz_file_read_o
   FRZ_TRY_OUT(choose_ranges(reader, options, share, n_shares, &is_whole, err));
   if (reader->n_ranges != 0) {
     reader->range_next = reader->ranges[0].first;
-    frz_parquet_read_options read = {.selected_leaves = file->selected,
-                                     .ranges = is_whole ? NULL : reader->ranges,
-                                     .n_ranges = is_whole ? 0 : reader->n_ranges,
-                                     .batch_rows_max = file->projection->batch_rows_max,
-                                     .merge_ranges = reader->merge_ranges};
-    FRZ_TRY_OUT(frz_parquet_reader_create(file->parquet, &read, &reader->parquet, err));
+    frz_row_read_options read = {.selected_leaves = file->selected,
+                                 .ranges = is_whole ? NULL : reader->ranges,
+                                 .n_ranges = is_whole ? 0 : reader->n_ranges,
+                                 .batch_rows_max = file->projection->batch_rows_max,
+                                 .merge_ranges = reader->merge_ranges};
+    FRZ_TRY_OUT(file->rows->read(file->rows, &read, &reader->source, err));
   }
   *reader_out = reader;
   reader = NULL;
@@ -146,7 +145,7 @@ void frz_file_reader_free(frz_file_reader *reader)
   if (reader == NULL) return;
   const frz_alloc *alloc = reader->alloc;
   size_t rows_bytes = reader->rows_capacity * sizeof *reader->rows;
-  frz_parquet_reader_free(reader->parquet);
+  frz_row_reader_free(reader->source);
   frz_alloc_free(alloc, reader->ranges, reader->ranges_capacity * sizeof *reader->ranges);
   frz_alloc_free(alloc, reader->rows, rows_bytes);
   frz_alloc_free(alloc, reader->matches, rows_bytes);
@@ -369,12 +368,12 @@ static frz_status next_batch(frz_file_reader *reader, frz_batch *batch_out, int6
                              frz_error *err)
 {
   FRZ_TRY(frz_context_check(reader->file->context, err));
-  if (reader->parquet == NULL) {
+  if (reader->source == NULL) {
     *batch_out = (frz_batch){.alloc = reader->alloc};
     *first_out = 0;
     return FRZ_OK;
   }
-  return frz_parquet_reader_next(reader->parquet, batch_out, first_out, err);
+  return reader->source->next(reader->source, batch_out, first_out, err);
 }
 
 /** The rows that live of one batch, if there are any. */
@@ -463,33 +462,19 @@ frz_status frz_file_row_groups(frz_context *context, frz_storage *storage,
                                frz_error *err)
 {
   const frz_data_file *described = &task->entry->file;
-  frz_parquet_file *file = NULL;
-  frz_source *source;
+  frz_row_file *file = NULL;
   frz_status st = FRZ_OK;
-  if (described->format != FRZ_FORMAT_PARQUET) {
-    frz_row_range *whole = frz_arena_push(arena, sizeof *whole);
-    if (whole == NULL) return frz_fail_nomem(err, "row ranges");
-    *whole = (frz_row_range){0, described->n_rows};
-    *ranges_out = whole;
-    *n_ranges_out = 1;
-    return FRZ_OK;
-  }
-  FRZ_TRY_OUT(frz_storage_open(storage, described->path, &source, err));
-  FRZ_TRY_OUT(frz_parquet_file_open(context, source, described->path, &file, err));
-  const frz_parquet_metadata *footer = frz_parquet_file_metadata(file);
-  frz_row_range *ranges = frz_arena_array(arena, footer->n_row_groups, sizeof *ranges);
+  FRZ_TRY_OUT(frz_row_file_open(context, storage, described, &file, err));
+  frz_row_range *ranges = frz_arena_array(arena, file->n_groups, sizeof *ranges);
   if (ranges == NULL) {
     st = frz_fail_nomem(err, "row ranges");
     goto out;
   }
-  for (size_t i = 0; i < footer->n_row_groups; i++) {
-    const frz_parquet_row_group *group = &footer->row_groups[i];
-    ranges[i] = (frz_row_range){group->first_row, group->first_row + group->n_rows};
-  }
+  if (file->n_groups != 0) memcpy(ranges, file->groups, file->n_groups * sizeof *ranges);
   *ranges_out = ranges;
-  *n_ranges_out = footer->n_row_groups;
+  *n_ranges_out = file->n_groups;
 out:
   if (st != FRZ_OK) frz_error_where(err, "'%.*s': ", FRZ_STR_ARG(described->path));
-  frz_parquet_file_free(file);
+  frz_row_file_free(file);
   return st;
 }

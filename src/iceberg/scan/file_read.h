@@ -10,8 +10,8 @@
 #define FRZ_ICEBERG_FILE_READ_H
 
 #include "arrow/column.h"
+#include "arrow/row_range.h"
 #include "iceberg/scan/scan_plan.h"
-#include "parquet/read/parquet_reader.h"
 
 /** What all files of one scan share. Immutable once made; used by several threads. */
 typedef struct frz_projection {
@@ -44,7 +44,7 @@ typedef struct frz_file_reader frz_file_reader;
 typedef struct frz_file_read_options {
   const frz_row_range *ranges; /* positions to read; NULL: the whole file */
   size_t n_ranges;
-  bool merge_ranges;    /* see parquet_reader.h */
+  bool merge_ranges;    /* see row_reader.h */
   bool without_deletes; /* rows known to be alive: a late fetch */
   bool invert_filter; /* give the rows for which the filter is NOT true: copy-on-write keeps them */
 } frz_file_read_options;
@@ -64,8 +64,7 @@ void frz_file_reader_free(frz_file_reader *reader);
 frz_status frz_file_reader_next(frz_file_reader *reader, frz_batch *batch_out,
                                 const int64_t **positions_out, frz_error *err) FRZ_MUST_CHECK;
 
-/** The row groups of the file as ranges, so that a scan can split one file among threads. Parquet
- * only: other formats give one range. */
+/** The row groups of the file as ranges, so that a scan can split one file among threads. */
 frz_status frz_file_row_groups(frz_context *context, frz_storage *storage,
                                const frz_scan_task *task, frz_arena *arena,
                                const frz_row_range **ranges_out, size_t *n_ranges_out,

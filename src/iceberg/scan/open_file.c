@@ -1,12 +1,9 @@
 /*
  * open_file.c - see open_file.h.
  *
- * Works in this order: read the footer; give every column of the file its field id, by name mapping
- * where the file has none; choose the leaves that the projection, the filter and the keys need; map
- * what they decode to onto the table's fields; test row groups; load deletes.
- *
- * A Parquet leaf and its Arrow field are brought together by order: both trees have the same leaves
- * from left to right.
+ * Works in this order: open the file; give every column its field id, by name mapping where the
+ * file has none; choose the leaves that the projection, the filter and the keys need; map what they
+ * decode to onto the table's fields; test row groups; load deletes.
  */
 #include "iceberg/scan/open_file.h"
 
@@ -16,7 +13,6 @@
 #include "iceberg/scan/delete_index.h"
 #include "iceberg/scan/deletion_vector.h"
 #include "iceberg/scan/metadata_columns.h"
-#include "iceberg/scan/row_group_filter.h"
 #include "iceberg/schema/name_mapping.h"
 
 #define OPEN_FILE_ARENA_BYTES ((size_t)2 << 30)
@@ -24,44 +20,19 @@
 /** While a file is being opened. */
 typedef struct opening {
   frz_open_file *file;
-  const frz_parquet_metadata *footer;
-  frz_arrow_field *fields; /* of every top-level node */
-  bool *is_unknown;        /* a node whose type has no Arrow form: no error unless it is wanted */
-  bool *selected;
-  int32_t *leaf_ids;
+  frz_row_column *columns; /* the file's, with the ids that count */
+  bool *selected;          /* by leaf */
   bool has_mapping;
   frz_name_mapping mapping;
 } opening;
 
 /* ---- the file's columns ---- */
 
-static bool has_ids(const frz_parquet_node *node)
-{
-  if (node->field_id >= 0) return true;
-  for (size_t i = 0; i < node->n_children; i++)
-    if (has_ids(node->children[i])) return true;
-  return false;
-}
-
-static size_t count_node_leaves(const frz_parquet_node *node)
-{
-  size_t n = node->is_leaf ? 1 : 0;
-  for (size_t i = 0; i < node->n_children; i++) n += count_node_leaves(node->children[i]);
-  return n;
-}
-
-static size_t count_leaves(const frz_arrow_field *field)
-{
-  size_t n = field->n_children == 0 ? 1 : 0;
-  for (size_t i = 0; i < field->n_children; i++) n += count_leaves(&field->children[i]);
-  return n;
-}
-
 static frz_status read_mapping(opening *self, frz_error *err)
 {
   frz_open_file *file = self->file;
   frz_str json = frz_metadata_name_mapping(file->projection->metadata);
-  if (has_ids(self->footer->root)) return FRZ_OK;
+  if (file->rows->has_ids) return FRZ_OK;
   if (json.data == NULL)
     return frz_fail(err, FRZ_ERR_UNSUPPORTED,
                     "the file has no field ids and the table no 'schema.name-mapping.default'");
@@ -69,30 +40,23 @@ static frz_status read_mapping(opening *self, frz_error *err)
   return frz_name_mapping_parse(json, &file->arena, &self->mapping, err);
 }
 
-static frz_status read_fields(opening *self, frz_error *err)
+/** The columns with the ids that count: the file's own, or those of the mapping. */
+static frz_status read_columns(opening *self, frz_error *err)
 {
-  const frz_parquet_node *root = self->footer->root;
+  const frz_row_file *rows = self->file->rows;
   frz_arena *arena = &self->file->arena;
-  self->fields = frz_arena_array(arena, root->n_children, sizeof *self->fields);
-  self->is_unknown = frz_arena_array(arena, root->n_children, sizeof *self->is_unknown);
-  self->selected = frz_arena_array(arena, self->footer->n_leaves, sizeof *self->selected);
-  self->leaf_ids = frz_arena_array(arena, self->footer->n_leaves, sizeof *self->leaf_ids);
-  if (self->fields == NULL || self->is_unknown == NULL || self->selected == NULL ||
-      self->leaf_ids == NULL)
+  self->columns = frz_arena_array(arena, rows->n_columns, sizeof *self->columns);
+  self->selected = frz_arena_array(arena, rows->n_leaves, sizeof *self->selected);
+  if (self->columns == NULL || self->selected == NULL)
     return frz_fail_nomem(err, "columns of a file");
   FRZ_TRY(read_mapping(self, err));
-  for (size_t i = 0; i < root->n_children; i++) {
-    const frz_parquet_node *node = root->children[i];
-    frz_status st = frz_parquet_node_to_arrow(node, NULL, arena, &self->fields[i], err);
-    if (st == FRZ_ERR_UNSUPPORTED ||
-        (st == FRZ_OK && count_leaves(&self->fields[i]) != count_node_leaves(node))) {
-      self->is_unknown[i] = true;
-      self->fields[i] = (frz_arrow_field){.name = node->name, .field_id = node->field_id};
-    } else if (st != FRZ_OK) {
-      return st;
-    }
+  for (size_t i = 0; i < rows->n_columns; i++) {
+    frz_row_column *column = &self->columns[i];
+    *column = rows->columns[i];
+    if (!self->has_mapping) continue;
+    FRZ_TRY(frz_arrow_field_copy(&rows->columns[i].field, arena, &column->field, err));
+    frz_name_mapping_apply(&self->mapping, &column->field, 1);
   }
-  if (self->has_mapping) frz_name_mapping_apply(&self->mapping, self->fields, root->n_children);
   return FRZ_OK;
 }
 
@@ -118,7 +82,7 @@ static void select_field(opening *self, const frz_field *field, const frz_arrow_
       for (size_t k = 0; k < field->type.n_fields; k++)
         if (field->type.fields[k].id == from->children[i].field_id)
           select_field(self, &field->type.fields[k], &from->children[i], at);
-      at += count_leaves(&from->children[i]);
+      at += frz_row_count_leaves(&from->children[i]);
     }
   } else if (field->type.kind == FRZ_TYPE_LIST && from->type.kind == FRZ_ARROW_LIST &&
              from->n_children == 1) {
@@ -127,30 +91,22 @@ static void select_field(opening *self, const frz_field *field, const frz_arrow_
              from->n_children == 1 && from->children[0].n_children == 2) {
     const frz_arrow_field *key = &from->children[0].children[0];
     select_field(self, &field->type.fields[0], key, first);
-    select_field(self, &field->type.fields[1], key + 1, first + count_leaves(key));
+    select_field(self, &field->type.fields[1], key + 1, first + frz_row_count_leaves(key));
   }
   /* Of a struct with none of the wanted columns its nulls are still wanted, and any leaf has them.
    * Types that do not go together are refused later, by name. */
-  if (!any_selected(self, first, count_leaves(from))) self->selected[first] = true;
+  if (!any_selected(self, first, frz_row_count_leaves(from))) self->selected[first] = true;
 }
 
 static frz_status select_top(opening *self, const frz_field *field, frz_error *err)
 {
-  size_t first = 0;
-  for (size_t i = 0; i < self->footer->root->n_children; i++) {
-    const frz_parquet_node *node = self->footer->root->children[i];
-    if (self->fields[i].field_id == field->id) {
-      if (self->is_unknown[i]) {
-        frz_arrow_field unused;
-        frz_status st = frz_parquet_node_to_arrow(node, NULL, &self->file->arena, &unused, err);
-        return st != FRZ_OK ? st
-                            : frz_fail(err, FRZ_ERR_UNSUPPORTED, "column '%.*s': unknown layout",
-                                       FRZ_STR_ARG(node->name));
-      }
-      select_field(self, field, &self->fields[i], first);
-      return FRZ_OK;
-    }
-    first += count_node_leaves(node);
+  const frz_row_file *rows = self->file->rows;
+  for (size_t i = 0; i < rows->n_columns; i++) {
+    const frz_row_column *column = &self->columns[i];
+    if (column->field.field_id != field->id) continue;
+    if (column->is_unknown) return rows->explain(rows, i, &self->file->arena, err);
+    select_field(self, field, &column->field, column->first_leaf);
+    return FRZ_OK;
   }
   return FRZ_OK;
 }
@@ -219,22 +175,17 @@ static frz_status make_leaves(opening *self, const int32_t *ids, size_t n_ids,
 
 /* ---- maps ---- */
 
-/** The fields of the batches: what is selected of each top-level node. */
+/** The fields of the batches: what is selected of each column. */
 static frz_status prune_fields(opening *self, frz_error *err)
 {
   frz_open_file *file = self->file;
-  const frz_parquet_node *root = self->footer->root;
-  frz_arrow_field *fields = frz_arena_array(&file->arena, root->n_children, sizeof *fields);
+  const frz_row_file *rows = file->rows;
+  frz_arrow_field *fields = frz_arena_array(&file->arena, rows->n_columns, sizeof *fields);
   if (fields == NULL) return frz_fail_nomem(err, "columns of a file");
   size_t n = 0;
-  size_t first = 0;
-  for (size_t i = 0; i < root->n_children; i++) {
-    size_t n_leaves = count_node_leaves(root->children[i]);
-    if (any_selected(self, first, n_leaves))
-      FRZ_TRY(frz_parquet_node_to_arrow(root->children[i], self->selected, &file->arena,
-                                        &fields[n++], err));
-    first += n_leaves;
-  }
+  for (size_t i = 0; i < rows->n_columns; i++)
+    if (frz_row_column_is_selected(&rows->columns[i], self->selected))
+      FRZ_TRY(rows->prune(rows, i, self->selected, &file->arena, &fields[n++], err));
   if (self->has_mapping) frz_name_mapping_apply(&self->mapping, fields, n);
   file->columns.fields = fields;
   file->columns.n_fields = n;
@@ -264,43 +215,21 @@ static frz_status make_maps(opening *self, frz_error *err)
 
 /* ---- row groups ---- */
 
-static size_t number_leaves(const frz_arrow_field *field, bool in_structs, size_t first,
-                            int32_t *leaf_ids)
-{
-  if (field->n_children == 0) {
-    leaf_ids[first] = in_structs ? field->field_id : -1;
-    return first + 1;
-  }
-  bool below = in_structs && field->type.kind == FRZ_ARROW_STRUCT;
-  for (size_t i = 0; i < field->n_children; i++)
-    first = number_leaves(&field->children[i], below, first, leaf_ids);
-  return first;
-}
-
 static frz_status test_row_groups(opening *self, bool every, frz_error *err)
 {
   frz_open_file *file = self->file;
-  size_t n = self->footer->n_row_groups;
-  file->is_wanted = frz_arena_array(&file->arena, n, sizeof *file->is_wanted);
-  if (file->is_wanted == NULL) return frz_fail_nomem(err, "row groups of a file");
-  size_t first = 0;
-  for (size_t i = 0; i < self->footer->root->n_children; i++) {
-    size_t n_leaves = count_node_leaves(self->footer->root->children[i]);
-    if (self->is_unknown[i])
-      for (size_t k = 0; k < n_leaves; k++) self->leaf_ids[first + k] = -1;
-    else
-      number_leaves(&self->fields[i], true, first, self->leaf_ids);
-    first += n_leaves;
-  }
+  const frz_row_file *rows = file->rows;
   const frz_projection *projection = file->projection;
-  frz_row_group_filter filter = {.file = self->footer,
-                                 .leaf_ids = self->leaf_ids,
-                                 .source = &file->columns,
-                                 .schema = projection->schema,
-                                 .filter = projection->prune != NULL ? projection->prune
-                                                                     : projection->filter};
-  for (size_t i = 0; i < n; i++)
-    file->is_wanted[i] = every || filter.filter == NULL || frz_row_group_may_match(&filter, i);
+  file->is_wanted = frz_arena_array(&file->arena, rows->n_groups, sizeof *file->is_wanted);
+  if (file->is_wanted == NULL) return frz_fail_nomem(err, "row groups of a file");
+  frz_row_choice choice = {.columns = self->columns,
+                           .source = &file->columns,
+                           .schema = projection->schema,
+                           .filter =
+                               projection->prune != NULL ? projection->prune : projection->filter};
+  if (!every && choice.filter != NULL && rows->choose != NULL)
+    return rows->choose(rows, &choice, &file->arena, file->is_wanted, err);
+  for (size_t i = 0; i < rows->n_groups; i++) file->is_wanted[i] = true;
   return FRZ_OK;
 }
 
@@ -397,28 +326,13 @@ static frz_status make_check_leaves(opening *self, frz_error *err)
 
 /* ---- opening ---- */
 
-static frz_status open_footer(frz_open_file *file, frz_storage *storage, frz_error *err)
-{
-  const frz_data_file *described = &file->task->entry->file;
-  frz_source *source;
-  if (described->format != FRZ_FORMAT_PARQUET)
-    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "files in %s are not read",
-                    described->format == FRZ_FORMAT_AVRO  ? "Avro"
-                    : described->format == FRZ_FORMAT_ORC ? "ORC"
-                                                          : "Puffin");
-  if (described->key_metadata.data != NULL)
-    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "the file is encrypted");
-  FRZ_TRY(frz_storage_open(storage, described->path, &source, err));
-  return frz_parquet_file_open(file->context, source, described->path, &file->parquet, err);
-}
-
 static frz_status open_columns(opening *self, frz_delete_cache *deletes,
                                const frz_open_options *options, frz_error *err)
 {
   frz_open_file *file = self->file;
   const frz_projection *projection = file->projection;
   const int32_t *filter_ids = NULL;
-  FRZ_TRY(read_fields(self, err));
+  FRZ_TRY(read_columns(self, err));
   for (size_t i = 0; i < projection->n_fields; i++)
     FRZ_TRY(select_top(self, &projection->fields[i], err));
   if (projection->filter != NULL)
@@ -458,8 +372,8 @@ frz_status frz_open_file_create(frz_context *context, frz_storage *storage,
   file->columns.spec = task->spec;
   file->columns.partition = &task->entry->file.partition;
   frz_arena_init(&file->arena, alloc, OPEN_FILE_ARENA_BYTES);
-  FRZ_TRY_OUT(open_footer(file, storage, err));
-  opening self = {.file = file, .footer = frz_parquet_file_metadata(file->parquet)};
+  FRZ_TRY_OUT(frz_row_file_open(context, storage, &task->entry->file, &file->rows, err));
+  opening self = {.file = file};
   FRZ_TRY_OUT(open_columns(&self, deletes, options, err));
   if (!options->without_deletes) FRZ_TRY_OUT(read_positions(file, deletes, err));
   *file_out = file;
@@ -473,7 +387,7 @@ out:
 void frz_open_file_free(frz_open_file *file)
 {
   if (file == NULL) return;
-  frz_parquet_file_free(file->parquet);
+  frz_row_file_free(file->rows);
   frz_roaring_free(file->owned_deleted);
   frz_position_deletes_free(file->owned_positions);
   frz_arena_free(&file->arena);

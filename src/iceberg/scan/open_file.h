@@ -1,5 +1,5 @@
 /*
- * open_file.h - a data file opened for one projection: footer, column maps, deletes.
+ * open_file.h - a data file opened for one projection: its rows, column maps, deletes.
  *
  * Immutable once made, so that several readers on several threads share one; everything passed in
  * is borrowed until it is freed.
@@ -8,6 +8,7 @@
 #define FRZ_ICEBERG_OPEN_FILE_H
 
 #include "iceberg/scan/delete_cache.h"
+#include "iceberg/scan/row_reader.h"
 
 typedef struct frz_open_options {
   bool without_deletes;
@@ -30,9 +31,9 @@ typedef struct frz_open_file {
   const frz_projection *projection;
   const frz_scan_task *task;
   frz_arena arena;
-  frz_parquet_file *parquet;
+  frz_row_file *rows;
   const bool *selected;      /* by leaf */
-  bool *is_wanted;           /* by row group */
+  bool *is_wanted;           /* by group of rows */
   frz_column_source columns; /* of the batches */
   bool *is_projected;        /* by column: some map takes it */
   frz_column_map *maps;      /* one a projected field */

@@ -11,9 +11,9 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "iceberg/scan/delete_index.h"
-#include "parquet/read/parquet_reader.h"
+#include "iceberg/scan/row_reader.h"
 
-enum { BATCH_ROWS = 65536, NO_COLUMN = -1 };
+enum { BATCH_ROWS = 65536 };
 
 struct frz_position_deletes {
   const frz_alloc *alloc;
@@ -66,39 +66,27 @@ static frz_status add_batch(frz_position_deletes *deletes, const frz_column *pat
   return FRZ_OK;
 }
 
-static int find_leaf(const frz_parquet_metadata *metadata, int32_t field_id, const char *name)
+/** By its reserved id, or by name where it has none. */
+static const frz_row_column *find_column(const frz_row_file *file, int32_t field_id,
+                                         const char *name)
 {
-  for (size_t i = 0; i < metadata->n_leaves; i++)
-    if (metadata->leaves[i]->field_id == field_id) return (int)i;
-  for (size_t i = 0; i < metadata->n_leaves; i++)
-    if (metadata->leaves[i]->field_id < 0 && metadata->leaves[i]->parent == metadata->root &&
-        frz_str_is(metadata->leaves[i]->name, name))
-      return (int)i;
-  return NO_COLUMN;
-}
-
-static frz_status check_fields(const frz_parquet_reader *reader, frz_error *err)
-{
-  size_t n_fields;
-  const frz_arrow_field *fields = frz_parquet_reader_fields(reader, &n_fields);
-  for (size_t i = 0; i < n_fields; i++)
-    if (fields[i].type.kind == FRZ_ARROW_LIST || fields[i].type.kind == FRZ_ARROW_STRUCT)
-      n_fields = 0;
-  if (n_fields != 2)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "path and position are not two columns at the top");
-  return FRZ_OK;
+  for (size_t i = 0; i < file->n_columns; i++)
+    if (file->columns[i].field.field_id == field_id) return &file->columns[i];
+  for (size_t i = 0; i < file->n_columns; i++)
+    if (file->columns[i].field.field_id < 0 && frz_str_is(file->columns[i].field.name, name))
+      return &file->columns[i];
+  return NULL;
 }
 
 static frz_status read_rows(frz_position_deletes *deletes, frz_context *context,
-                            frz_parquet_reader *reader, bool path_first, frz_str only_path,
+                            frz_row_reader *reader, bool path_first, frz_str only_path,
                             frz_error *err)
 {
-  FRZ_TRY(check_fields(reader, err));
   for (;;) {
     frz_batch batch;
     int64_t first;
     FRZ_TRY(frz_context_check(context, err));
-    FRZ_TRY(frz_parquet_reader_next(reader, &batch, &first, err));
+    FRZ_TRY(reader->next(reader, &batch, &first, err));
     frz_status st = FRZ_OK;
     int64_t n_rows = batch.n_rows;
     if (n_rows != 0) {
@@ -115,41 +103,40 @@ static frz_status read_rows(frz_position_deletes *deletes, frz_context *context,
   }
 }
 
-static frz_status read_parquet(frz_position_deletes *deletes, frz_context *context,
-                               frz_storage *storage, const frz_data_file *file, frz_str only_path,
+static frz_status read_columns(frz_position_deletes *deletes, frz_context *context,
+                               const frz_row_file *file, bool *selected, frz_str only_path,
                                frz_error *err)
 {
+  const frz_row_column *path = find_column(file, FRZ_FIELD_ID_DELETE_PATH, "file_path");
+  const frz_row_column *position = find_column(file, FRZ_FIELD_ID_DELETE_POS, "pos");
+  if (path == NULL || position == NULL)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "no column for %s", path == NULL ? "file_path" : "pos");
+  if (path->field.n_children != 0 || position->field.n_children != 0 || path == position)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "path and position are not two plain columns");
+  frz_row_reader *reader;
+  selected[path->first_leaf] = true;
+  selected[position->first_leaf] = true;
+  frz_row_read_options options = {.selected_leaves = selected, .batch_rows_max = BATCH_ROWS};
+  FRZ_TRY(file->read(file, &options, &reader, err));
+  frz_status st = read_rows(deletes, context, reader, path < position, only_path, err);
+  frz_row_reader_free(reader);
+  return st;
+}
+
+static frz_status read_file(frz_position_deletes *deletes, frz_context *context,
+                            frz_storage *storage, const frz_data_file *described, frz_str only_path,
+                            frz_error *err)
+{
   frz_status st = FRZ_OK;
-  frz_source *source;
-  frz_parquet_file *parquet = NULL;
-  frz_parquet_reader *reader = NULL;
-  bool *selected = NULL;
-  size_t n_leaves = 0;
-  FRZ_TRY(frz_storage_open(storage, file->path, &source, err));
-  FRZ_TRY(frz_parquet_file_open(context, source, file->path, &parquet, err));
-  const frz_parquet_metadata *metadata = frz_parquet_file_metadata(parquet);
-  int path = find_leaf(metadata, FRZ_FIELD_ID_DELETE_PATH, "file_path");
-  int position = find_leaf(metadata, FRZ_FIELD_ID_DELETE_POS, "pos");
-  if (path == NO_COLUMN || position == NO_COLUMN) {
-    st =
-        frz_fail(err, FRZ_ERR_CORRUPT, "no column for %s", path == NO_COLUMN ? "file_path" : "pos");
-    goto out;
-  }
-  n_leaves = metadata->n_leaves;
-  selected = frz_alloc_zeroed(deletes->alloc, n_leaves * sizeof *selected);
-  if (selected == NULL) {
+  frz_row_file *file;
+  FRZ_TRY(frz_row_file_open(context, storage, described, &file, err));
+  bool *selected = frz_alloc_zeroed(deletes->alloc, (file->n_leaves + 1) * sizeof *selected);
+  if (selected != NULL)
+    st = read_columns(deletes, context, file, selected, only_path, err);
+  else
     st = frz_fail_nomem(err, "position deletes");
-    goto out;
-  }
-  selected[path] = true;
-  selected[position] = true;
-  frz_parquet_read_options options = {.selected_leaves = selected, .batch_rows_max = BATCH_ROWS};
-  FRZ_TRY_OUT(frz_parquet_reader_create(parquet, &options, &reader, err));
-  FRZ_TRY_OUT(read_rows(deletes, context, reader, path < position, only_path, err));
-out:
-  frz_parquet_reader_free(reader);
-  frz_alloc_free(deletes->alloc, selected, n_leaves * sizeof *selected);
-  frz_parquet_file_free(parquet);
+  frz_alloc_free(deletes->alloc, selected, (file->n_leaves + 1) * sizeof *selected);
+  frz_row_file_free(file);
   return st;
 }
 
@@ -159,14 +146,11 @@ frz_status frz_position_deletes_read(frz_context *context, frz_storage *storage,
 {
   const frz_alloc *alloc = frz_context_alloc(context);
   frz_status st = FRZ_OK;
-  if (file->format != FRZ_FORMAT_PARQUET)
-    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "position deletes '%.*s' are not in Parquet",
-                    FRZ_STR_ARG(file->path));
   frz_position_deletes *deletes = frz_alloc_zeroed(alloc, sizeof *deletes);
   if (deletes == NULL) return frz_fail_nomem(err, "position deletes");
   deletes->alloc = alloc;
   frz_map_init(&deletes->paths, alloc, FRZ_LIMIT_COLUMN_BYTES);
-  FRZ_TRY_OUT(read_parquet(deletes, context, storage, file, only_path, err));
+  FRZ_TRY_OUT(read_file(deletes, context, storage, file, only_path, err));
   *deletes_out = deletes;
   deletes = NULL;
 out:

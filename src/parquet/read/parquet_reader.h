@@ -7,6 +7,7 @@
 #define FRZ_PARQUET_PARQUET_READER_H
 
 #include "arrow/column.h"
+#include "arrow/row_range.h"
 #include "base/runtime.h"
 #include "base/source.h"
 #include "parquet/format/parquet_metadata.h"
@@ -19,12 +20,6 @@ frz_status frz_parquet_file_open(frz_context *context, frz_source *source, frz_s
                                  frz_parquet_file **file_out, frz_error *err) FRZ_MUST_CHECK;
 void frz_parquet_file_free(frz_parquet_file *file);
 const frz_parquet_metadata *frz_parquet_file_metadata(const frz_parquet_file *file);
-
-/** Rows [first, last) by position in the file. */
-typedef struct frz_row_range {
-  int64_t first;
-  int64_t last;
-} frz_row_range;
 
 typedef struct frz_parquet_read_options {
   const bool *selected_leaves; /* by leaf index; NULL: all. None selected: row counts only */
