@@ -13,6 +13,8 @@
 #include "iceberg/scan/delete_index.h"
 #include "iceberg/scan/deletion_vector.h"
 #include "iceberg/scan/equality_deletes.h"
+#include "memory_store.h"
+#include "puffin/puffin.h"
 #include "test_files.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
@@ -113,6 +115,95 @@ static void test_vectors_round_trip(void **state)
   frz_roaring_free(made);
   frz_roaring_free(back);
   frz_buf_dispose(&blob);
+}
+
+/* A Puffin file with two vectors, of three rows and of one. */
+static void put_vectors(frz_memory_store *store, frz_puffin_codec codec, frz_data_file *files)
+{
+  static const char *const targets[] = {"a.parquet", "b.parquet"};
+  frz_buf bytes, blob;
+  frz_sink *sink = NULL;
+  frz_puffin_writer *writer = NULL;
+  frz_buf_init(&bytes, frz_alloc_default(), 1 << 20);
+  frz_buf_init(&blob, frz_alloc_default(), 1 << 20);
+  assert_int_equal(frz_sink_to_buf(frz_alloc_default(), &bytes, &sink, NULL), FRZ_OK);
+  assert_int_equal(frz_puffin_writer_create(frz_alloc_default(), sink, &writer, NULL), FRZ_OK);
+  for (size_t i = 0; i < 2; i++) {
+    frz_roaring *rows = NULL;
+    int64_t n_rows = i == 0 ? 3 : 1;
+    frz_puffin_property properties[] = {
+        {FRZ_STR("referenced-data-file"), frz_str_from(targets[i])},
+        {FRZ_STR("cardinality"), i == 0 ? FRZ_STR("3") : FRZ_STR("1")}};
+    frz_puffin_blob about = {.type = FRZ_STR("deletion-vector-v1"),
+                             .snapshot_id = -1,
+                             .sequence_number = -1,
+                             .codec = codec,
+                             .properties = properties,
+                             .n_properties = 2};
+    assert_int_equal(frz_roaring_create(frz_alloc_default(), &rows, NULL), FRZ_OK);
+    for (int64_t row = 0; row < n_rows; row++)
+      assert_int_equal(frz_roaring_add(rows, row * 70000, NULL), FRZ_OK);
+    blob.size = 0;
+    assert_int_equal(frz_deletion_vector_write(rows, &blob, NULL), FRZ_OK);
+    files[i] = (frz_data_file){.content = FRZ_CONTENT_POSITION_DELETES,
+                               .path = FRZ_STR("v.puffin"),
+                               .format = FRZ_FORMAT_PUFFIN,
+                               .n_rows = n_rows,
+                               .referenced_data_file = frz_str_from(targets[i])};
+    assert_int_equal(frz_puffin_writer_add(writer, &about, blob.data, blob.size,
+                                           &files[i].content_offset, &files[i].content_size_bytes,
+                                           NULL),
+                     FRZ_OK);
+    frz_roaring_free(rows);
+  }
+  assert_int_equal(frz_puffin_writer_finish(writer, NULL, 0, NULL), FRZ_OK);
+  frz_memory_store_put(store, "v.puffin", bytes.data, bytes.size);
+  frz_puffin_writer_free(writer);
+  frz_sink_free(sink);
+  frz_buf_dispose(&blob);
+  frz_buf_dispose(&bytes);
+}
+
+static void assert_verified(frz_context *context, frz_storage *storage, const frz_data_file *file,
+                            const char *message)
+{
+  frz_error err = {0};
+  frz_status st = frz_deletion_vector_verify(context, storage, file, &err);
+  assert_int_equal(st, message == NULL ? FRZ_OK : FRZ_ERR_CORRUPT);
+  if (message != NULL && strstr(err.message, message) == NULL)
+    fail_msg("'%s' instead of '%s'", err.message, message);
+}
+
+static void test_vectors_are_what_their_footer_says(void **state)
+{
+  (void)state;
+  frz_memory_store store = {0};
+  frz_storage_ops ops = frz_memory_store_ops();
+  frz_context *context = NULL;
+  frz_storage *storage = NULL;
+  frz_data_file files[2], wrong;
+  assert_int_equal(frz_context_create(NULL, &context, NULL), FRZ_OK);
+  assert_int_equal(frz_storage_wrap(context, &ops, &store, &storage, NULL), FRZ_OK);
+  put_vectors(&store, FRZ_PUFFIN_UNCOMPRESSED, files);
+  assert_verified(context, storage, &files[0], NULL);
+  assert_verified(context, storage, &files[1], NULL);
+  wrong = files[0];
+  wrong.content_offset++;
+  assert_verified(context, storage, &wrong, "'v.puffin': no blob at offset 5");
+  wrong = files[0];
+  wrong.content_size_bytes--;
+  assert_verified(context, storage, &wrong, "the blob at offset 4 has");
+  wrong = files[0];
+  wrong.referenced_data_file = files[1].referenced_data_file;
+  assert_verified(context, storage, &wrong, "is for 'a.parquet', its manifest says 'b.parquet'");
+  wrong = files[1];
+  wrong.n_rows = 3;
+  assert_verified(context, storage, &wrong, "has a cardinality of '1', its manifest says 3");
+  put_vectors(&store, FRZ_PUFFIN_ZSTD, files);
+  assert_verified(context, storage, &files[0], "is no uncompressed deletion-vector-v1");
+  frz_storage_release(storage);
+  frz_context_free(context);
+  frz_memory_store_clear(&store);
 }
 
 /* ---- which deletes apply ---- */
@@ -458,6 +549,7 @@ int main(void)
       cmocka_unit_test(test_vectors_of_the_reference),
       cmocka_unit_test(test_damaged_vectors_are_refused),
       cmocka_unit_test(test_vectors_round_trip),
+      cmocka_unit_test(test_vectors_are_what_their_footer_says),
       cmocka_unit_test(test_scopes),
       cmocka_unit_test(test_path_bounds_against_brute_force),
       cmocka_unit_test(test_bad_deletes_are_refused),

@@ -2,13 +2,15 @@
  * deletion_vector.c - see deletion_vector.h.
  *
  * The blob's place in its Puffin file comes from the manifest entry, so the container itself is
- * not read. Length, magic and CRC are checked before the bitmap is looked at; the bitmap's own
- * reader trusts nothing either.
+ * read for verification alone. Length, magic and CRC are checked before the bitmap is looked at;
+ * the bitmap's own reader trusts nothing either.
  */
 #include "iceberg/scan/deletion_vector.h"
 
 #include "base/endian.h"
+#include "base/limits.h"
 #include "codec/checksum.h"
+#include "puffin/puffin.h"
 
 enum { LENGTH_BYTES = 4, MAGIC_BYTES = 4, CRC_BYTES = 4 };
 
@@ -110,5 +112,74 @@ out:
   if (st != FRZ_OK) frz_error_where(err, "'%.*s': ", FRZ_STR_ARG(file->path));
   frz_roaring_free(roaring);
   frz_buf_dispose(&blob);
+  return st;
+}
+
+/* ---- verification ---- */
+
+static frz_str property(const frz_puffin_blob *blob, const char *key)
+{
+  for (size_t i = 0; i < blob->n_properties; i++)
+    if (frz_str_is(blob->properties[i].key, key)) return blob->properties[i].value;
+  return (frz_str){0};
+}
+
+static frz_status find_blob(const frz_puffin_footer *footer, const frz_data_file *file,
+                            const frz_puffin_blob **blob_out, frz_error *err)
+{
+  for (size_t i = 0; i < footer->n_blobs; i++) {
+    const frz_puffin_blob *blob = &footer->blobs[i];
+    if (blob->offset != file->content_offset) continue;
+    *blob_out = blob;
+    if (blob->length == file->content_size_bytes) return FRZ_OK;
+    return frz_fail(
+        err, FRZ_ERR_CORRUPT, "the blob at offset %lld has %lld bytes, its manifest says %lld",
+        (long long)blob->offset, (long long)blob->length, (long long)file->content_size_bytes);
+  }
+  return frz_fail(err, FRZ_ERR_CORRUPT, "no blob at offset %lld", (long long)file->content_offset);
+}
+
+static frz_status check_blob(const frz_puffin_blob *blob, const frz_data_file *file,
+                             frz_arena *arena, frz_error *err)
+{
+  frz_str target = property(blob, "referenced-data-file");
+  frz_str cardinality = property(blob, "cardinality");
+  frz_str n_rows = frz_arena_print(arena, "%lld", (long long)file->n_rows);
+  if (n_rows.data == NULL) return frz_fail_nomem(err, "deletion vector");
+  if (!frz_str_is(blob->type, "deletion-vector-v1") || blob->codec != FRZ_PUFFIN_UNCOMPRESSED)
+    return frz_fail(err, FRZ_ERR_CORRUPT,
+                    "blob '%.*s' at offset %lld is no uncompressed deletion-vector-v1",
+                    FRZ_STR_ARG(blob->type), (long long)blob->offset);
+  if (!frz_str_equal(target, file->referenced_data_file))
+    return frz_fail(
+        err, FRZ_ERR_CORRUPT, "the vector at offset %lld is for '%.*s', its manifest says '%.*s'",
+        (long long)blob->offset, FRZ_STR_ARG(target), FRZ_STR_ARG(file->referenced_data_file));
+  if (!frz_str_equal(cardinality, n_rows))
+    return frz_fail(err, FRZ_ERR_CORRUPT,
+                    "the vector at offset %lld has a cardinality of '%.*s', its manifest says %.*s",
+                    (long long)blob->offset, FRZ_STR_ARG(cardinality), FRZ_STR_ARG(n_rows));
+  return FRZ_OK;
+}
+
+frz_status frz_deletion_vector_verify(frz_context *context, frz_storage *storage,
+                                      const frz_data_file *file, frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  frz_source *source = NULL;
+  frz_roaring *vector = NULL;
+  frz_puffin_footer footer;
+  const frz_puffin_blob *blob;
+  frz_arena arena;
+  frz_arena_init(&arena, frz_context_alloc(context), FRZ_LIMIT_METADATA_BYTES);
+  FRZ_TRY_OUT(frz_storage_open(storage, file->path, &source, err));
+  FRZ_TRY_OUT(frz_puffin_footer_read(source, &arena, &footer, err));
+  FRZ_TRY_OUT(find_blob(&footer, file, &blob, err));
+  FRZ_TRY_OUT(check_blob(blob, file, &arena, err));
+out:
+  if (st != FRZ_OK) frz_error_where(err, "'%.*s': ", FRZ_STR_ARG(file->path));
+  if (st == FRZ_OK) st = frz_deletion_vector_read(context, storage, file, &vector, err);
+  frz_roaring_free(vector);
+  frz_source_free(source);
+  frz_arena_free(&arena);
   return st;
 }

@@ -21,9 +21,15 @@ frz_status frz_deletion_vector_write(const frz_roaring *roaring, frz_buf *out,
                                      frz_error *err) FRZ_MUST_CHECK;
 
 /** Read the vector that a delete file of a manifest describes, and compare its cardinality with the
- * entry's record count. */
+ * entry's record count. The Puffin footer is not read: it would cost a request more, and a blob in
+ * the wrong place has neither length, magic nor CRC. */
 frz_status frz_deletion_vector_read(frz_context *context, frz_storage *storage,
                                     const frz_data_file *file, frz_roaring **roaring_out,
                                     frz_error *err) FRZ_MUST_CHECK;
+
+/** As reading it, and the Puffin footer too: it must have a deletion vector at just that offset and
+ * length, with the entry's data file and record count among its properties. */
+frz_status frz_deletion_vector_verify(frz_context *context, frz_storage *storage,
+                                      const frz_data_file *file, frz_error *err) FRZ_MUST_CHECK;
 
 #endif
