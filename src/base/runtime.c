@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/block_pool.h"
 #include "base/os.h"
 
 enum { THREADS_MAX = 256, POLL_INTERVAL_US = 50000, RESETTING = -1 };
@@ -23,6 +24,7 @@ enum { THREADS_MAX = 256, POLL_INTERVAL_US = 50000, RESETTING = -1 };
 struct frz_context {
   frz_context_options options;
   const frz_alloc *alloc;
+  frz_block_pool *blocks; /* NULL: the allocator is the caller's */
   char *spill_dir;
   size_t spill_dir_bytes;
   atomic_bool cancelled;
@@ -41,6 +43,19 @@ struct frz_context {
 void frz_context_options_init(frz_context_options *options)
 {
   *options = (frz_context_options){.struct_bytes = sizeof *options};
+}
+
+/* The C library's allocator is put behind a pool of large blocks, but not where each block must be
+ * the sanitizer's. Without a pool the context works as well. */
+static void use_block_pool(frz_context *context)
+{
+#if !defined(FRZ_DEBUG_ARENA)
+  if (context->options.alloc != NULL) return;
+  context->blocks = frz_block_pool_create(context->alloc);
+  if (context->blocks != NULL) context->alloc = frz_block_pool_alloc(context->blocks);
+#else
+  (void)context;
+#endif
 }
 
 static frz_status set_defaults(frz_context *context, frz_error *err)
@@ -80,8 +95,10 @@ frz_status frz_context_create(const frz_context_options *options, frz_context **
   if (context == NULL) return frz_fail_nomem(err, "context");
   context->options = filled;
   context->alloc = alloc;
+  use_block_pool(context);
   frz_status st = set_defaults(context, err);
   if (st != FRZ_OK) {
+    frz_block_pool_free(context->blocks);
     frz_alloc_free(alloc, context, sizeof *context);
     return st;
   }
@@ -109,8 +126,11 @@ void frz_context_free(frz_context *context)
     pthread_cond_destroy(&context->wake);
     pthread_mutex_destroy(&context->lock);
   }
+  const frz_alloc *own = context->options.alloc;
+  if (own == NULL) own = frz_alloc_default();
   frz_alloc_free(context->alloc, context->spill_dir, context->spill_dir_bytes);
-  frz_alloc_free(context->alloc, context, sizeof *context);
+  frz_block_pool_free(context->blocks);
+  frz_alloc_free(own, context, sizeof *context);
 }
 
 void frz_context_cancel(frz_context *context)

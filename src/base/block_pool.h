@@ -1,0 +1,33 @@
+/*
+ * block_pool.h - an allocator for column data: large blocks come out of memory that stays mapped.
+ *
+ * Fresh pages cost more than most decoders: the kernel takes a fault for each 4 KiB and clears it.
+ * A pool asks for huge pages, cuts blocks out of them and keeps some when they are given back.
+ */
+#ifndef FRZ_BASE_BLOCK_POOL_H
+#define FRZ_BASE_BLOCK_POOL_H
+
+#include "base/alloc.h"
+
+typedef struct frz_block_pool frz_block_pool;
+
+enum {
+  FRZ_POOL_BLOCK_BYTES_MIN = 64 << 10, /* smaller blocks are the other allocator's */
+  FRZ_POOL_BLOCK_BYTES_MAX = 64 << 20, /* so are greater ones */
+  FRZ_POOL_KEPT_BYTES = 64 << 20       /* free memory that is not given back to the system */
+};
+
+/** NULL when refused. Blocks that the pool does not make come from `other`. */
+frz_block_pool *frz_block_pool_create(const frz_alloc *other);
+
+/** The pool ends here, or with the last of its blocks: Arrow arrays may outlive their context. */
+void frz_block_pool_free(frz_block_pool *pool);
+
+/** Valid while the pool is, or any block of it. Threads may share it, and so may a child after a
+ * fork. */
+const frz_alloc *frz_block_pool_alloc(const frz_block_pool *pool);
+
+/** Does the block lie in the pool's own memory? For tests. */
+bool frz_block_pool_owns(const frz_block_pool *pool, const void *block);
+
+#endif
