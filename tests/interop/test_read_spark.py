@@ -97,19 +97,25 @@ def spark_python():
     return sys.executable if importlib.util.find_spec("pyspark") else None
 
 
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory):
+def run_in_spark(script, folder):
+    """Run a script that is given `folder` and Iceberg's runtime; skip the test where there is no Spark."""
     jars = [os.environ["FRAZIL_SPARK_JAR"]] if "FRAZIL_SPARK_JAR" in os.environ else glob.glob(os.path.expanduser(JARS))
     python = spark_python()
     if python is None or not jars:
         pytest.skip("no pyspark, or no Iceberg runtime for it; make test-spark has them")
-    folder = tmp_path_factory.mktemp("spark")
-    script = folder / "make.py"
-    script.write_text(SCRIPT)
-    done = subprocess.run([python, script, folder / "lake", jars[-1]], capture_output=True, text=True, timeout=900)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "make.py"
+    path.write_text(script)
+    done = subprocess.run([python, path, folder, jars[-1]], capture_output=True, text=True, timeout=900)
     if done.returncode != 0:
         pytest.fail(done.stderr[-3000:])
-    return folder / "lake"
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("spark") / "lake"
+    run_in_spark(SCRIPT, folder)
+    return folder
 
 
 def plain(value):
