@@ -86,11 +86,12 @@ typedef struct frz_column_bounds {
   int64_t n_nans;                   /* -1: unknown */
 } frz_column_bounds;
 
-/** May rows match, given each column's bounds? `lookup` returns false where it knows nothing. */
+/** May rows match, given each column's bounds? `lookup` returns false where it knows nothing;
+ * `excludes` (may be NULL) is true of a predicate that no row satisfies, whatever its bounds. */
 bool frz_expr_may_match_bounds(const frz_expr *expr,
                                bool (*lookup)(void *arg, const frz_field *field,
                                               frz_column_bounds *bounds_out),
-                               void *arg);
+                               bool (*excludes)(void *arg, const frz_expr *predicate), void *arg);
 
 /**
  * The rows of a batch for which the filter is true. `field_columns` finds the column of a field id

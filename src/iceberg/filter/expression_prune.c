@@ -545,6 +545,7 @@ bool frz_expr_may_match_manifest(const frz_expr *expr, const frz_partition_spec 
 
 typedef struct bounds_arg {
   bool (*lookup)(void *arg, const frz_field *field, frz_column_bounds *bounds_out);
+  bool (*excludes)(void *arg, const frz_expr *predicate);
   void *arg;
 } bounds_arg;
 
@@ -553,6 +554,7 @@ static bool bounds_leaf_may_match(const frz_expr *expr, const void *arg)
   const bounds_arg *a = arg;
   const frz_type *type = &expr->field->type;
   frz_column_bounds bounds = {.n_values = -1, .n_nulls = -1, .n_nans = -1};
+  if (a->excludes != NULL && a->excludes(a->arg, expr)) return false;
   if (!a->lookup(a->arg, expr->field, &bounds)) return true;
   range r = range_unknown(type->kind);
   range_set(&r, type, bounds.lower, bounds.upper);
@@ -565,8 +567,8 @@ static bool bounds_leaf_may_match(const frz_expr *expr, const void *arg)
 bool frz_expr_may_match_bounds(const frz_expr *expr,
                                bool (*lookup)(void *arg, const frz_field *field,
                                               frz_column_bounds *bounds_out),
-                               void *arg)
+                               bool (*excludes)(void *arg, const frz_expr *predicate), void *arg)
 {
-  bounds_arg bounds = {lookup, arg};
+  bounds_arg bounds = {lookup, excludes, arg};
   return expr == NULL || walk(expr, bounds_leaf_may_match, &bounds);
 }

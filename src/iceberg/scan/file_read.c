@@ -23,7 +23,7 @@ struct frz_file_reader {
   frz_open_file *owned_file;
   const frz_alloc *alloc;
   frz_row_reader *source; /* NULL: nothing to read */
-  frz_row_range *ranges;  /* NULL: the whole file */
+  frz_row_range *ranges;  /* that are read */
   size_t n_ranges, ranges_capacity;
   bool merge_ranges;
   bool invert_filter;
@@ -53,37 +53,35 @@ static frz_status add_range(frz_file_reader *reader, int64_t first, int64_t last
   return FRZ_OK;
 }
 
-/** What is left of the asked ranges in the row groups that are wanted and in this share. */
+/** What the filter may want of the asked ranges, in this share of the row groups. */
 static frz_status choose_ranges(frz_file_reader *reader, const frz_file_read_options *options,
-                                size_t share, size_t n_shares, bool *is_whole_out, frz_error *err)
+                                size_t share, size_t n_shares, frz_error *err)
 {
-  const frz_row_file *rows = reader->file->rows;
-  size_t n = rows->n_groups;
+  const frz_open_file *file = reader->file;
+  size_t n = file->rows->n_groups;
   if (n > ROW_GROUPS_MAX) return frz_fail(err, FRZ_ERR_LIMIT, "%zu row groups", n);
   size_t begin = n * share / n_shares;
   size_t end = n * (share + 1) / n_shares;
+  if (begin == end) return FRZ_OK;
+  int64_t share_first = file->rows->groups[begin].first;
+  int64_t share_last = file->rows->groups[end - 1].last;
   const frz_row_range *asked = options != NULL ? options->ranges : NULL;
   size_t n_asked = asked != NULL ? options->n_ranges : 0;
   size_t next = 0;
-  bool is_whole = asked == NULL && begin == 0 && end == n;
-  for (size_t i = begin; i < end; i++) {
-    frz_row_range group = rows->groups[i];
-    if (!reader->file->is_wanted[i]) {
-      is_whole = false;
-      continue;
-    }
+  for (size_t i = 0; i < file->n_ranges; i++) {
+    frz_row_range wanted = file->ranges[i];
+    if (wanted.first < share_first || wanted.last > share_last) continue;
     if (asked == NULL) {
-      FRZ_TRY(add_range(reader, group.first, group.last, err));
+      FRZ_TRY(add_range(reader, wanted.first, wanted.last, err));
       continue;
     }
-    while (next < n_asked && asked[next].last <= group.first) next++;
-    for (size_t k = next; k < n_asked && asked[k].first < group.last; k++) {
-      int64_t first = asked[k].first > group.first ? asked[k].first : group.first;
-      int64_t last = asked[k].last < group.last ? asked[k].last : group.last;
+    while (next < n_asked && asked[next].last <= wanted.first) next++;
+    for (size_t k = next; k < n_asked && asked[k].first < wanted.last; k++) {
+      int64_t first = asked[k].first > wanted.first ? asked[k].first : wanted.first;
+      int64_t last = asked[k].last < wanted.last ? asked[k].last : wanted.last;
       FRZ_TRY(add_range(reader, first, last, err));
     }
   }
-  *is_whole_out = is_whole;
   return FRZ_OK;
 }
 
@@ -94,7 +92,6 @@ frz_status frz_file_reader_over(const frz_open_file *file, const frz_file_read_o
                                 frz_error *err)
 {
   frz_status st = FRZ_OK;
-  bool is_whole = false;
   assert(share < n_shares && n_shares < ROW_GROUPS_MAX);
   frz_file_reader *reader = frz_alloc_zeroed(file->alloc, sizeof *reader);
   if (reader == NULL) return frz_fail_nomem(err, "file reader");
@@ -102,12 +99,12 @@ frz_status frz_file_reader_over(const frz_open_file *file, const frz_file_read_o
   reader->alloc = file->alloc;
   reader->merge_ranges = options != NULL && options->merge_ranges;
   reader->invert_filter = options != NULL && options->invert_filter;
-  FRZ_TRY_OUT(choose_ranges(reader, options, share, n_shares, &is_whole, err));
+  FRZ_TRY_OUT(choose_ranges(reader, options, share, n_shares, err));
   if (reader->n_ranges != 0) {
     reader->range_next = reader->ranges[0].first;
     frz_row_read_options read = {.selected_leaves = file->selected,
-                                 .ranges = is_whole ? NULL : reader->ranges,
-                                 .n_ranges = is_whole ? 0 : reader->n_ranges,
+                                 .ranges = reader->ranges,
+                                 .n_ranges = reader->n_ranges,
                                  .batch_rows_max = file->projection->batch_rows_max,
                                  .merge_ranges = reader->merge_ranges};
     FRZ_TRY_OUT(file->rows->read(file->rows, &read, &reader->source, err));
@@ -129,7 +126,9 @@ frz_status frz_file_reader_open(frz_context *context, frz_storage *storage,
   frz_open_options open = {0};
   if (options != NULL) {
     open.without_deletes = options->without_deletes;
-    open.every_row_group = options->invert_filter; /* statistics tell what matches, not what not */
+    open.every_row = options->invert_filter; /* what is left out matches surely not */
+    open.ranges = options->ranges;
+    open.n_ranges = options->n_ranges;
   }
   FRZ_TRY(frz_open_file_create(context, storage, projection, task, deletes, &open, &file, err));
   frz_status st = frz_file_reader_over(file, options, 0, 1, reader_out, err);

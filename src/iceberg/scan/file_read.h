@@ -1,8 +1,8 @@
 /*
  * file_read.h - the live rows of one data file, projected onto the table's schema.
  *
- * Opens the file, maps its columns to field ids (by id, or by name mapping), skips row groups by
- * statistics, applies position deletes, deletion vectors and equality deletes, adds columns that
+ * Opens the file, maps its columns to field ids (by id, or by name mapping), leaves out row groups
+ * and pages, applies position deletes, deletion vectors and equality deletes, adds columns that
  * the file lacks (identity partition value, initial default, null), widens promoted types, and
  * applies the row filter. Used by scans, by copy-on-write deletes and by the point-in-time join.
  */
@@ -21,7 +21,7 @@ typedef struct frz_projection {
   size_t n_fields;
   const frz_arrow_field *arrow_fields; /* the result's fields, one each */
   const frz_expr *filter;              /* NULL: every row */
-  const frz_expr *prune; /* row groups without a row that matches may be left out; NULL: filter */
+  const frz_expr *prune;               /* rows that do not match may be left out; NULL: filter */
   int64_t batch_rows_max;
 } frz_projection;
 

@@ -3,7 +3,7 @@
  *
  * Works in this order: open the file; give every column its field id, by name mapping where the
  * file has none; choose the leaves that the projection, the filter and the keys need; map what they
- * decode to onto the table's fields; test row groups; load deletes.
+ * decode to onto the table's fields; leave out rows that cannot match; load deletes.
  */
 #include "iceberg/scan/open_file.h"
 
@@ -213,23 +213,24 @@ static frz_status make_maps(opening *self, frz_error *err)
   return FRZ_OK;
 }
 
-/* ---- row groups ---- */
+/* ---- rows ---- */
 
-static frz_status test_row_groups(opening *self, bool every, frz_error *err)
+static frz_status choose_rows(opening *self, const frz_open_options *options, frz_error *err)
 {
   frz_open_file *file = self->file;
   const frz_row_file *rows = file->rows;
   const frz_projection *projection = file->projection;
-  file->is_wanted = frz_arena_array(&file->arena, rows->n_groups, sizeof *file->is_wanted);
-  if (file->is_wanted == NULL) return frz_fail_nomem(err, "row groups of a file");
   frz_row_choice choice = {.columns = self->columns,
                            .source = &file->columns,
                            .schema = projection->schema,
                            .filter =
-                               projection->prune != NULL ? projection->prune : projection->filter};
-  if (!every && choice.filter != NULL && rows->choose != NULL)
-    return rows->choose(rows, &choice, &file->arena, file->is_wanted, err);
-  for (size_t i = 0; i < rows->n_groups; i++) file->is_wanted[i] = true;
+                               projection->prune != NULL ? projection->prune : projection->filter,
+                           .ranges = options->ranges,
+                           .n_ranges = options->n_ranges};
+  if (!options->every_row && choice.filter != NULL && rows->choose != NULL)
+    return rows->choose(rows, &choice, &file->arena, &file->ranges, &file->n_ranges, err);
+  file->ranges = rows->groups;
+  file->n_ranges = rows->n_groups;
   return FRZ_OK;
 }
 
@@ -349,7 +350,7 @@ static frz_status open_columns(opening *self, frz_delete_cache *deletes,
   file->keys.n_leaves = options->n_key_ids;
   FRZ_TRY(make_check_leaves(self, err));
   file->selected = self->selected;
-  return test_row_groups(self, options->every_row_group, err);
+  return choose_rows(self, options, err);
 }
 
 frz_status frz_open_file_create(frz_context *context, frz_storage *storage,

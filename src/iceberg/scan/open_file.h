@@ -12,7 +12,9 @@
 
 typedef struct frz_open_options {
   bool without_deletes;
-  bool every_row_group;   /* statistics do not count */
+  bool every_row;              /* the filter leaves nothing out */
+  const frz_row_range *ranges; /* the only rows that will be asked for; NULL: any */
+  size_t n_ranges;
   const int32_t *key_ids; /* columns for frz_file_reader_next_keys() */
   size_t n_key_ids;
 } frz_open_options;
@@ -32,8 +34,9 @@ typedef struct frz_open_file {
   const frz_scan_task *task;
   frz_arena arena;
   frz_row_file *rows;
-  const bool *selected;      /* by leaf */
-  bool *is_wanted;           /* by group of rows */
+  const bool *selected;        /* by leaf */
+  const frz_row_range *ranges; /* that the filter may want: each within one group of rows */
+  size_t n_ranges;
   frz_column_source columns; /* of the batches */
   bool *is_projected;        /* by column: some map takes it */
   frz_column_map *maps;      /* one a projected field */

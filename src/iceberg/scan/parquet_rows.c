@@ -5,7 +5,7 @@
  * from left to right. A column where that does not hold, or whose type has no Arrow form, is
  * unknown. Groups are row groups.
  */
-#include "iceberg/scan/row_group_filter.h"
+#include "iceberg/scan/row_prune.h"
 #include "iceberg/scan/row_reader.h"
 #include "parquet/read/parquet_reader.h"
 
@@ -118,7 +118,8 @@ static size_t number_leaves(const frz_arrow_field *field, bool in_structs, size_
 }
 
 static frz_status parquet_choose(const frz_row_file *file, const frz_row_choice *choice,
-                                 frz_arena *arena, bool *is_wanted_out, frz_error *err)
+                                 frz_arena *arena, const frz_row_range **ranges_out,
+                                 size_t *n_ranges_out, frz_error *err)
 {
   const parquet_rows *rows = (const parquet_rows *)file;
   int32_t *leaf_ids = frz_arena_array(arena, file->n_leaves, sizeof *leaf_ids);
@@ -135,9 +136,8 @@ static frz_status parquet_choose(const frz_row_file *file, const frz_row_choice 
                                  .source = choice->source,
                                  .schema = choice->schema,
                                  .filter = choice->filter};
-  for (size_t i = 0; i < file->n_groups; i++)
-    is_wanted_out[i] = frz_row_group_may_match(&filter, i);
-  return FRZ_OK;
+  return frz_row_prune(&filter, rows->parquet, choice->ranges, choice->n_ranges, arena, ranges_out,
+                       n_ranges_out, err);
 }
 
 /* ---- rows ---- */

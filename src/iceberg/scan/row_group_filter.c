@@ -156,6 +156,7 @@ bool frz_parquet_statistic(const frz_parquet_node *node, const frz_type *type, f
 typedef struct lookup {
   const frz_row_group_filter *filter;
   const frz_parquet_row_group *row_group;
+  const frz_row_group_details *details;
   frz_literal lower, upper;
 } lookup;
 
@@ -193,16 +194,29 @@ static bool missing_bounds(lookup *self, const frz_field *field, frz_column_boun
   return true;
 }
 
+/** Statistics of a leaf's page where it is known, else of its chunk. */
+static const frz_parquet_statistics *statistics_of(const lookup *self, size_t leaf,
+                                                   int64_t *n_values_out)
+{
+  for (size_t i = 0; i < self->details->n_pages; i++) {
+    if (self->details->pages[i].leaf != leaf) continue;
+    *n_values_out = self->details->pages[i].n_rows;
+    return self->details->pages[i].statistics;
+  }
+  *n_values_out = self->row_group->chunks[leaf].n_values;
+  return &self->row_group->chunks[leaf].statistics;
+}
+
 static bool column_bounds(void *arg, const frz_field *field, frz_column_bounds *bounds_out)
 {
   lookup *self = arg;
   const frz_parquet_metadata *file = self->filter->file;
   for (size_t i = 0; i < file->n_leaves; i++) {
     if (self->filter->leaf_ids[i] != field->id) continue;
-    const frz_parquet_chunk *chunk = &self->row_group->chunks[i];
-    const frz_parquet_statistics *statistics = &chunk->statistics;
-    *bounds_out = (frz_column_bounds){
-        .n_values = chunk->n_values, .n_nulls = statistics->null_count, .n_nans = -1};
+    int64_t n_values;
+    const frz_parquet_statistics *statistics = statistics_of(self, i, &n_values);
+    *bounds_out =
+        (frz_column_bounds){.n_values = n_values, .n_nulls = statistics->null_count, .n_nans = -1};
     if (statistics->has_min &&
         frz_parquet_statistic(file->leaves[i], &field->type, statistics->min, false, &self->lower))
       bounds_out->lower = &self->lower;
@@ -214,8 +228,18 @@ static bool column_bounds(void *arg, const frz_field *field, frz_column_bounds *
   return missing_bounds(self, field, bounds_out);
 }
 
-bool frz_row_group_may_match(const frz_row_group_filter *filter, size_t row_group)
+static bool is_excluded(void *arg, const frz_expr *predicate)
 {
-  lookup self = {.filter = filter, .row_group = &filter->file->row_groups[row_group]};
-  return frz_expr_may_match_bounds(filter->filter, column_bounds, &self);
+  const frz_row_group_details *details = ((const lookup *)arg)->details;
+  return details->excludes != NULL && details->excludes(details->arg, predicate);
+}
+
+bool frz_row_group_may_match(const frz_row_group_filter *filter, size_t row_group,
+                             const frz_row_group_details *details)
+{
+  static const frz_row_group_details nothing = {0};
+  lookup self = {.filter = filter,
+                 .row_group = &filter->file->row_groups[row_group],
+                 .details = details != NULL ? details : &nothing};
+  return frz_expr_may_match_bounds(filter->filter, column_bounds, is_excluded, &self);
 }

@@ -1,5 +1,5 @@
 /*
- * row_group_filter.h - may a Parquet row group hold rows that a filter wants?
+ * row_group_filter.h - may a Parquet row group, or rows of it, hold what a filter wants?
  */
 #ifndef FRZ_ICEBERG_ROW_GROUP_FILTER_H
 #define FRZ_ICEBERG_ROW_GROUP_FILTER_H
@@ -17,8 +17,25 @@ typedef struct frz_row_group_filter {
   const frz_expr *filter;
 } frz_row_group_filter;
 
-/** True when in doubt. */
-bool frz_row_group_may_match(const frz_row_group_filter *filter, size_t row_group);
+/** The page of a leaf that holds some rows. */
+typedef struct frz_leaf_page {
+  size_t leaf;
+  const frz_parquet_statistics *statistics;
+  int64_t n_rows;
+} frz_leaf_page;
+
+/** What is known of rows of a row group beyond its statistics. */
+typedef struct frz_row_group_details {
+  const frz_leaf_page *pages; /* that hold all of the rows */
+  size_t n_pages;
+  bool (*excludes)(void *arg, const frz_expr *predicate); /* see frz_expr_may_match_bounds() */
+  void *arg;
+} frz_row_group_details;
+
+/** May the row group, or those rows of it that `details` (may be NULL) is about, hold a match? True
+ * when in doubt. */
+bool frz_row_group_may_match(const frz_row_group_filter *filter, size_t row_group,
+                             const frz_row_group_details *details);
 
 /** A statistic of a leaf as a value of the table's column; false: it cannot be told. `is_upper`
  * rounds in the safe direction. */

@@ -24,12 +24,14 @@ typedef struct frz_row_column {
   bool is_unknown; /* its type has no Arrow form: no error unless it is wanted */
 } frz_row_column;
 
-/** Which groups of rows can hold what a filter wants? */
+/** Which rows may a filter want? */
 typedef struct frz_row_choice {
   const frz_row_column *columns;   /* the file's, with the ids that count */
   const frz_column_source *source; /* for the columns that the file lacks */
   const frz_schema *schema;
   const frz_expr *filter;
+  const frz_row_range *ranges; /* the only rows that matter; NULL: all */
+  size_t n_ranges;
 } frz_row_choice;
 
 typedef struct frz_row_read_options {
@@ -53,9 +55,10 @@ struct frz_row_file {
   /** What the batches have of a column of which some leaves are selected. */
   frz_status (*prune)(const frz_row_file *file, size_t column, const bool *selected_leaves,
                       frz_arena *arena, frz_arrow_field *field_out, frz_error *err);
-  /** NULL: every group may match. `is_wanted_out` has a place a group. */
+  /** The rows that may match, into `arena`: ascending, apart, each range within one group; perhaps
+   * rows that do not matter too. NULL: every row may match. */
   frz_status (*choose)(const frz_row_file *file, const frz_row_choice *choice, frz_arena *arena,
-                       bool *is_wanted_out, frz_error *err);
+                       const frz_row_range **ranges_out, size_t *n_ranges_out, frz_error *err);
   /** The options' arrays are copied. */
   frz_status (*read)(const frz_row_file *file, const frz_row_read_options *options,
                      frz_row_reader **reader_out, frz_error *err);
