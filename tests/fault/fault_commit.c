@@ -26,10 +26,24 @@ static frz_status change_table(frz_table *table, frz_error *err)
   FRZ_TRY(frz_table_append(table, &stream, NULL, NULL, err));
   FRZ_TRY(frz_table_upgrade(table, 3, err)); /* what is written again carries row ids */
   FRZ_TRY(frz_table_delete(table, "id = 11", NULL, NULL, err));
-  const frz_schema_change add = {.op = FRZ_SCHEMA_ADD_COLUMN, .path = "x", .type_text = "int"};
-  FRZ_TRY(frz_table_update_schema(table, &add, 1, err));
-  const frz_property property = {"a", "b"};
-  FRZ_TRY(frz_table_set_properties(table, &property, 1, NULL, 0, err));
+  const frz_property mapping = {"schema.name-mapping.default",
+                                "[{\"field-id\":1,\"names\":[\"id\"]}]"};
+  FRZ_TRY(frz_table_set_properties(table, &mapping, 1, NULL, 0, err));
+  const frz_schema_change changes[] = {
+      {.op = FRZ_SCHEMA_ADD_COLUMN, .path = "x", .type_text = "int"},
+      {.op = FRZ_SCHEMA_MOVE_BEFORE, .path = "x", .reference = "name"},
+      {.op = FRZ_SCHEMA_RENAME_COLUMN, .path = "name", .new_name = "label"}};
+  FRZ_TRY(frz_table_update_schema(table, changes, 3, err));
+  const frz_spec_change spec_changes[] = {{.op = FRZ_SPEC_ADD_FIELD, .term = "x"},
+                                          {.op = FRZ_SPEC_REMOVE_FIELD, .term = "bucket(2, id)"}};
+  FRZ_TRY(frz_table_update_spec(table, spec_changes, 2, err));
+  FRZ_TRY(frz_table_set_sort_order(table, "id desc", err));
+  FRZ_TRY(frz_table_upgrade(table, 3, err));
+  const frz_schema_change with_default = {.op = FRZ_SCHEMA_ADD_COLUMN,
+                                          .path = "y",
+                                          .type_text = "date",
+                                          .default_json = "\"2024-01-01\""};
+  FRZ_TRY(frz_table_update_schema(table, &with_default, 1, err));
   return frz_table_set_ref(table, "tag", NULL, err);
 }
 

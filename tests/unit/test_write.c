@@ -387,7 +387,9 @@ static void test_schema_changes_are_refused_by_name(void **state)
       {{.op = FRZ_SCHEMA_ADD_COLUMN, .path = "id.b", .type_text = "int"},
        "column 'id.b' cannot be added: its parent is not a struct"},
       {{.op = FRZ_SCHEMA_ADD_COLUMN, .path = "x", .type_text = "int", .required = true},
-       "column 'x' cannot be added as required: rows written before have no value"},
+       "column 'x' cannot be added as required: rows written before have no value, and defaults "
+       "need "
+       "format version 3"},
       {{.op = FRZ_SCHEMA_ADD_COLUMN, .path = "x"},
        "column 'x' needs one of arrow_type and type_text"},
       {{.op = FRZ_SCHEMA_ADD_COLUMN, .path = "x."}, "column 'x.' has an empty name"},

@@ -23,31 +23,6 @@ static const frz_schema *find_schema(const frz_metadata_builder *b, int32_t id)
 
 /* ---- schemas ---- */
 
-/* As frz_type_equal(), and with docs and defaults: a change of those is a new schema. */
-static bool same_type(const frz_type *a, const frz_type *b)
-{
-  if (a->kind != b->kind || a->n_fields != b->n_fields || a->precision != b->precision ||
-      a->scale != b->scale || a->length != b->length)
-    return false;
-  for (size_t i = 0; i < a->n_fields; i++) {
-    const frz_field *x = &a->fields[i], *y = &b->fields[i];
-    if (x->id != y->id || x->required != y->required || !frz_str_equal(x->name, y->name) ||
-        !frz_str_equal(x->doc, y->doc) || !frz_str_equal(x->initial_default, y->initial_default) ||
-        !frz_str_equal(x->write_default, y->write_default) || !same_type(&x->type, &y->type))
-      return false;
-  }
-  return true;
-}
-
-static bool same_schema(const frz_schema *a, const frz_schema *b)
-{
-  return a->n_identifier_field_ids == b->n_identifier_field_ids &&
-         (a->n_identifier_field_ids == 0 ||
-          memcmp(a->identifier_field_ids, b->identifier_field_ids,
-                 a->n_identifier_field_ids * sizeof(int32_t)) == 0) &&
-         same_type(&a->root, &b->root);
-}
-
 static bool is_null_text(frz_str json)
 {
   return json.data == NULL || frz_str_is(json, "null");
@@ -82,7 +57,7 @@ frz_status frz_builder_add_schema(frz_metadata_builder *b, const frz_schema *sch
   if (b->out->last_column_id < last_column_id) b->out->last_column_id = last_column_id;
   int32_t next_id = 0;
   for (size_t i = 0; i < b->n_schemas; i++) {
-    if (same_schema(&b->schemas[i], schema)) {
+    if (frz_schema_same(&b->schemas[i], schema)) {
       b->added_schema_id = b->schemas[i].schema_id;
       return FRZ_OK;
     }

@@ -50,6 +50,10 @@ frz_status frz_literal_to_bytes(const frz_literal *literal, frz_buf *out,
 frz_status frz_literal_from_json(const frz_type *type, frz_str json, frz_arena *arena,
                                  frz_literal *literal_out, frz_error *err) FRZ_MUST_CHECK;
 
+/** To the JSON form; null is null. `arena` is scratch. */
+frz_status frz_literal_to_json(const frz_literal *literal, frz_arena *arena, frz_json_writer *json,
+                               frz_error *err) FRZ_MUST_CHECK;
+
 /** Text for partition paths and messages: ISO dates and times, decimals with point, bytes base64.
  */
 frz_str frz_literal_print(const frz_literal *literal, frz_arena *arena);

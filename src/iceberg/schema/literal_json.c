@@ -1,5 +1,5 @@
 /*
- * literal_json.c - single values from their JSON form: the defaults of columns.
+ * literal_json.c - single values from and to their JSON form: the defaults of columns.
  *
  * Dates, times, decimals and uuids are texts there, numbers are numbers, and bytes are hexadecimal.
  *
@@ -62,5 +62,35 @@ frz_status frz_literal_from_json(const frz_type *type, frz_str json, frz_arena *
   if (st == FRZ_ERR_NOMEM) return st;
   if (st != FRZ_OK || range != 0) return refuse(type, json, err);
   *literal_out = literal;
+  return FRZ_OK;
+}
+
+static frz_str bytes_to_hex(frz_str bytes, frz_arena *arena)
+{
+  static const char digits[] = "0123456789abcdef";
+  char *hex = frz_arena_push(arena, bytes.size * 2 + 1);
+  if (hex == NULL) return (frz_str){0};
+  for (size_t i = 0; i < bytes.size; i++) {
+    hex[2 * i] = digits[(uint8_t)bytes.data[i] >> 4];
+    hex[2 * i + 1] = digits[(uint8_t)bytes.data[i] & 15];
+  }
+  return (frz_str){hex, bytes.size * 2};
+}
+
+frz_status frz_literal_to_json(const frz_literal *literal, frz_arena *arena, frz_json_writer *json,
+                               frz_error *err)
+{
+  bool is_bytes = literal->kind == FRZ_TYPE_BINARY || literal->kind == FRZ_TYPE_FIXED;
+  if (literal->is_null) {
+    frz_json_write_null(json);
+    return FRZ_OK;
+  }
+  frz_str text =
+      is_bytes ? bytes_to_hex(literal->as.bytes, arena) : frz_literal_print(literal, arena);
+  if (text.data == NULL) return frz_fail_nomem(err, "default");
+  if (is_text_kind(literal->kind))
+    frz_json_write_string(json, text);
+  else
+    frz_json_write_raw(json, text);
   return FRZ_OK;
 }

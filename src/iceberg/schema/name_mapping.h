@@ -7,6 +7,8 @@
 #define FRZ_ICEBERG_NAME_MAPPING_H
 
 #include "arrow/arrow_type.h"
+#include "iceberg/schema/schema.h"
+#include "text/json_writer.h"
 
 typedef struct frz_mapped_field frz_mapped_field;
 
@@ -31,5 +33,24 @@ frz_status frz_name_mapping_parse(frz_str json, frz_arena *arena, frz_name_mappi
  * and "value", whatever the file calls them. */
 void frz_name_mapping_apply(const frz_name_mapping *mapping, frz_arrow_field *fields,
                             size_t n_fields);
+
+/* ---- keeping up with the schema (name_mapping_update.c) ----
+ * The mapping must be of the arena. A field that the mapping lacks is passed over: it was left out
+ * by whoever made it. */
+
+/** Map a new column below the field `parent_id` (-1: the top), with everything in it. Another field
+ * of the level that has its name loses it. */
+frz_status frz_name_mapping_add(frz_name_mapping *mapping, int32_t parent_id,
+                                const frz_field *field, frz_arena *arena,
+                                frz_error *err) FRZ_MUST_CHECK;
+
+/** The column is found by its new name too; by the old ones still, as files have them. */
+frz_status frz_name_mapping_rename(frz_name_mapping *mapping, int32_t field_id, frz_str new_name,
+                                   frz_arena *arena, frz_error *err) FRZ_MUST_CHECK;
+
+void frz_name_mapping_drop(frz_name_mapping *mapping, int32_t field_id);
+
+/** The JSON form. */
+void frz_name_mapping_write(frz_json_writer *json, const frz_name_mapping *mapping);
 
 #endif

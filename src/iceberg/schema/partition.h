@@ -36,6 +36,14 @@ typedef struct frz_partition_field {
   size_t n_source_ids;
 } frz_partition_field;
 
+/** Is the column among the sources of the field? */
+static inline bool frz_partition_field_reads(const frz_partition_field *field, int32_t column_id)
+{
+  for (size_t i = 0; i < field->n_source_ids; i++)
+    if (field->source_ids[i] == column_id) return true;
+  return field->source_id == column_id;
+}
+
 typedef struct frz_partition_spec {
   int32_t spec_id;
   const frz_partition_field *fields;
@@ -91,6 +99,13 @@ void frz_sort_order_write(frz_json_writer *json, const frz_sort_order *order);
 frz_status frz_partition_spec_from_text(frz_str text, const frz_schema *schema, frz_arena *arena,
                                         frz_partition_spec *spec_out,
                                         frz_error *err) FRZ_MUST_CHECK;
+
+/** From one term, as it is added to a spec that is there. Named as Spark and PyIceberg do then,
+ * with the transform's number: "driver_id_bucket_16", "event_ts_day"; the name is not checked.
+ * Field id -1. */
+frz_status frz_partition_field_from_text(frz_str text, const frz_schema *schema, frz_arena *arena,
+                                         frz_partition_field *field_out,
+                                         frz_error *err) FRZ_MUST_CHECK;
 
 /** "driver_id asc nulls first, event_ts desc". */
 frz_status frz_sort_order_from_text(frz_str text, const frz_schema *schema, frz_arena *arena,

@@ -210,6 +210,53 @@ static frz_status check_name(const frz_schema *schema, const frz_partition_field
   return FRZ_OK;
 }
 
+static frz_str join(frz_arena *arena, frz_str column, const char *suffix, const char *param)
+{
+  size_t n_suffix = strlen(suffix), n_param = strlen(param);
+  char *name = frz_arena_push(arena, column.size + n_suffix + n_param + 1);
+  if (name == NULL) return (frz_str){0};
+  memcpy(name, column.data, column.size);
+  memcpy(name + column.size, suffix, n_suffix);
+  memcpy(name + column.size + n_suffix, param, n_param);
+  return (frz_str){name, column.size + n_suffix + n_param};
+}
+
+/* The field of one term; its name is the column's with `suffix_out`. */
+static frz_status scan_field(scanner *s, const frz_schema *schema, frz_partition_field *field,
+                             frz_str *column_out, const char **suffix_out, frz_error *err)
+{
+  term t;
+  FRZ_TRY(scan_term(s, &t, err));
+  FRZ_TRY(bind(s, schema, &t, &field->source_id, err));
+  field->transform = t.transform;
+  *column_out = t.column;
+  *suffix_out = t.suffix;
+  return FRZ_OK;
+}
+
+frz_status frz_partition_field_from_text(frz_str text, const frz_schema *schema, frz_arena *arena,
+                                         frz_partition_field *field_out, frz_error *err)
+{
+  scanner s = {"partitioning", text, 0, arena};
+  frz_partition_field field = {.field_id = -1};
+  frz_str column;
+  const char *suffix;
+  if (text.size > FRZ_LIMIT_FILTER_BYTES)
+    return frz_fail(err, FRZ_ERR_LIMIT, "partitioning: text of %zu bytes", text.size);
+  FRZ_TRY(scan_field(&s, schema, &field, &column, &suffix, err));
+  if (!is_at_end(&s)) return refuse(&s, s.at, "the end", err);
+  const frz_partition_spec alone = {.fields = &field, .n_fields = 1};
+  bool has_param = field.transform.kind == FRZ_TRANSFORM_BUCKET ||
+                   field.transform.kind == FRZ_TRANSFORM_TRUNCATE;
+  char param[16] = "";
+  if (has_param) snprintf(param, sizeof param, "_%d", (int)field.transform.param);
+  field.name = join(arena, column, suffix, param);
+  if (field.name.data == NULL) return frz_fail_nomem(err, s.what);
+  FRZ_TRY(frz_partition_spec_check(&alone, schema, FRZ_ERR_INVALID, err));
+  *field_out = field;
+  return FRZ_OK;
+}
+
 frz_status frz_partition_spec_from_text(frz_str text, const frz_schema *schema, frz_arena *arena,
                                         frz_partition_spec *spec_out, frz_error *err)
 {
@@ -220,19 +267,15 @@ frz_status frz_partition_spec_from_text(frz_str text, const frz_schema *schema, 
     return frz_fail(err, FRZ_ERR_LIMIT, "partitioning: text of %zu bytes", text.size);
   if (!is_at_end(&s)) {
     do {
-      term t;
+      frz_str column;
+      const char *suffix;
       frz_partition_field field = {.field_id = FIRST_FIELD_ID + (int32_t)n};
       if (n == TERMS_MAX)
         return frz_fail(err, FRZ_ERR_LIMIT, "partitioning: more than %d fields", TERMS_MAX);
-      FRZ_TRY(scan_term(&s, &t, err));
-      FRZ_TRY(bind(&s, schema, &t, &field.source_id, err));
-      field.transform = t.transform;
-      char *name = frz_arena_push(arena, t.column.size + strlen(t.suffix) + 1);
+      FRZ_TRY(scan_field(&s, schema, &field, &column, &suffix, err));
+      field.name = join(arena, column, suffix, "");
       fields = frz_arena_list_room(arena, fields, n, &capacity, sizeof *fields);
-      if (name == NULL || fields == NULL) return frz_fail_nomem(err, s.what);
-      memcpy(name, t.column.data, t.column.size);
-      memcpy(name + t.column.size, t.suffix, strlen(t.suffix));
-      field.name = (frz_str){name, t.column.size + strlen(t.suffix)};
+      if (field.name.data == NULL || fields == NULL) return frz_fail_nomem(err, s.what);
       FRZ_TRY(check_name(schema, fields, n, &field, err));
       fields[n++] = field;
     } while (take(&s, ','));

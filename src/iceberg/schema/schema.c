@@ -73,6 +73,31 @@ bool frz_type_equal(const frz_type *a, const frz_type *b)
   return true;
 }
 
+/* As frz_type_equal(), and with docs and defaults: a change of those is a new schema. */
+static bool same_type(const frz_type *a, const frz_type *b)
+{
+  if (a->kind != b->kind || a->n_fields != b->n_fields || a->precision != b->precision ||
+      a->scale != b->scale || a->length != b->length)
+    return false;
+  for (size_t i = 0; i < a->n_fields; i++) {
+    const frz_field *x = &a->fields[i], *y = &b->fields[i];
+    if (x->id != y->id || x->required != y->required || !frz_str_equal(x->name, y->name) ||
+        !frz_str_equal(x->doc, y->doc) || !frz_str_equal(x->initial_default, y->initial_default) ||
+        !frz_str_equal(x->write_default, y->write_default) || !same_type(&x->type, &y->type))
+      return false;
+  }
+  return true;
+}
+
+bool frz_schema_same(const frz_schema *a, const frz_schema *b)
+{
+  return a->n_identifier_field_ids == b->n_identifier_field_ids &&
+         (a->n_identifier_field_ids == 0 ||
+          memcmp(a->identifier_field_ids, b->identifier_field_ids,
+                 a->n_identifier_field_ids * sizeof(int32_t)) == 0) &&
+         same_type(&a->root, &b->root);
+}
+
 bool frz_type_can_promote(const frz_type *from, const frz_type *to)
 {
   if (frz_type_equal(from, to)) return true;

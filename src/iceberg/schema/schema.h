@@ -76,6 +76,9 @@ const char *frz_type_kind_name(frz_type_kind kind);
 
 bool frz_type_equal(const frz_type *a, const frz_type *b); /* with ids, names and requiredness */
 
+/** As above, and with docs, defaults and identifier fields; ids of the schemas themselves apart. */
+bool frz_schema_same(const frz_schema *a, const frz_schema *b);
+
 /** "long", "decimal(9, 2)", "fixed[16]", "list<string>"... for metadata (primitives) and messages.
  */
 frz_str frz_type_print(const frz_type *type, frz_arena *arena);

@@ -113,6 +113,30 @@ frz_status frz_table_upgrade(frz_table *table, int32_t format_version, frz_error
 
 /* ---- refs ---- */
 
+/* What is not set is -1. Only branches keep snapshots: a tag is one. */
+static frz_status check_retention(frz_str ref, const frz_ref_options *options, frz_error *err)
+{
+  const struct {
+    const char *name;
+    int64_t value;
+    bool of_tags;
+  } values[] = {{"max_ref_age_ms", options->max_ref_age_ms, true},
+                {"max_snapshot_age_ms", options->max_snapshot_age_ms, false},
+                {"min_snapshots_to_keep", options->min_snapshots_to_keep, false}};
+  for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+    if (values[i].value == -1) continue;
+    if (values[i].value <= 0)
+      return frz_fail(err, FRZ_ERR_INVALID, "ref '%.*s': %s %lld is not positive", FRZ_STR_ARG(ref),
+                      values[i].name, (long long)values[i].value);
+    if (!options->is_branch && !values[i].of_tags)
+      return frz_fail(err, FRZ_ERR_INVALID, "ref '%.*s': a tag has no %s", FRZ_STR_ARG(ref),
+                      values[i].name);
+    if (frz_str_is(ref, "main") && values[i].of_tags)
+      return frz_fail(err, FRZ_ERR_INVALID, "ref 'main' never goes: it has no %s", values[i].name);
+  }
+  return FRZ_OK;
+}
+
 typedef struct ref_change {
   frz_str name;
   bool is_removal;
@@ -205,6 +229,7 @@ frz_status frz_table_set_ref(frz_table *table, const char *ref, const frz_ref_op
   }
   if (strcmp(ref, "main") == 0 && !change.options.is_branch)
     return frz_fail(err, FRZ_ERR_INVALID, "ref 'main' is the table's branch: it cannot be a tag");
+  FRZ_TRY(check_retention(change.name, &change.options, err));
   return frz_table_commit(table, prepare_ref, &change, err);
 }
 
