@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "arrow/arrow_stream.h"
+#include "iceberg/metadata/summary_json.h"
+#include "iceberg/table/table_handle.h"
 #include "test_files.h"
 
 static const frz_arrow_field fields[] = {
@@ -156,4 +158,20 @@ size_t frz_test_count_files(const frz_test_lake *lake, const char *below, const 
   n_found = 0;
   nftw(path, count_entry, 16, FTW_PHYS);
   return n_found;
+}
+
+void frz_test_summary(frz_table *table, const char *key, char value_out[FRZ_TEST_VALUE_BYTES])
+{
+  frz_arena arena;
+  const frz_text_pair *pairs = NULL;
+  size_t n_pairs = 0;
+  frz_table_metadata *metadata = frz_table_current(table);
+  const frz_snapshot *head = frz_metadata_snapshot(metadata, metadata->current_snapshot_id);
+  assert_non_null(head);
+  frz_arena_init(&arena, frz_alloc_default(), 1 << 20);
+  assert_int_equal(frz_summary_parse(head->summary, &arena, &pairs, &n_pairs, NULL), FRZ_OK);
+  frz_str found = frz_summary_find(pairs, n_pairs, key);
+  snprintf(value_out, FRZ_TEST_VALUE_BYTES, "%.*s", FRZ_STR_ARG(found));
+  frz_arena_free(&arena);
+  frz_table_metadata_release(metadata);
 }

@@ -44,6 +44,11 @@ typedef struct frz_test_sum {
 } frz_test_sum;
 frz_test_sum frz_test_scan(frz_table *table, const char *filter);
 
+enum { FRZ_TEST_VALUE_BYTES = 128 };
+
+/** A value of the current snapshot's summary; "" where it is absent. */
+void frz_test_summary(frz_table *table, const char *key, char value_out[FRZ_TEST_VALUE_BYTES]);
+
 /** Files below a folder of the lake whose names end with `suffix`. */
 size_t frz_test_count_files(const frz_test_lake *lake, const char *below, const char *suffix);
 

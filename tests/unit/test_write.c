@@ -29,11 +29,10 @@ static void expect_summary(frz_table *table, const char *operation, const char *
   const frz_snapshot *head = frz_metadata_snapshot(metadata, metadata->current_snapshot_id);
   assert_non_null(head);
   assert_true(frz_str_is(head->operation, operation));
-  frz_str found = {"", 0};
-  for (size_t i = 0; i < head->n_summary; i++)
-    if (frz_str_is(head->summary[i].key, key)) found = head->summary[i].value;
-  if (!frz_str_is(found, value)) fail_msg("%s is '%.*s', not '%s'", key, FRZ_STR_ARG(found), value);
   frz_table_metadata_release(metadata);
+  char found[FRZ_TEST_VALUE_BYTES];
+  frz_test_summary(table, key, found);
+  if (strcmp(found, value) != 0) fail_msg("%s is '%s', not '%s'", key, found, value);
 }
 
 static frz_write_result overwrite(frz_table *table, int64_t first, int64_t n_rows,
@@ -300,12 +299,9 @@ static void test_random_changes_agree_with_a_model(void **state)
     expect_rows(table, NULL, n_rows, id_sum);
     char total[32];
     snprintf(total, sizeof total, "%lld", (long long)n_rows);
-    frz_table_metadata *metadata = frz_table_current(table);
-    const frz_snapshot *head = frz_metadata_snapshot(metadata, metadata->current_snapshot_id);
-    for (size_t i = 0; i < head->n_summary; i++)
-      if (frz_str_is(head->summary[i].key, "total-records"))
-        assert_true(frz_str_is(head->summary[i].value, total));
-    frz_table_metadata_release(metadata);
+    char found[FRZ_TEST_VALUE_BYTES];
+    frz_test_summary(table, "total-records", found);
+    assert_string_equal(found, total);
   }
   frz_table_free(table);
   frz_test_lake_close(&lake);

@@ -6,6 +6,7 @@
  * the current snapshot; files come one manifest a batch, so that memory does not grow with them.
  */
 #include "base/limits.h"
+#include "iceberg/metadata/summary_json.h"
 #include "iceberg/scan/metadata_rows.h"
 #include "iceberg/table/table_handle.h"
 
@@ -21,17 +22,24 @@ static const frz_rows_column SNAPSHOT_COLUMNS[] = {
 
 static frz_status add_snapshots(frz_rows *rows, const frz_table_metadata *metadata, frz_error *err)
 {
-  for (size_t i = 0; i < metadata->n_snapshots; i++) {
+  frz_status st = FRZ_OK;
+  for (size_t i = 0; i < metadata->n_snapshots && st == FRZ_OK; i++) {
     const frz_snapshot *snapshot = &metadata->snapshots[i];
+    const frz_text_pair *pairs;
+    size_t n_pairs;
+    frz_arena arena;
+    frz_arena_init(&arena, rows->alloc, FRZ_LIMIT_METADATA_BYTES);
+    st = frz_summary_parse(snapshot->summary, &arena, &pairs, &n_pairs, err);
     frz_rows_time(rows, snapshot->timestamp_ms);
     frz_rows_i64(rows, snapshot->snapshot_id);
     frz_rows_id(rows, snapshot->parent_id);
     frz_rows_text(rows, snapshot->operation.size != 0 ? snapshot->operation : (frz_str){0});
     frz_rows_text(rows, snapshot->manifest_list);
-    frz_rows_texts(rows, snapshot->summary, snapshot->n_summary);
-    FRZ_TRY(frz_rows_end(rows, err));
+    frz_rows_texts(rows, pairs, n_pairs);
+    if (st == FRZ_OK) st = frz_rows_end(rows, err);
+    frz_arena_free(&arena);
   }
-  return FRZ_OK;
+  return st;
 }
 
 static const frz_rows_column HISTORY_COLUMNS[] = {

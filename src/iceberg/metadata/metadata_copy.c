@@ -101,26 +101,6 @@ bool frz_copy_sort_order(frz_arena *arena, const frz_sort_order *from, frz_sort_
   return true;
 }
 
-static bool copy_summary(frz_arena *arena, const frz_snapshot *from, const frz_snapshot *like,
-                         frz_snapshot *to)
-{
-  if (from->n_summary == 0) return true;
-  frz_text_pair *pairs = frz_arena_array(arena, from->n_summary, sizeof *pairs);
-  if (pairs == NULL) return false;
-  for (size_t i = 0; i < from->n_summary; i++) {
-    const frz_text_pair *pair = &from->summary[i];
-    bool same_key =
-        like != NULL && i < like->n_summary && frz_str_equal(like->summary[i].key, pair->key);
-    if (same_key)
-      pairs[i].key = like->summary[i].key;
-    else if (!frz_copy_text(arena, pair->key, &pairs[i].key))
-      return false;
-    if (!frz_copy_text(arena, pair->value, &pairs[i].value)) return false;
-  }
-  to->summary = pairs;
-  return true;
-}
-
 static bool copy_manifests(frz_arena *arena, const frz_snapshot *from, frz_snapshot *to)
 {
   if (from->n_manifests == 0) return true;
@@ -132,14 +112,22 @@ static bool copy_manifests(frz_arena *arena, const frz_snapshot *from, frz_snaps
   return true;
 }
 
-bool frz_copy_snapshot(frz_arena *arena, const frz_snapshot *from, const frz_snapshot *like,
-                       frz_snapshot *to)
+/* A text of a snapshot; one that the document holds stays there. */
+static bool share_text(frz_arena *arena, const frz_metadata_document *document, frz_str from,
+                       frz_str *to)
+{
+  *to = from;
+  return frz_metadata_document_holds(document, from) || frz_copy_text(arena, from, to);
+}
+
+bool frz_copy_snapshot(frz_arena *arena, const frz_snapshot *from,
+                       const frz_metadata_document *document, frz_snapshot *to)
 {
   *to = *from;
-  return frz_copy_text(arena, from->manifest_list, &to->manifest_list) &&
+  return share_text(arena, document, from->manifest_list, &to->manifest_list) &&
+         share_text(arena, document, from->summary, &to->summary) &&
          frz_copy_text(arena, from->operation, &to->operation) &&
-         frz_copy_text(arena, from->key_id, &to->key_id) && copy_manifests(arena, from, to) &&
-         copy_summary(arena, from, like, to);
+         frz_copy_text(arena, from->key_id, &to->key_id) && copy_manifests(arena, from, to);
 }
 
 bool frz_copy_ref(frz_arena *arena, const frz_snapshot_ref *from, frz_snapshot_ref *to)

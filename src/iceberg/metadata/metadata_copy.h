@@ -14,9 +14,9 @@ bool frz_copy_pairs(frz_arena *arena, const frz_text_pair *from, size_t n, frz_t
 bool frz_copy_schema(frz_arena *arena, const frz_schema *from, frz_schema *to);
 bool frz_copy_spec(frz_arena *arena, const frz_partition_spec *from, frz_partition_spec *to);
 bool frz_copy_sort_order(frz_arena *arena, const frz_sort_order *from, frz_sort_order *to);
-/** Keys of the summary are shared with `like` (may be NULL; in the same arena) where they agree. */
-bool frz_copy_snapshot(frz_arena *arena, const frz_snapshot *from, const frz_snapshot *like,
-                       frz_snapshot *to);
+/** Texts that lie in `document` (NULL: none) stay there: the copy's owner keeps it. */
+bool frz_copy_snapshot(frz_arena *arena, const frz_snapshot *from,
+                       const frz_metadata_document *document, frz_snapshot *to);
 bool frz_copy_ref(frz_arena *arena, const frz_snapshot_ref *from, frz_snapshot_ref *to);
 
 #endif

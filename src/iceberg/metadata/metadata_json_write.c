@@ -27,13 +27,9 @@ static void write_snapshot(frz_json_writer *json, const frz_snapshot *snapshot,
   if (snapshot->parent_id >= 0)
     frz_json_write_i64_member(json, "parent-snapshot-id", snapshot->parent_id);
   frz_json_write_i64_member(json, "timestamp-ms", snapshot->timestamp_ms);
-  if (snapshot->operation.size != 0 || snapshot->n_summary != 0) {
+  if (snapshot->summary.data != NULL) {
     frz_json_write_key(json, "summary");
-    frz_json_write_object_begin(json);
-    if (snapshot->operation.size != 0)
-      frz_json_write_string_member(json, "operation", snapshot->operation);
-    write_pairs(json, snapshot->summary, snapshot->n_summary);
-    frz_json_write_object_end(json);
+    frz_json_write_raw(json, snapshot->summary);
   }
   if (snapshot->manifest_list.data != NULL) {
     frz_json_write_string_member(json, "manifest-list", snapshot->manifest_list);

@@ -62,8 +62,7 @@ frz_status frz_builder_add_snapshot(frz_metadata_builder *b, const frz_snapshot 
   b->snapshots = frz_arena_list_room(&m->arena, b->snapshots, b->n_snapshots, &b->cap_snapshots,
                                      sizeof *b->snapshots);
   frz_snapshot copy;
-  const frz_snapshot *like = b->n_snapshots != 0 ? &b->snapshots[b->n_snapshots - 1] : NULL;
-  if (b->snapshots == NULL || !frz_copy_snapshot(&m->arena, snapshot, like, &copy))
+  if (b->snapshots == NULL || !frz_copy_snapshot(&m->arena, snapshot, NULL, &copy))
     return frz_fail_nomem(err, "table metadata");
   if (m->format_version == 1) copy.sequence_number = 0;
   b->snapshots[b->n_snapshots++] = copy;

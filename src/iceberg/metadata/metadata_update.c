@@ -105,9 +105,8 @@ static bool copy_snapshots(frz_metadata_builder *b, const frz_table_metadata *ba
   b->snapshots = frz_arena_array(&m->arena, b->cap_snapshots, sizeof *b->snapshots);
   if (b->snapshots == NULL) return false;
   for (; b->n_snapshots < base->n_snapshots; b->n_snapshots++) {
-    frz_snapshot *to = &b->snapshots[b->n_snapshots];
-    if (!frz_copy_snapshot(&m->arena, &base->snapshots[b->n_snapshots],
-                           b->n_snapshots != 0 ? to - 1 : NULL, to))
+    if (!frz_copy_snapshot(&m->arena, &base->snapshots[b->n_snapshots], m->document,
+                           &b->snapshots[b->n_snapshots]))
       return false;
   }
   b->n_base_snapshots = b->n_snapshots;
@@ -319,6 +318,11 @@ frz_status frz_metadata_apply(const frz_table_metadata *base, frz_str base_locat
   frz_status st = FRZ_OK;
   frz_metadata_builder b;
   FRZ_TRY(open_builder(&b, alloc, err));
+  /* The document stays for the snapshots that lie in it, but not for a few of many. */
+  bool removes = false;
+  for (size_t i = 0; i < n_updates; i++)
+    removes = removes || updates[i].kind == FRZ_UPDATE_REMOVE_SNAPSHOTS;
+  if (!removes) b.out->document = frz_metadata_document_retain(base->document);
   if (!copy_base(&b, base)) {
     st = frz_fail_nomem(err, "table metadata");
     goto out;

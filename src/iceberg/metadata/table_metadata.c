@@ -34,8 +34,34 @@ void frz_table_metadata_release(frz_table_metadata *metadata)
   if (metadata == NULL) return;
   if (atomic_fetch_sub_explicit(&metadata->references, 1, memory_order_acq_rel) != 1) return;
   const frz_alloc *alloc = metadata->arena.alloc;
+  frz_metadata_document_release(metadata->document);
   frz_arena_free(&metadata->arena);
   frz_alloc_free(alloc, metadata, sizeof *metadata);
+}
+
+/* ---- the document ---- */
+
+bool frz_metadata_document_holds(const frz_metadata_document *document, frz_str text)
+{
+  if (document == NULL) return false;
+  uintptr_t first = (uintptr_t)document->text.data;
+  uintptr_t at = (uintptr_t)text.data;
+  return at >= first && at < first + document->text.size;
+}
+
+frz_metadata_document *frz_metadata_document_retain(frz_metadata_document *document)
+{
+  if (document != NULL) atomic_fetch_add_explicit(&document->references, 1, memory_order_relaxed);
+  return document;
+}
+
+void frz_metadata_document_release(frz_metadata_document *document)
+{
+  if (document == NULL) return;
+  if (atomic_fetch_sub_explicit(&document->references, 1, memory_order_acq_rel) != 1) return;
+  const frz_alloc *alloc = document->text.alloc;
+  frz_buf_dispose(&document->text);
+  frz_alloc_free(alloc, document, sizeof *document);
 }
 
 frz_str frz_location_trim(frz_str location)

@@ -25,9 +25,8 @@ typedef struct frz_snapshot {
   frz_str manifest_list; /* data NULL: v1 with `manifests` */
   const frz_str *manifests;
   size_t n_manifests;
-  frz_str operation;            /* "append", "overwrite", "delete", "replace"; "" unknown */
-  const frz_text_pair *summary; /* without operation */
-  size_t n_summary;
+  frz_str operation;    /* "append", "overwrite", "delete", "replace"; "" unknown */
+  frz_str summary;      /* a JSON object, with the operation: see summary_json.h; data NULL: none */
   int32_t schema_id;    /* -1: none */
   int64_t first_row_id; /* v3; -1: none */
   int64_t added_rows;   /* v3; -1: none */
@@ -53,8 +52,19 @@ typedef struct frz_metadata_log_entry {
   frz_str metadata_file;
 } frz_metadata_log_entry;
 
+/**
+ * The JSON that metadata was read from. A table may have hundreds of thousands of snapshots, whose
+ * texts are most of it: they stay where they are, and the versions that are made from one another
+ * share them.
+ */
+typedef struct frz_metadata_document {
+  atomic_int references;
+  frz_buf text;
+} frz_metadata_document;
+
 typedef struct frz_table_metadata {
-  frz_arena arena; /* owns all below */
+  frz_arena arena;                 /* owns all below but what the document holds */
+  frz_metadata_document *document; /* manifest lists and summaries of snapshots; NULL: none */
   atomic_int references;
 
   int32_t format_version;
@@ -97,6 +107,10 @@ frz_status frz_table_metadata_parse(const frz_alloc *alloc, frz_str name, const 
                                     size_t size, frz_table_metadata **metadata_out,
                                     frz_error *err) FRZ_MUST_CHECK;
 
+/** As above; takes the bytes, on failure too. */
+frz_status frz_table_metadata_take(frz_str name, frz_buf *bytes, frz_table_metadata **metadata_out,
+                                   frz_error *err) FRZ_MUST_CHECK;
+
 /** Append the JSON form. */
 frz_status frz_table_metadata_write(const frz_table_metadata *metadata, frz_buf *out,
                                     frz_error *err) FRZ_MUST_CHECK;
@@ -108,6 +122,11 @@ frz_str frz_location_trim(frz_str location);
 frz_table_metadata *frz_table_metadata_new(const frz_alloc *alloc);
 frz_table_metadata *frz_table_metadata_retain(frz_table_metadata *metadata);
 void frz_table_metadata_release(frz_table_metadata *metadata);
+
+/** Does the text lie in the document? NULL: no. */
+bool frz_metadata_document_holds(const frz_metadata_document *document, frz_str text);
+frz_metadata_document *frz_metadata_document_retain(frz_metadata_document *document);
+void frz_metadata_document_release(frz_metadata_document *document);
 
 const frz_schema *frz_metadata_schema(const frz_table_metadata *metadata,
                                       int32_t schema_id); /* NULL: none */

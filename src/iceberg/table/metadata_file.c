@@ -167,8 +167,7 @@ frz_status frz_metadata_read(frz_context *context, frz_storage *storage, frz_str
   frz_buf_init(&bytes, alloc, FRZ_LIMIT_METADATA_BYTES);
   FRZ_TRY_OUT(frz_storage_read_all(storage, location, &bytes, err));
   FRZ_TRY_OUT(frz_string_copy(alloc, location, &loaded.location, err));
-  FRZ_TRY_OUT(
-      frz_table_metadata_parse(alloc, location, bytes.data, bytes.size, &loaded.metadata, err));
+  FRZ_TRY_OUT(frz_table_metadata_take(location, &bytes, &loaded.metadata, err));
   *loaded_out = loaded;
   loaded = (frz_loaded_table){0};
 out:

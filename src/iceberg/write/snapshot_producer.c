@@ -483,7 +483,7 @@ static frz_status fill_snapshot(frz_snapshot_producer *producer, const frz_table
       .added_rows = -1,
   };
   return frz_snapshot_summarize(producer->change, base, parent, &producer->attempt,
-                                &producer->snapshot.summary, &producer->snapshot.n_summary, err);
+                                &producer->snapshot.summary, err);
 }
 
 static void fill_attempt(frz_snapshot_producer *producer, const frz_table_metadata *base,

@@ -53,8 +53,7 @@ frz_status frz_table_check_writable(const frz_table_metadata *metadata,
 /** The summary of a change: counts, totals carried on from the parent (NULL: none), properties. */
 frz_status frz_snapshot_summarize(const frz_snapshot_change *change, const frz_table_metadata *base,
                                   const frz_snapshot *parent, frz_arena *arena,
-                                  const frz_text_pair **summary_out, size_t *n_summary_out,
-                                  frz_error *err) FRZ_MUST_CHECK;
+                                  frz_str *summary_out, frz_error *err) FRZ_MUST_CHECK;
 
 /** Check the rules against every snapshot between the start and `head` (NULL: none).
  * `removed_paths` is the change's removed files. */

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "base/limits.h"
+#include "iceberg/metadata/summary_json.h"
 #include "iceberg/write/snapshot_producer.h"
 
 enum { COUNTED_FIELDS = 16, TOTAL_FIELDS = 6, OWN_FIELDS = COUNTED_FIELDS + TOTAL_FIELDS + 2 };
@@ -97,25 +98,28 @@ static frz_status add_counts(summary_list *list, const file_counts *added,
   return FRZ_OK;
 }
 
+/* The parent's summary; `is_first`: there is no parent, and every total was 0. */
+typedef struct parent_summary {
+  bool is_first;
+  const frz_text_pair *pairs;
+  size_t n_pairs;
+} parent_summary;
+
 /* A number from the parent's summary; false where it is absent or not a count. */
-static bool parent_total(const frz_snapshot *parent, const char *key, int64_t *value_out)
+static bool parent_total(const parent_summary *parent, const char *key, int64_t *value_out)
 {
   *value_out = 0;
-  if (parent == NULL) return true;
-  for (size_t i = 0; i < parent->n_summary; i++) {
-    if (!frz_str_is(parent->summary[i].key, key)) continue;
-    frz_str text = parent->summary[i].value;
-    if (text.size == 0 || text.size > 18) return false;
-    for (size_t at = 0; at < text.size; at++) {
-      if (text.data[at] < '0' || text.data[at] > '9') return false;
-      *value_out = *value_out * 10 + (text.data[at] - '0');
-    }
-    return true;
+  if (parent->is_first) return true;
+  frz_str text = frz_summary_find(parent->pairs, parent->n_pairs, key);
+  if (text.size == 0 || text.size > 18) return false;
+  for (size_t at = 0; at < text.size; at++) {
+    if (text.data[at] < '0' || text.data[at] > '9') return false;
+    *value_out = *value_out * 10 + (text.data[at] - '0');
   }
-  return false;
+  return true;
 }
 
-static frz_status add_totals(summary_list *list, const frz_snapshot *parent,
+static frz_status add_totals(summary_list *list, const parent_summary *parent,
                              const file_counts *added, const file_counts *removed, frz_error *err)
 {
   const struct {
@@ -186,9 +190,9 @@ static bool has_key(const summary_list *list, frz_str key)
 
 frz_status frz_snapshot_summarize(const frz_snapshot_change *change, const frz_table_metadata *base,
                                   const frz_snapshot *parent, frz_arena *arena,
-                                  const frz_text_pair **summary_out, size_t *n_summary_out,
-                                  frz_error *err)
+                                  frz_str *summary_out, frz_error *err)
 {
+  parent_summary before = {.is_first = parent == NULL};
   summary_list list = {.arena = arena};
   list.pairs = frz_arena_array(arena, OWN_FIELDS + change->n_properties, sizeof *list.pairs);
   if (list.pairs == NULL) return frz_fail_nomem(err, "snapshot summary");
@@ -196,14 +200,15 @@ frz_status frz_snapshot_summarize(const frz_snapshot_change *change, const frz_t
   file_counts removed = count_files(change->removed, change->n_removed);
   FRZ_TRY(add_counts(&list, &added, &removed, err));
   FRZ_TRY(add_partition_count(&list, change, base, err));
-  FRZ_TRY(add_totals(&list, parent, &added, &removed, err));
+  if (parent != NULL)
+    FRZ_TRY(frz_summary_parse(parent->summary, arena, &before.pairs, &before.n_pairs, err));
+  FRZ_TRY(add_totals(&list, &before, &added, &removed, err));
   FRZ_TRY(add_text(&list, FRZ_STR("engine-name"), FRZ_STR("frazil"), err));
   for (size_t i = 0; i < change->n_properties; i++) {
     frz_str key = frz_str_from(change->properties[i].key);
     if (has_key(&list, key) || frz_str_is(key, "operation")) continue; /* counts are ours to say */
     FRZ_TRY(add_text(&list, key, frz_str_from(change->properties[i].value), err));
   }
-  *summary_out = list.pairs;
-  *n_summary_out = list.n_pairs;
-  return FRZ_OK;
+  return frz_summary_print(frz_str_from(change->operation), list.pairs, list.n_pairs, arena,
+                           summary_out, err);
 }
