@@ -23,6 +23,7 @@ typedef struct trial {
   size_t n_fields;
   frz_batch batch;
   frz_parquet_write_options options;
+  frz_parquet_bloom_option bloom;
   int64_t n_repeats;
   int64_t batch_rows_max;
 } trial;
@@ -39,6 +40,17 @@ static void choose(trial *self, frz_feed *feed)
   options->page_bytes = 1 + (int64_t)frz_feed_choose(feed, 4000);
   options->row_group_rows_max = 1 + (int64_t)frz_feed_choose(feed, 300);
   options->dictionary_bytes = (int64_t)frz_feed_choose(feed, 1000);
+  options->encodings = (frz_encoding_set)frz_feed_choose(feed, 3);
+  options->forced_encoding = (frz_parquet_encoding)frz_feed_choose(feed, 10);
+  options->force_encoding = frz_feed_choose(feed, 2) != 0;
+  options->bloom_bytes_max = (int64_t)frz_feed_choose(feed, 5000);
+  self->bloom = (frz_parquet_bloom_option){
+      1 + (int32_t)frz_feed_choose(feed, 6),
+      (1 + (double)frz_feed_choose(feed, 99)) / 101.0,
+      (int64_t)frz_feed_choose(feed, 300),
+  };
+  options->blooms = &self->bloom;
+  options->n_blooms = 1;
   self->n_repeats = 1 + (int64_t)frz_feed_choose(feed, 3);
   self->batch_rows_max = 1 + (int64_t)frz_feed_choose(feed, 200);
   self->n_fields = 1 + (size_t)frz_feed_choose(feed, FIELDS_MAX);

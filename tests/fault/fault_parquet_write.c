@@ -18,6 +18,7 @@ typedef struct sample {
   frz_arena arena;
   frz_arrow_field fields[N_FIELDS];
   frz_batch batch;
+  frz_parquet_encoding encoding; /* PLAIN: none is forced */
 } sample;
 
 static void make_sample(sample *self, uint64_t seed)
@@ -46,6 +47,13 @@ static frz_status write_sample(const frz_alloc *alloc, const sample *self, frz_e
   frz_parquet_key_value pair = {FRZ_STR("key"), FRZ_STR("value")};
   options.key_values = &pair;
   options.n_key_values = 1;
+  frz_parquet_bloom_option bloom = {1, 0.01, 0};
+  options.blooms = &bloom;
+  options.n_blooms = 1;
+  options.bloom_bytes_max = 1024;
+  options.encodings = FRZ_ENCODINGS_ALL;
+  options.force_encoding = self->encoding != FRZ_PARQUET_PLAIN;
+  options.forced_encoding = self->encoding;
   options.page_rows_max = 25;
   options.row_group_rows_max = 70;
   frz_buf bytes;
@@ -71,7 +79,11 @@ static void test_every_refused_allocation_is_reported(void **state)
   (void)state;
   for (uint64_t seed = 1; seed <= 5; seed++) {
     sample self;
+    static const frz_parquet_encoding encodings[] = {
+        FRZ_PARQUET_PLAIN, FRZ_PARQUET_DELTA_BINARY_PACKED, FRZ_PARQUET_DELTA_LENGTH_BYTE_ARRAY,
+        FRZ_PARQUET_DELTA_BYTE_ARRAY, FRZ_PARQUET_BYTE_STREAM_SPLIT};
     make_sample(&self, seed * 7907);
+    self.encoding = encodings[seed % 5];
     frz_fault fault = {0};
     long n = 0;
     do {

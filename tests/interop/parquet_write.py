@@ -32,6 +32,18 @@ OPTIONS = [
     ["codec=2", "page_rows=64", "dictionary_bytes=600", "v2=1"],
     ["codec=4", "page_rows=50"],
     ["codec=7", "page_bytes=1"],
+    ["encodings=0", "dictionary_bytes=0"],
+    ["encodings=2", "dictionary_bytes=0", "v2=1", "page_rows=300"],
+    # Each encoding on every column whose type has it: several pages, and with pages of nulls alone.
+    ["encoding=0", "page_rows=3"],
+    ["encoding=5", "page_rows=3"],
+    ["encoding=5", "codec=0", "v2=1", "page_rows=400"],
+    ["encoding=6", "page_rows=3", "v2=1"],
+    ["encoding=6", "codec=0", "page_rows=400"],
+    ["encoding=7", "page_rows=3"],
+    ["encoding=7", "codec=0", "v2=1", "page_rows=400"],
+    ["encoding=9", "page_rows=3"],
+    ["encoding=9", "codec=0", "v2=1", "page_rows=400"],
 ]
 
 
@@ -342,7 +354,8 @@ def main():
                     assert after.schema.field(name).type == before.schema.field(name).type, name
                     assert same(before.column(name), after.column(name)), f"column {name} differs"
                 n_groups = check_inside(path, after)
-                if duckdb is not None:
+                # DuckDB has BYTE_STREAM_SPLIT for floats alone.
+                if duckdb is not None and "encoding=9" not in options:
                     check_duckdb(source, path)
                 print(f"equal: seed {seed}, {table.num_rows} rows, {n_groups} row groups,"
                       f" {' '.join(options) or 'defaults'}")

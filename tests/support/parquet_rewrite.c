@@ -4,7 +4,8 @@
  *
  * Usage: parquet_rewrite IN OUT [NAME=NUMBER...]
  * Names: codec (of parquet.thrift), level, v2, page_rows, page_bytes, group_rows, group_bytes,
- * dictionary_bytes, batch_rows, threads.
+ * dictionary_bytes, encodings (of frz_encoding_set), encoding (of parquet.thrift, forced), bloom
+ * (the field id of a column), ndv, batch_rows, threads.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static void check(frz_status st, const char *what)
 
 typedef struct settings {
   frz_parquet_write_options write;
+  frz_parquet_bloom_option bloom;
   int64_t batch_rows;
   int32_t threads;
 } settings;
@@ -51,6 +53,16 @@ static void set(settings *all, const char *text)
     write->row_group_bytes = value;
   else if (frz_str_is(name, "dictionary_bytes"))
     write->dictionary_bytes = value;
+  else if (frz_str_is(name, "encodings"))
+    write->encodings = (frz_encoding_set)value;
+  else if (frz_str_is(name, "encoding")) {
+    write->force_encoding = true;
+    write->forced_encoding = (frz_parquet_encoding)value;
+  } else if (frz_str_is(name, "bloom")) {
+    all->bloom.field_id = (int32_t)value;
+    write->n_blooms = 1;
+  } else if (frz_str_is(name, "ndv"))
+    all->bloom.ndv = value;
   else if (frz_str_is(name, "batch_rows"))
     all->batch_rows = value;
   else if (frz_str_is(name, "threads"))
@@ -103,8 +115,9 @@ int main(int argc, char **argv)
     fprintf(stderr, "usage: parquet_rewrite IN OUT [NAME=NUMBER...]\n");
     return 2;
   }
-  settings all = {.batch_rows = 5000};
+  settings all = {.batch_rows = 5000, .bloom = {.fpp = 0.01}};
   frz_parquet_write_options_init(&all.write);
+  all.write.blooms = &all.bloom;
   for (int i = 3; i < argc; i++) set(&all, argv[i]);
   frz_context_options options;
   frz_context_options_init(&options);

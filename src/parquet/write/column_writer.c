@@ -19,6 +19,7 @@
 #include "base/endian.h"
 #include "codec/bitpack.h"
 #include "codec/checksum.h"
+#include "parquet/write/page_encoding.h"
 
 enum {
   PAGE_DATA = 0,
@@ -26,12 +27,21 @@ enum {
   PAGE_DATA_V2 = 3,
   COLUMN_BUFS = 12,
   DISTINCT_SAMPLE = 2048, /* values after which a dictionary may be given up */
+  SAMPLE_VALUES = 8192,   /* by which a dictionary is compared with other encodings */
   PIECE_ROWS_MAX = 4096   /* keeps levels and gathered values in the processor's cache */
 };
 
-static bool has_dictionary_form(const frz_leaf_plan *plan)
+static bool is_forced(const frz_column_writer *column)
 {
-  return plan->stored != FRZ_STORED_BOOL && plan->stored != FRZ_STORED_NONE;
+  return column->options->force_encoding &&
+         frz_page_encoding_fits(column->plan, column->options->forced_encoding);
+}
+
+static bool starts_with_dictionary(const frz_column_writer *column)
+{
+  frz_stored_kind kind = column->plan->stored;
+  return column->options->dictionary_bytes > 0 && kind != FRZ_STORED_BOOL &&
+         kind != FRZ_STORED_NONE && !is_forced(column);
 }
 
 void frz_column_writer_init(frz_column_writer *column, const frz_leaf_plan *plan,
@@ -52,7 +62,8 @@ void frz_column_writer_init(frz_column_writer *column, const frz_leaf_plan *plan
   frz_value_bounds_init(&column->chunk_bounds, alloc);
   frz_value_bounds_init(&column->file_bounds, alloc);
   frz_dictionary_init(&column->dictionary, plan, alloc);
-  column->is_dictionary_on = options->dictionary_bytes > 0 && has_dictionary_form(plan);
+  frz_bloom_init(&column->bloom, plan, options, alloc);
+  column->is_dictionary_on = starts_with_dictionary(column);
 }
 
 static void list_bufs(frz_column_writer *column, frz_buf *bufs_out[COLUMN_BUFS])
@@ -89,7 +100,7 @@ size_t frz_column_writer_memory(const frz_column_writer *column)
   size_t chunk = c->pages.capacity + c->records.capacity + c->dictionary_page.capacity +
                  c->bound_bytes.capacity + c->dictionary.entries.capacity +
                  c->dictionary.starts.capacity + c->dictionary.stamps.capacity +
-                 c->dictionary.n_slots * sizeof *c->dictionary.slots;
+                 c->dictionary.n_slots * sizeof *c->dictionary.slots + c->bloom.bytes.capacity;
   size_t bounds = bounds_memory(&c->page_bounds) + bounds_memory(&c->chunk_bounds) +
                   bounds_memory(&c->file_bounds);
   return levels + page + chunk + bounds;
@@ -112,6 +123,7 @@ void frz_column_writer_trim(frz_column_writer *column)
   for (size_t i = 0; i < COLUMN_BUFS; i++) frz_buf_dispose(bufs[i]);
   frz_level_builder_dispose(&column->levels);
   frz_dictionary_dispose(&column->dictionary);
+  frz_bloom_dispose(&column->bloom);
   frz_value_bounds_dispose(&column->page_bounds);
   frz_value_bounds_dispose(&column->chunk_bounds);
 }
@@ -123,6 +135,7 @@ void frz_column_writer_dispose(frz_column_writer *column)
   for (size_t i = 0; i < COLUMN_BUFS; i++) frz_buf_dispose(bufs[i]);
   frz_level_builder_dispose(&column->levels);
   frz_dictionary_dispose(&column->dictionary);
+  frz_bloom_dispose(&column->bloom);
   frz_value_bounds_dispose(&column->page_bounds);
   frz_value_bounds_dispose(&column->chunk_bounds);
   frz_value_bounds_dispose(&column->file_bounds);
@@ -158,18 +171,29 @@ static frz_status append_levels(frz_column_writer *column, const frz_buf *levels
   return FRZ_OK;
 }
 
-static frz_status append_page_values(frz_column_writer *column, bool as_indices, frz_error *err)
+/* The first `n` numbers of the page. */
+static frz_status append_numbers(const frz_column_writer *column, size_t n, frz_buf *out,
+                                 frz_error *err)
 {
-  if (!as_indices) {
-    if (column->plan->stored == FRZ_STORED_BOOL)
-      return frz_bools_pack(column->values.data, column->page_values, &column->body, err);
-    return frz_buf_append(&column->body, column->values.data, column->values.size, err);
-  }
   /* Some readers refuse a width of zero bits. */
   unsigned width = column->dictionary.n > 1 ? frz_bit_width(column->dictionary.n - 1) : 1;
-  FRZ_TRY(frz_buf_append_byte(&column->body, (uint8_t)width, err));
-  return frz_rle_encode(&column->body, (const uint32_t *)(const void *)column->indices.data,
-                        column->page_values, width, err);
+  FRZ_TRY(frz_buf_append_byte(out, (uint8_t)width, err));
+  return frz_rle_encode(out, (const uint32_t *)(const void *)column->indices.data, n, width, err);
+}
+
+static frz_plain_values plain_values(const frz_column_writer *column)
+{
+  return (frz_plain_values){column->plan, column->values.data, column->values.size,
+                            column->page_values};
+}
+
+static frz_status append_page_values(frz_column_writer *column, frz_parquet_encoding encoding,
+                                     frz_error *err)
+{
+  if (encoding == FRZ_PARQUET_RLE_DICTIONARY)
+    return append_numbers(column, column->page_values, &column->body, err);
+  frz_plain_values values = plain_values(column);
+  return frz_page_encode(&values, encoding, &column->scratch[0], &column->body, err);
 }
 
 typedef struct page_sizes {
@@ -245,7 +269,8 @@ static frz_status compress_body(frz_column_writer *column, size_t kept, page_siz
   return FRZ_OK;
 }
 
-static frz_status encode_page(frz_column_writer *column, bool as_indices, frz_error *err)
+static frz_status encode_page(frz_column_writer *column, frz_parquet_encoding encoding,
+                              frz_error *err)
 {
   const frz_parquet_node *node = column->plan->node;
   bool is_v2 = column->options->data_page_v2;
@@ -256,11 +281,10 @@ static frz_status encode_page(frz_column_writer *column, bool as_indices, frz_er
   FRZ_TRY(append_levels(column, &column->def, node->max_definition_level, !is_v2, err));
   sizes.def_bytes = column->body.size - sizes.rep_bytes;
   size_t kept = is_v2 ? column->body.size : 0;
-  FRZ_TRY(append_page_values(column, as_indices, err));
+  FRZ_TRY(append_page_values(column, encoding, err));
   const uint8_t *stored;
   FRZ_TRY(compress_body(column, kept, &sizes, &stored, err));
   size_t start = column->pages.size;
-  frz_parquet_encoding encoding = as_indices ? FRZ_PARQUET_RLE_DICTIONARY : FRZ_PARQUET_PLAIN;
   frz_thrift_writer thrift;
   begin_header(&thrift, &column->pages, is_v2 ? PAGE_DATA_V2 : PAGE_DATA, &sizes, stored);
   if (is_v2)
@@ -382,26 +406,108 @@ static frz_status leave_dictionary(frz_column_writer *column, size_t n_values, f
   return FRZ_OK;
 }
 
+static frz_encoding_trial make_trial(frz_column_writer *column)
+{
+  return (frz_encoding_trial){.allowed = column->options->encodings,
+                              .codec = column->codec,
+                              .level = column->options->level,
+                              .encoded = &column->scratch[0],
+                              .compressed = &column->compressed,
+                              .scratch = &column->scratch[1]};
+}
+
+/* Do new entries come as fast in the sample's second half as in its first? Entries are numbered as
+ * they appear, so the greatest number tells how many there were. */
+static bool is_growing(const uint32_t *numbers, size_t n, size_t *n_entries_out)
+{
+  uint32_t greatest = 0;
+  uint32_t greatest_before = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (i == n / 2) greatest_before = greatest;
+    if (numbers[i] > greatest) greatest = numbers[i];
+  }
+  *n_entries_out = (size_t)greatest + 1;
+  return greatest - greatest_before > greatest_before / 4 * 3;
+}
+
+/* Are the first page's values smaller with the dictionary than without? Told by a sample. */
+static frz_status measure_dictionary(frz_column_writer *column, bool *pays_out, frz_error *err)
+{
+  const frz_dictionary *dictionary = &column->dictionary;
+  const uint32_t *numbers = (const uint32_t *)(const void *)column->indices.data;
+  size_t n = column->page_values < SAMPLE_VALUES ? column->page_values : SAMPLE_VALUES;
+  size_t n_entries;
+  frz_str entries = {NULL, 0};
+  if (is_growing(numbers, n, &n_entries)) entries = frz_dictionary_head(dictionary, n_entries);
+  frz_encoding_trial trial = make_trial(column);
+  column->body.size = 0;
+  column->values.size = 0;
+  FRZ_TRY(append_numbers(column, n, &column->body, err));
+  FRZ_TRY(frz_dictionary_plain(dictionary, numbers, n, &column->values, err));
+  frz_plain_values values = {column->plan, column->values.data, column->values.size, n};
+  FRZ_TRY(frz_page_dictionary_beats(&values, frz_buf_str(&column->body), entries, &trial, pays_out,
+                                    err));
+  column->values.size = 0;
+  return FRZ_OK;
+}
+
+/* The first page of numbers is the last chance to do without the dictionary. */
+static frz_status review_dictionary(frz_column_writer *column, frz_error *err)
+{
+  bool pays = dictionary_pays(column);
+  if (pays) FRZ_TRY(measure_dictionary(column, &pays, err));
+  return pays ? FRZ_OK : leave_dictionary(column, column->page_values, err);
+}
+
+static frz_status choose_encoding(frz_column_writer *column, frz_parquet_encoding *encoding_out,
+                                  frz_error *err)
+{
+  *encoding_out = FRZ_PARQUET_PLAIN;
+  if (column->page_values == 0) return FRZ_OK; /* not even the header that others begin with */
+  if (column->is_dictionary_on) {
+    *encoding_out = FRZ_PARQUET_RLE_DICTIONARY;
+    return FRZ_OK;
+  }
+  if (!column->is_encoding_chosen) {
+    frz_plain_values values = plain_values(column);
+    frz_encoding_trial trial = make_trial(column);
+    column->encoding = column->options->forced_encoding;
+    if (!is_forced(column))
+      FRZ_TRY(frz_page_encoding_choose(&values, &trial, &column->encoding, err));
+    column->is_encoding_chosen = true;
+  }
+  *encoding_out = column->encoding;
+  return FRZ_OK;
+}
+
+static void count_page(frz_column_writer *column, frz_parquet_encoding encoding)
+{
+  if (encoding == FRZ_PARQUET_RLE_DICTIONARY)
+    column->n_dictionary_pages++;
+  else if (encoding == FRZ_PARQUET_PLAIN)
+    column->n_plain_pages++;
+  else
+    column->n_encoded_pages++;
+}
+
 static frz_status end_page(frz_column_writer *column, frz_error *err)
 {
   if (column->page_levels == 0) return FRZ_OK;
-  bool as_indices = column->is_dictionary_on && column->page_values != 0;
-  if (as_indices) {
+  if (column->is_dictionary_on && column->page_values != 0) {
     FRZ_TRY(add_entry_bounds(column, column->page_values, err));
-    if (column->n_dictionary_pages == 0 && !dictionary_pays(column)) {
-      FRZ_TRY(leave_dictionary(column, column->page_values, err));
-      as_indices = false;
-    }
+    if (column->n_dictionary_pages == 0) FRZ_TRY(review_dictionary(column, err));
   }
+  frz_parquet_encoding encoding;
+  FRZ_TRY(choose_encoding(column, &encoding, err));
   size_t at = column->pages.size;
-  FRZ_TRY(encode_page(column, as_indices, err));
-  if (as_indices)
-    column->n_dictionary_pages++;
-  else
-    column->n_plain_pages++;
+  FRZ_TRY(encode_page(column, encoding, err));
+  if (encoding != FRZ_PARQUET_RLE_DICTIONARY)
+    FRZ_TRY(frz_bloom_add_plain(&column->bloom, column->plan, column->values.data,
+                                column->page_values, err));
+  count_page(column, encoding);
   FRZ_TRY(record_page(column, at, err));
   reset_page(column);
-  if (as_indices && column->dictionary.entries.size > (size_t)column->options->dictionary_bytes)
+  if (column->dictionary.entries.size > (size_t)column->options->dictionary_bytes)
     column->is_dictionary_on = false;
   return FRZ_OK;
 }
@@ -527,10 +633,23 @@ size_t frz_column_writer_held(const frz_column_writer *column)
 
 /* ---- chunks ---- */
 
+/* The distinct values of the pages of numbers, to the bloom filter. */
+static frz_status add_entries(frz_column_writer *column, frz_error *err)
+{
+  column->body.size = 0;
+  FRZ_TRY(frz_dictionary_page(&column->dictionary, &column->body, err));
+  return frz_bloom_add_plain(&column->bloom, column->plan, column->body.data, column->dictionary.n,
+                             err);
+}
+
 frz_status frz_column_writer_close_chunk(frz_column_writer *column, frz_error *err)
 {
   FRZ_TRY(end_page(column, err));
-  if (column->n_dictionary_pages != 0) FRZ_TRY(encode_dictionary_page(column, err));
+  if (column->n_dictionary_pages != 0) {
+    FRZ_TRY(encode_dictionary_page(column, err));
+    if (frz_bloom_is_on(&column->bloom)) FRZ_TRY(add_entries(column, err));
+  }
+  frz_bloom_shrink(&column->bloom);
   return FRZ_OK;
 }
 
@@ -543,8 +662,8 @@ frz_status frz_column_writer_next_chunk(frz_column_writer *column, frz_error *er
   column->file_levels += column->chunk_levels;
   column->file_nulls += column->chunk_nulls;
   frz_dictionary_clear(&column->dictionary);
-  column->is_dictionary_on =
-      column->options->dictionary_bytes > 0 && has_dictionary_form(column->plan);
+  column->is_dictionary_on = starts_with_dictionary(column);
+  column->is_encoding_chosen = false;
   column->dictionary_page.size = 0;
   column->pages.size = 0;
   column->records.size = 0;
@@ -555,6 +674,8 @@ frz_status frz_column_writer_next_chunk(frz_column_writer *column, frz_error *er
   column->uncompressed_bytes = 0;
   column->n_dictionary_pages = 0;
   column->n_plain_pages = 0;
+  column->n_encoded_pages = 0;
+  frz_bloom_clear(&column->bloom);
   frz_value_bounds_clear(&column->chunk_bounds);
   return FRZ_OK;
 }

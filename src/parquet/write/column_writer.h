@@ -6,6 +6,7 @@
 #define FRZ_PARQUET_COLUMN_WRITER_H
 
 #include "codec/compress.h"
+#include "parquet/write/bloom_write.h"
 #include "parquet/write/encode_dictionary.h"
 #include "parquet/write/level_builder.h"
 #include "parquet/write/parquet_writer.h"
@@ -32,7 +33,7 @@ typedef struct frz_column_writer {
   frz_buf body, compressed;
 
   /* The page that is being filled: numbers in `indices` while the dictionary is in use. */
-  frz_buf values;  /* PLAIN; booleans one byte each */
+  frz_buf values;  /* PLAIN form; booleans one byte each */
   frz_buf indices; /* uint32_t */
   frz_buf def;     /* uint32_t; empty while every level is the greatest */
   frz_buf rep;     /* uint32_t */
@@ -45,7 +46,9 @@ typedef struct frz_column_writer {
   /* The chunk of the current row group. */
   frz_dictionary dictionary;
   bool is_dictionary_on;
-  frz_buf dictionary_page; /* header and body, once the chunk is closed */
+  bool is_encoding_chosen;
+  frz_parquet_encoding encoding; /* of pages without dictionary, once chosen */
+  frz_buf dictionary_page;       /* header and body, once the chunk is closed */
   frz_buf pages;
   frz_buf records; /* frz_page_record */
   frz_buf bound_bytes;
@@ -55,7 +58,9 @@ typedef struct frz_column_writer {
   int64_t uncompressed_bytes; /* with headers */
   int32_t n_dictionary_pages; /* data pages of numbers */
   int32_t n_plain_pages;
+  int32_t n_encoded_pages; /* in `encoding`, which is not PLAIN */
   frz_value_bounds chunk_bounds;
+  frz_bloom bloom;
 
   /* The file. */
   int64_t file_compressed_bytes;

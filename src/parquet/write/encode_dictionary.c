@@ -71,6 +71,16 @@ frz_str frz_dictionary_bytes(const frz_dictionary *dictionary, uint32_t index)
   return (frz_str){entries + start + 4, frz_load_u32le(entries + start)};
 }
 
+frz_str frz_dictionary_head(const frz_dictionary *dictionary, size_t n)
+{
+  assert(n > 0 && n <= dictionary->n);
+  const char *entries = (const char *)dictionary->entries.data;
+  if (dictionary->plan->stored != FRZ_STORED_BYTES)
+    return (frz_str){entries, n * dictionary->plan->width};
+  frz_str last = frz_dictionary_bytes(dictionary, (uint32_t)n - 1);
+  return (frz_str){entries, (size_t)(last.data + last.size - entries)};
+}
+
 /* ---- the table ---- */
 
 static frz_status grow_slots(frz_dictionary *dictionary, frz_error *err)
@@ -244,10 +254,28 @@ void frz_dictionary_bytes_range(frz_dictionary *dictionary, const uint32_t *indi
   *greatest_out = greatest;
 }
 
+static frz_status plain_fixed(const frz_dictionary *dictionary, const uint32_t *indices, size_t n,
+                              frz_buf *out, frz_error *err)
+{
+  size_t width = dictionary->plan->width;
+  const uint8_t *entries = dictionary->entries.data;
+  uint8_t *to;
+  FRZ_TRY(frz_buf_extend(out, n * width, &to, err));
+  if (width == 8)
+    for (size_t i = 0; i < n; i++) memcpy(to + 8 * i, entries + (size_t)8 * indices[i], 8);
+  else if (width == 4)
+    for (size_t i = 0; i < n; i++) memcpy(to + 4 * i, entries + (size_t)4 * indices[i], 4);
+  else
+    for (size_t i = 0; i < n; i++) memcpy(to + width * i, entries + width * indices[i], width);
+  return FRZ_OK;
+}
+
 frz_status frz_dictionary_plain(const frz_dictionary *dictionary, const uint32_t *indices, size_t n,
                                 frz_buf *out, frz_error *err)
 {
   const frz_leaf_plan *plan = dictionary->plan;
+  if (plan->stored != FRZ_STORED_BYTES && plan->stored != FRZ_STORED_I128)
+    return plain_fixed(dictionary, indices, n, out, err);
   for (size_t i = 0; i < n; i++) {
     if (plan->stored == FRZ_STORED_BYTES) {
       /* The length in front of the entry is part of its PLAIN form. */
@@ -256,10 +284,7 @@ frz_status frz_dictionary_plain(const frz_dictionary *dictionary, const uint32_t
       continue;
     }
     const uint8_t *entry = dictionary->entries.data + indices[i] * plan->width;
-    if (plan->stored == FRZ_STORED_I128)
-      FRZ_TRY(frz_wide_plain(entry, 1, (size_t)plan->node->type_length, out, err));
-    else
-      FRZ_TRY(frz_buf_append(out, entry, plan->width, err));
+    FRZ_TRY(frz_wide_plain(entry, 1, (size_t)plan->node->type_length, out, err));
   }
   return FRZ_OK;
 }

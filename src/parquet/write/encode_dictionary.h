@@ -27,6 +27,9 @@ void frz_dictionary_clear(frz_dictionary *dictionary);
 frz_status frz_dictionary_index(frz_dictionary *dictionary, const frz_value_view *view,
                                 uint32_t *indices_out, frz_error *err) FRZ_MUST_CHECK;
 
+/** The first `n` entries as they are held; n > 0. */
+frz_str frz_dictionary_head(const frz_dictionary *dictionary, size_t n);
+
 /** An entry of BYTES or FIXED. */
 frz_str frz_dictionary_bytes(const frz_dictionary *dictionary, uint32_t index);
 

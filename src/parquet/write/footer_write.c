@@ -37,6 +37,8 @@ frz_status frz_footer_add_chunk(frz_footer *footer, const frz_column_writer *col
       .data_page_offset = offset + (int64_t)dictionary_bytes,
       .n_dictionary_pages = column->n_dictionary_pages,
       .n_plain_pages = column->n_plain_pages,
+      .n_encoded_pages = column->n_encoded_pages,
+      .encoding = column->encoding,
       .has_bounds = column->chunk_bounds.has,
   };
   if (chunk.has_bounds) {
@@ -83,7 +85,8 @@ static void write_encoding_stats(frz_thrift_writer *thrift, const frz_written_ch
                                  bool is_v2)
 {
   bool has_dictionary = chunk->n_dictionary_pages != 0;
-  size_t n = (has_dictionary ? 2u : 0u) + (chunk->n_plain_pages != 0 ? 1u : 0u);
+  size_t n = (has_dictionary ? 2u : 0u) + (chunk->n_plain_pages != 0 ? 1u : 0u) +
+             (chunk->n_encoded_pages != 0 ? 1u : 0u);
   int32_t data_page = is_v2 ? 3 : 0;
   frz_thrift_write_list_field(thrift, 13, FRZ_THRIFT_STRUCT, n);
   if (has_dictionary) {
@@ -92,19 +95,31 @@ static void write_encoding_stats(frz_thrift_writer *thrift, const frz_written_ch
   }
   if (chunk->n_plain_pages != 0)
     write_page_count(thrift, data_page, FRZ_PARQUET_PLAIN, chunk->n_plain_pages);
+  if (chunk->n_encoded_pages != 0)
+    write_page_count(thrift, data_page, chunk->encoding, chunk->n_encoded_pages);
+}
+
+/* Every encoding that some page has, levels included. */
+static void write_encodings(frz_thrift_writer *thrift, const frz_written_chunk *chunk)
+{
+  bool has_dictionary = chunk->n_dictionary_pages != 0; /* whose own page is PLAIN */
+  bool has_plain = has_dictionary || chunk->n_plain_pages != 0;
+  bool has_encoded = chunk->n_encoded_pages != 0;
+  size_t n = 1u + has_plain + has_dictionary + has_encoded;
+  frz_thrift_write_list_field(thrift, 2, FRZ_THRIFT_I32, n);
+  if (has_plain) frz_thrift_write_i32(thrift, FRZ_PARQUET_PLAIN);
+  frz_thrift_write_i32(thrift, FRZ_PARQUET_RLE);
+  if (has_dictionary) frz_thrift_write_i32(thrift, FRZ_PARQUET_RLE_DICTIONARY);
+  if (has_encoded) frz_thrift_write_i32(thrift, (int32_t)chunk->encoding);
 }
 
 static void write_column_metadata(frz_thrift_writer *thrift, const frz_footer *footer,
                                   const frz_leaf_plan *plan, const frz_written_chunk *chunk)
 {
-  bool has_dictionary = chunk->n_dictionary_pages != 0;
   frz_thrift_write_field(thrift, 3, FRZ_THRIFT_STRUCT);
   frz_thrift_write_struct_begin(thrift);
   frz_thrift_write_i32_field(thrift, 1, (int32_t)plan->node->physical);
-  frz_thrift_write_list_field(thrift, 2, FRZ_THRIFT_I32, has_dictionary ? 3 : 2);
-  frz_thrift_write_i32(thrift, FRZ_PARQUET_PLAIN);
-  frz_thrift_write_i32(thrift, FRZ_PARQUET_RLE);
-  if (has_dictionary) frz_thrift_write_i32(thrift, FRZ_PARQUET_RLE_DICTIONARY);
+  write_encodings(thrift, chunk);
   frz_thrift_write_list_field(thrift, 3, FRZ_THRIFT_BINARY, plan->n_names);
   for (size_t i = 0; i < plan->n_names; i++) frz_thrift_write_binary(thrift, plan->names[i]);
   frz_thrift_write_i32_field(thrift, 4, (int32_t)footer->codec_number);
@@ -116,6 +131,10 @@ static void write_column_metadata(frz_thrift_writer *thrift, const frz_footer *f
     frz_thrift_write_i64_field(thrift, 11, chunk->dictionary_page_offset);
   write_statistics(thrift, chunk);
   write_encoding_stats(thrift, chunk, footer->data_page_v2);
+  if (chunk->bloom_bytes != 0) {
+    frz_thrift_write_i64_field(thrift, 14, chunk->bloom_offset);
+    frz_thrift_write_i32_field(thrift, 15, chunk->bloom_bytes);
+  }
   frz_thrift_write_struct_end(thrift);
 }
 
@@ -144,6 +163,19 @@ static void write_chunk(frz_thrift_writer *thrift, const frz_footer *footer,
   cursor->column_index += chunk->column_index_bytes;
 }
 
+static void write_sorting(frz_thrift_writer *thrift, const frz_footer *footer)
+{
+  if (footer->n_sorting == 0) return;
+  frz_thrift_write_list_field(thrift, 4, FRZ_THRIFT_STRUCT, footer->n_sorting);
+  for (size_t i = 0; i < footer->n_sorting; i++) {
+    frz_thrift_write_struct_begin(thrift);
+    frz_thrift_write_i32_field(thrift, 1, footer->sorting[i].leaf);
+    frz_thrift_write_bool_field(thrift, 2, footer->sorting[i].descending);
+    frz_thrift_write_bool_field(thrift, 3, footer->sorting[i].nulls_first);
+    frz_thrift_write_struct_end(thrift);
+  }
+}
+
 static void write_row_group(frz_thrift_writer *thrift, const frz_footer *footer,
                             const frz_written_row_group *group, size_t ordinal,
                             index_cursor *cursor)
@@ -160,6 +192,7 @@ static void write_row_group(frz_thrift_writer *thrift, const frz_footer *footer,
   }
   frz_thrift_write_i64_field(thrift, 2, plain_bytes);
   frz_thrift_write_i64_field(thrift, 3, group->n_rows);
+  write_sorting(thrift, footer);
   frz_thrift_write_i64_field(thrift, 5, group->offset);
   frz_thrift_write_i64_field(thrift, 6, compressed_bytes);
   if (ordinal <= INT16_MAX) {

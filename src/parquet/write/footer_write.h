@@ -16,6 +16,10 @@ typedef struct frz_written_chunk {
   int64_t data_page_offset;
   int32_t n_dictionary_pages; /* data pages in dictionary form */
   int32_t n_plain_pages;
+  int32_t n_encoded_pages;
+  frz_parquet_encoding encoding; /* of those */
+  int64_t bloom_offset;          /* 0: none */
+  int32_t bloom_bytes;
   bool has_bounds;
   bool min_exact, max_exact;
   frz_str min, max;           /* PLAIN form */
@@ -29,6 +33,13 @@ typedef struct frz_written_row_group {
   frz_written_chunk *chunks;
 } frz_written_row_group;
 
+/** SortingColumn: by leaf. */
+typedef struct frz_written_sorting {
+  int32_t leaf;
+  bool descending;
+  bool nulls_first;
+} frz_written_sorting;
+
 typedef struct frz_footer {
   const frz_write_schema *schema;
   frz_codec codec;
@@ -41,6 +52,8 @@ typedef struct frz_footer {
   frz_buf offset_indexes;
   const frz_parquet_key_value *key_values;
   size_t n_key_values;
+  const frz_written_sorting *sorting;
+  size_t n_sorting;
 } frz_footer;
 
 /** Note a chunk that was closed and starts at `offset` of the file. */

@@ -44,6 +44,8 @@ void frz_parquet_write_options_init(frz_parquet_write_options *options)
       .page_bytes = (int64_t)1 << 20,
       .page_rows_max = 20000,
       .dictionary_bytes = (int64_t)2 << 20,
+      .encodings = FRZ_ENCODINGS_DELTA,
+      .bloom_bytes_max = (int64_t)1 << 20,
   };
 }
 
@@ -62,6 +64,11 @@ static frz_status check_options(const frz_parquet_write_options *options, frz_er
       options->dictionary_bytes > (int64_t)FRZ_LIMIT_PAGE_BYTES / 2)
     return frz_fail(err, FRZ_ERR_INVALID, "Parquet dictionaries of %lld bytes",
                     (long long)options->dictionary_bytes);
+  for (size_t i = 0; i < options->n_blooms; i++)
+    if (!(options->blooms[i].fpp > 0 && options->blooms[i].fpp < 1) || options->blooms[i].ndv < 0)
+      return frz_fail(
+          err, FRZ_ERR_INVALID, "Parquet bloom filter of field id %d: rate %g for %lld values",
+          options->blooms[i].field_id, options->blooms[i].fpp, (long long)options->blooms[i].ndv);
   return FRZ_OK;
 }
 
@@ -97,6 +104,28 @@ static frz_status copy_key_values(frz_parquet_writer *writer, frz_error *err)
   return FRZ_OK;
 }
 
+static frz_status find_sorting(frz_parquet_writer *writer, frz_error *err)
+{
+  size_t n = writer->options.n_sorting;
+  frz_written_sorting *sorting = frz_arena_array(&writer->arena, n, sizeof *sorting);
+  if (sorting == NULL) return frz_fail_nomem(err, "Parquet writer");
+  for (size_t i = 0; i < n; i++) {
+    const frz_parquet_sorting_column *from = &writer->options.sorting[i];
+    size_t leaf = 0;
+    while (leaf < writer->schema.n_leaves &&
+           writer->schema.leaves[leaf].node->field_id != from->field_id)
+      leaf++;
+    if (from->field_id < 0 || leaf == writer->schema.n_leaves)
+      return frz_fail(err, FRZ_ERR_INVALID, "Parquet sorting column: no leaf has field id %d",
+                      from->field_id);
+    sorting[i] = (frz_written_sorting){(int32_t)leaf, from->descending, from->nulls_first};
+  }
+  writer->options.sorting = NULL; /* the caller's */
+  writer->footer.sorting = sorting;
+  writer->footer.n_sorting = n;
+  return FRZ_OK;
+}
+
 static frz_status start_columns(frz_parquet_writer *writer, frz_error *err)
 {
   size_t n = writer->schema.n_leaves;
@@ -106,6 +135,8 @@ static frz_status start_columns(frz_parquet_writer *writer, frz_error *err)
   for (size_t i = 0; i < n; i++)
     frz_column_writer_init(&writer->columns[i], &writer->schema.leaves[i], &writer->options,
                            writer->footer.codec, writer->alloc);
+  writer->options.blooms = NULL; /* the caller's; columns took what they need */
+  writer->options.n_blooms = 0;
   return FRZ_OK;
 }
 
@@ -139,6 +170,7 @@ frz_status frz_parquet_writer_create(frz_context *context, const frz_arrow_field
   FRZ_TRY_OUT(choose_codec(writer->options.codec, &footer->codec, err));
   FRZ_TRY_OUT(frz_write_schema_build(fields, n_fields, &writer->arena, &writer->schema, err));
   FRZ_TRY_OUT(copy_key_values(writer, err));
+  FRZ_TRY_OUT(find_sorting(writer, err));
   FRZ_TRY_OUT(start_columns(writer, err));
   FRZ_TRY_OUT(frz_sink_write(sink, "PAR1", 4, err));
   *writer_out = writer;
@@ -188,7 +220,21 @@ static frz_status write_chunk(frz_parquet_writer *writer, size_t i, frz_written_
   assert(column->chunk_rows == writer->group_rows);
   FRZ_TRY(frz_footer_add_chunk(&writer->footer, column, file_offset(writer), chunk_out, err));
   FRZ_TRY(put(writer, &column->dictionary_page, err));
-  FRZ_TRY(put(writer, &column->pages, err));
+  return put(writer, &column->pages, err);
+}
+
+/* Behind the chunks of their row group, so that they need not wait in memory for the footer. */
+static frz_status write_bloom(frz_parquet_writer *writer, size_t i, frz_written_chunk *chunk,
+                              frz_error *err)
+{
+  frz_column_writer *column = &writer->columns[i];
+  if (frz_bloom_is_on(&column->bloom)) {
+    column->body.size = 0;
+    FRZ_TRY(frz_bloom_append(&column->bloom, &column->body, err));
+    chunk->bloom_offset = file_offset(writer);
+    chunk->bloom_bytes = (int32_t)column->body.size;
+    FRZ_TRY(put(writer, &column->body, err));
+  }
   return frz_column_writer_next_chunk(column, err);
 }
 
@@ -202,6 +248,8 @@ static frz_status end_row_group(frz_parquet_writer *writer, frz_error *err)
   if (group.chunks == NULL) return frz_fail_nomem(err, "Parquet row group");
   for (size_t i = 0; i < writer->n_columns; i++)
     FRZ_TRY(write_chunk(writer, i, &group.chunks[i], err));
+  for (size_t i = 0; i < writer->n_columns; i++)
+    FRZ_TRY(write_bloom(writer, i, &group.chunks[i], err));
   FRZ_TRY(frz_buf_append(&footer->row_groups, &group, sizeof group, err));
   footer->n_rows += writer->group_rows;
   writer->group_rows = 0;

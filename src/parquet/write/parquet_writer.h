@@ -9,15 +9,44 @@
 #include "base/source.h"
 #include "parquet/format/parquet_metadata.h"
 
+/** Encodings that may be chosen for a chunk: see page_encoding.c. */
+typedef enum frz_encoding_set {
+  FRZ_ENCODINGS_BASIC, /* dictionary and PLAIN: any reader of any age */
+  FRZ_ENCODINGS_DELTA, /* and the delta encodings: every engine of today, vectorised or not */
+  FRZ_ENCODINGS_ALL    /* and BYTE_STREAM_SPLIT of floats: not Spark's own reader */
+} frz_encoding_set;
+
+/** A leaf that gets a bloom filter in each row group. */
+typedef struct frz_parquet_bloom_option {
+  int32_t field_id;
+  double fpp;  /* share of values that are taken for present though they are not: (0, 1) */
+  int64_t ndv; /* distinct values that are expected in a row group; 0: unknown */
+} frz_parquet_bloom_option;
+
+/** What the rows are sorted by: said in the footer, not checked. */
+typedef struct frz_parquet_sorting_column {
+  int32_t field_id; /* of a leaf */
+  bool descending;
+  bool nulls_first;
+} frz_parquet_sorting_column;
+
 typedef struct frz_parquet_write_options {
-  frz_parquet_codec codec;                 /* default ZSTD */
-  int32_t level;                           /* 0: the codec's default */
-  int64_t row_group_rows_max;              /* default 1048576 */
-  int64_t row_group_bytes;                 /* default 128 MiB, of encoded and compressed data */
-  int64_t page_bytes;                      /* default 1 MiB, before compression */
-  int64_t page_rows_max;                   /* default 20000 */
-  int64_t dictionary_bytes;                /* default 2 MiB; 0: no dictionaries */
-  bool data_page_v2;                       /* default false */
+  frz_parquet_codec codec;                /* default ZSTD */
+  int32_t level;                          /* 0: the codec's default */
+  int64_t row_group_rows_max;             /* default 1048576 */
+  int64_t row_group_bytes;                /* default 128 MiB, of encoded and compressed data */
+  int64_t page_bytes;                     /* default 1 MiB, before compression */
+  int64_t page_rows_max;                  /* default 20000 */
+  int64_t dictionary_bytes;               /* default 2 MiB; 0: no dictionaries */
+  bool data_page_v2;                      /* default false */
+  frz_encoding_set encodings;             /* default FRZ_ENCODINGS_DELTA */
+  bool force_encoding;                    /* default false */
+  frz_parquet_encoding forced_encoding;   /* for every leaf whose type can have it: no choice */
+  int64_t bloom_bytes_max;                /* of one filter; default 1 MiB */
+  const frz_parquet_bloom_option *blooms; /* borrowed for the create call, as all lists */
+  size_t n_blooms;
+  const frz_parquet_sorting_column *sorting;
+  size_t n_sorting;
   const frz_parquet_key_value *key_values; /* footer metadata; borrowed for the create call */
   size_t n_key_values;
 } frz_parquet_write_options;
