@@ -117,6 +117,37 @@ def report_file(engine, path):
     print(json.dumps({"seconds": seconds, "rows": table.num_rows, "sums": check_sums(table)}))
 
 
+PLAN_FILTERS = {
+    "plan": None,  # every file
+    "plan_day": "event_ts >= '2024-02-01T00:00:00+00:00' and event_ts < '2024-02-02T00:00:00+00:00'",  # by partition
+    "plan_ids": "id >= 5000000 and id < 5200000",  # by column bounds: a few files of every manifest
+}
+
+
+def plan_frazil(folder, row_filter):
+    import frazil
+
+    table = frazil.load_catalog("bench", uri=f"sqlite:///{folder}/catalog.db", warehouse=str(folder / "warehouse")).load_table("bench.events")
+    start = time.perf_counter()
+    counts = [file.record_count for file in table.scan(row_filter).plan_files()]
+    return time.perf_counter() - start, counts
+
+
+def plan_pyiceberg(folder, row_filter):
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    table = SqlCatalog("bench", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/warehouse").load_table("bench.events")
+    start = time.perf_counter()
+    scan = table.scan(row_filter=row_filter) if row_filter else table.scan()
+    counts = [task.file.record_count for task in scan.plan_files()]
+    return time.perf_counter() - start, counts
+
+
+def report_plan(engine, task, folder):
+    seconds, counts = globals()[f"plan_{engine}"](folder, PLAN_FILTERS[task])
+    print(json.dumps({"seconds": seconds, "rows": len(counts), "sums": [float(sum(counts))]}))
+
+
 def check_sums(table):
     """A number a leaf: the sum of numbers, the bytes of strings. Nested columns are taken apart."""
     import pyarrow as pa
@@ -145,6 +176,9 @@ def main():
         report_file(engine, sys.argv[3])
         return
     folder = pathlib.Path(sys.argv[3])
+    if task in PLAN_FILTERS:
+        report_plan(engine, task, folder)
+        return
     report(*globals()[f"{task}_{engine}"](folder))
 
 

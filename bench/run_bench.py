@@ -1,10 +1,11 @@
 """frazil beside DuckDB, Polars and PyArrow, in one run: time and peak memory, each in a process of its own.
 
-Usage: run_bench.py [--rows N] [--keys N] [--entities N] [--files N] [--rounds N] [--data FOLDER] [--part join,decode,file]
+Usage: run_bench.py [--rows N] [--keys N] [--entities N] [--files N] [--rounds N] [--data FOLDER] [--part join,decode,file,plan]
 
 The join: feature rows in several files of an Iceberg table, five features, against entity rows at random times.
 Every engine reads the same Parquet files, and its result is compared by count and sums. The decode: the
-whole table into Arrow memory. The file part: single Parquet files of every kind on one thread. Medians over the rounds; engines take turns, so that a drift of the machine hits all.
+whole table into Arrow memory. The file part: single Parquet files of every kind on one thread. The plan part: which of
+100,000 data files a scan reads. Medians over the rounds; engines take turns, so that a drift of the machine hits all.
 """
 
 import argparse
@@ -20,6 +21,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 JOIN_ENGINES = ["frazil", "duckdb", "polars"]
 DECODE_ENGINES = ["frazil", "pyarrow", "duckdb"]
+PLAN_ENGINES = ["frazil", "pyiceberg"]
+TABLE_PARTS = {"join", "decode"}
 
 
 def run_engine(engine, task, folder):
@@ -86,6 +89,14 @@ def compare_files(folder, rows, rounds):
         print(f"  {engine}/frazil: geometric mean {statistics.geometric_mean(ratios[engine]):.2f}, least {min(ratios[engine]):.2f}")
 
 
+def compare_plans(folder, n_files, rounds):
+    if not folder.exists():
+        subprocess.run([sys.executable, str(HERE / "make_plan_data.py"), str(folder), str(n_files)], check=True)
+    print(f"\nplanning {n_files:,} data files: all, one day's by partition, a range of ids by column bounds")
+    for task in ["plan", "plan_day", "plan_ids"]:
+        compare(task, PLAN_ENGINES, folder, rounds)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=20_000_000)
@@ -94,16 +105,17 @@ def main():
     parser.add_argument("--files", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", help="keep the data here, and reuse it when it is there")
-    parser.add_argument("--part", default="join,decode,file", help="which of join, decode and file, with commas")
+    parser.add_argument("--part", default="join,decode,file,plan", help="which of join, decode, file and plan, with commas")
     parser.add_argument("--file-rows", type=int, default=2_000_000)
+    parser.add_argument("--plan-files", type=int, default=100_000)
     options = parser.parse_args()
     parts = options.part.split(",")
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(options.data or temporary)
-        if parts != ["file"] and not (folder / "entities.parquet").exists():
+        if TABLE_PARTS & set(parts) and not (folder / "entities.parquet").exists():
             subprocess.run([sys.executable, str(HERE / "make_data.py"), str(folder), str(options.rows), str(options.keys),
                             str(options.entities), str(options.files)], check=True)
-        if parts != ["file"]:
+        if TABLE_PARTS & set(parts):
             print(f"{options.rows:,} feature rows in {options.files} files, {options.keys:,} keys, {options.entities:,} entity rows, "
                   f"{os.cpu_count()} processors")
         if "join" in parts:
@@ -112,6 +124,8 @@ def main():
             compare("decode", DECODE_ENGINES, folder, options.rounds)
         if "file" in parts:
             compare_files(folder / "decode-files", options.file_rows, max(options.rounds, 5))
+        if "plan" in parts:
+            compare_plans(folder / "plan", options.plan_files, options.rounds)
 
 
 if __name__ == "__main__":
