@@ -546,6 +546,38 @@ int64_t frz_roaring_complement(const frz_roaring *roaring, int64_t first, int64_
   return rows - rows_out;
 }
 
+/* ---- members ---- */
+
+static int64_t *list_container(const container *c, uint32_t from, int64_t base, int64_t *members,
+                               const int64_t *end)
+{
+  run_cursor cursor = {c, 0};
+  uint32_t first, last;
+  if (c->kind == KIND_BITMAP) cursor.at = from;
+  if (c->kind == KIND_ARRAY) cursor.at = lower_bound(c->values, c->size, from);
+  while (members < end && next_run(&cursor, &first, &last)) {
+    if (last < from) continue;
+    for (uint32_t value = first > from ? first : from; value <= last && members < end; value++)
+      *members++ = base + value;
+  }
+  return members;
+}
+
+int64_t frz_roaring_members(const frz_roaring *roaring, int64_t from, int64_t n_max,
+                            int64_t *members_out)
+{
+  assert(from >= 0 && n_max >= 0);
+  int64_t *members = members_out;
+  const int64_t *end = members_out + n_max;
+  uint64_t from_key = (uint64_t)from >> 16;
+  for (size_t i = find_key(roaring, from_key); i < roaring->size && members < end; i++) {
+    uint32_t low = roaring->keys[i] == from_key ? (uint32_t)(from & UINT16_MAX) : 0;
+    int64_t base = (int64_t)(roaring->keys[i] << 16);
+    members = list_container(&roaring->containers[i], low, base, members, end);
+  }
+  return members - members_out;
+}
+
 /* ---- reading ---- */
 
 /* What the header of a 32-bit map says. */

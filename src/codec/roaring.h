@@ -29,6 +29,11 @@ int64_t frz_roaring_cardinality(const frz_roaring *roaring);
 int64_t frz_roaring_complement(const frz_roaring *roaring, int64_t first, int64_t n,
                                int64_t *rows_out);
 
+/** The first members that are not less than `from`, ascending, at most `n_max`; returns how many.
+ */
+int64_t frz_roaring_members(const frz_roaring *roaring, int64_t from, int64_t n_max,
+                            int64_t *members_out);
+
 /** Add every member of `other`. */
 frz_status frz_roaring_merge(frz_roaring *roaring, const frz_roaring *other,
                              frz_error *err) FRZ_MUST_CHECK;

@@ -81,6 +81,26 @@ static void assert_complement(const frz_roaring *set, const reference *ref, int6
   free(rows);
 }
 
+/* Members one chunk after the other, as a writer asks for them. */
+static void assert_members(const frz_roaring *set, const reference *ref, int64_t chunk)
+{
+  int64_t *found = malloc(((size_t)chunk + 1) * sizeof *found);
+  int64_t from = 0, i = 0;
+  for (int64_t n = chunk; n == chunk;) {
+    found[chunk] = -7;
+    n = frz_roaring_members(set, from, chunk, found);
+    for (int64_t k = 0; k < n; k++, i++) {
+      while (!ref->member[i]) i++;
+      assert_int_equal(found[k], ref->base + i);
+    }
+    assert_int_equal(found[chunk], -7);
+    if (n != 0) from = found[n - 1] + 1;
+  }
+  while (i < WINDOW) assert_false(ref->member[i++]);
+  assert_int_equal(frz_roaring_members(set, 0, 0, found), 0);
+  free(found);
+}
+
 static void assert_same(const frz_roaring *set, const reference *ref, uint64_t *seed)
 {
   assert_int_equal(frz_roaring_cardinality(set), ref->n_members);
@@ -88,6 +108,8 @@ static void assert_same(const frz_roaring *set, const reference *ref, uint64_t *
     assert_int_equal(frz_roaring_contains(set, ref->base + i), ref->member[i]);
   assert_complement(set, ref, 0, WINDOW);
   assert_complement(set, ref, 0, 0);
+  assert_members(set, ref, 1009);
+  assert_members(set, ref, WINDOW + 1);
   for (int i = 0; i < 200; i++) {
     int64_t from = (int64_t)(next_random(seed) % WINDOW);
     int64_t n = (int64_t)(next_random(seed) % 3000);

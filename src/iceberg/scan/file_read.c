@@ -26,7 +26,8 @@ struct frz_file_reader {
   frz_row_range *ranges;  /* that are read */
   size_t n_ranges, ranges_capacity;
   bool merge_ranges;
-  bool invert_filter;
+  const frz_roaring *left_out; /* NULL: none */
+  int64_t n_live_rows;
   size_t range; /* the next row of merged ranges */
   int64_t range_next;
   int64_t *rows;      /* of the batch: those alive; rows_capacity places each */
@@ -85,6 +86,13 @@ static frz_status choose_ranges(frz_file_reader *reader, const frz_file_read_opt
   return FRZ_OK;
 }
 
+static int64_t count_rows(const frz_row_range *ranges, size_t n_ranges)
+{
+  int64_t n_rows = 0;
+  for (size_t i = 0; i < n_ranges; i++) n_rows += ranges[i].last - ranges[i].first;
+  return n_rows;
+}
+
 /* ---- life ---- */
 
 frz_status frz_file_reader_over(const frz_open_file *file, const frz_file_read_options *options,
@@ -98,7 +106,7 @@ frz_status frz_file_reader_over(const frz_open_file *file, const frz_file_read_o
   reader->file = file;
   reader->alloc = file->alloc;
   reader->merge_ranges = options != NULL && options->merge_ranges;
-  reader->invert_filter = options != NULL && options->invert_filter;
+  reader->left_out = options != NULL ? options->left_out : NULL;
   FRZ_TRY_OUT(choose_ranges(reader, options, share, n_shares, err));
   if (reader->n_ranges != 0) {
     reader->range_next = reader->ranges[0].first;
@@ -126,7 +134,6 @@ frz_status frz_file_reader_open(frz_context *context, frz_storage *storage,
   frz_open_options open = {0};
   if (options != NULL) {
     open.without_deletes = options->without_deletes;
-    open.every_row = options->invert_filter; /* what is left out matches surely not */
     open.ranges = options->ranges;
     open.n_ranges = options->n_ranges;
   }
@@ -198,13 +205,23 @@ static void number_positions(frz_file_reader *reader, int64_t first, int64_t n_r
 static int64_t drop_positions(frz_file_reader *reader, int64_t first, int64_t n_rows)
 {
   const frz_roaring *deleted = reader->file->deleted;
-  if (deleted != NULL && !reader->merge_ranges)
-    return frz_roaring_complement(deleted, first, n_rows, reader->rows);
-  int64_t n = 0;
-  for (int64_t i = 0; i < n_rows; i++)
-    if (deleted == NULL || !frz_roaring_contains(deleted, reader->positions[i]))
-      reader->rows[n++] = i;
-  return n;
+  const frz_roaring *left_out = reader->left_out;
+  int64_t n = n_rows;
+  if (deleted != NULL && !reader->merge_ranges) {
+    n = frz_roaring_complement(deleted, first, n_rows, reader->rows);
+    deleted = NULL;
+  } else {
+    for (int64_t i = 0; i < n_rows; i++) reader->rows[i] = i;
+  }
+  if (deleted == NULL && left_out == NULL) return n;
+  int64_t n_kept = 0;
+  for (int64_t i = 0; i < n; i++) {
+    int64_t position = reader->positions[reader->rows[i]];
+    if (deleted != NULL && frz_roaring_contains(deleted, position)) continue;
+    if (left_out != NULL && frz_roaring_contains(left_out, position)) continue;
+    reader->rows[n_kept++] = reader->rows[i];
+  }
+  return n_kept;
 }
 
 static frz_status read_leaves(const frz_open_file *file, const frz_leaf *leaves, size_t n_leaves,
@@ -259,16 +276,14 @@ static const frz_column *column_of(void *arg, int32_t field_id)
   return NULL;
 }
 
-/** Rows that are in both ascending lists, or in the first alone when inverted. */
-static int64_t intersect(int64_t *rows, int64_t n_rows, const int64_t *matches, int64_t n_matches,
-                         bool inverted)
+/** Rows that are in both ascending lists. */
+static int64_t intersect(int64_t *rows, int64_t n_rows, const int64_t *matches, int64_t n_matches)
 {
   int64_t n = 0;
   int64_t k = 0;
   for (int64_t i = 0; i < n_rows; i++) {
     while (k < n_matches && matches[k] < rows[i]) k++;
-    bool matched = k < n_matches && matches[k] == rows[i];
-    if (matched != inverted) rows[n++] = rows[i];
+    if (k < n_matches && matches[k] == rows[i]) rows[n++] = rows[i];
   }
   return n;
 }
@@ -278,10 +293,7 @@ static frz_status drop_unmatched(frz_file_reader *reader, const frz_batch *batch
 {
   const frz_open_file *file = reader->file;
   const frz_projection *projection = file->projection;
-  if (projection->filter == NULL || *n_live == 0) {
-    if (reader->invert_filter) *n_live = 0; /* no filter: every row matches */
-    return FRZ_OK;
-  }
+  if (projection->filter == NULL || *n_live == 0) return FRZ_OK;
   filter_columns columns = {.file = file};
   int64_t n_matches = 0;
   if (file->n_filter_leaves != 0)
@@ -289,8 +301,7 @@ static frz_status drop_unmatched(frz_file_reader *reader, const frz_batch *batch
                         err));
   frz_status st = frz_expr_select(projection->filter, projection->schema, column_of, &columns,
                                   batch->n_rows, reader->matches, &n_matches, file->alloc, err);
-  if (st == FRZ_OK)
-    *n_live = intersect(reader->rows, *n_live, reader->matches, n_matches, reader->invert_filter);
+  if (st == FRZ_OK) *n_live = intersect(reader->rows, *n_live, reader->matches, n_matches);
   if (columns.columns != NULL) free_leaves(file, columns.columns, file->n_filter_leaves);
   return st;
 }
@@ -381,7 +392,7 @@ static frz_status step(frz_file_reader *reader, frz_batch *batch, int64_t first,
 {
   const frz_open_file *file = reader->file;
   bool wants_all = file->deleted == NULL && file->n_checks == 0 &&
-                   file->projection->filter == NULL && !reader->invert_filter;
+                   file->projection->filter == NULL && reader->left_out == NULL;
   bool wants_positions = positions_out != NULL || file->wants_positions;
   bool wants_rows = !wants_all || wants_positions;
   int64_t n_live = batch->n_rows;
@@ -392,8 +403,11 @@ static frz_status step(frz_file_reader *reader, frz_batch *batch, int64_t first,
   }
   if (!wants_all) {
     FRZ_TRY(drop_keys(reader, batch, &n_live, err));
+    reader->n_live_rows += n_live;
     FRZ_TRY(drop_unmatched(reader, batch, &n_live, err));
     if (n_live == 0) return FRZ_OK;
+  } else {
+    reader->n_live_rows += n_live;
   }
   if (wants_positions)
     for (int64_t i = 0; i < n_live; i++) reader->matches[i] = reader->positions[reader->rows[i]];
@@ -420,6 +434,14 @@ frz_status frz_file_reader_next(frz_file_reader *reader, frz_batch *batch_out,
   else
     frz_error_where(err, "'%.*s': ", FRZ_STR_ARG(reader->file->task->entry->file.path));
   return st;
+}
+
+int64_t frz_file_reader_live_rows(const frz_file_reader *reader)
+{
+  const frz_row_file *rows = reader->file->rows;
+  bool reads_all =
+      count_rows(reader->ranges, reader->n_ranges) == count_rows(rows->groups, rows->n_groups);
+  return reads_all ? reader->n_live_rows : -1;
 }
 
 frz_status frz_file_reader_next_keys(frz_file_reader *reader, frz_leaf_column **columns_out,

@@ -11,6 +11,7 @@
 
 #include "arrow/column.h"
 #include "arrow/row_range.h"
+#include "codec/roaring.h"
 #include "iceberg/scan/scan_plan.h"
 
 /** What all files of one scan share. Immutable once made; used by several threads. */
@@ -44,9 +45,9 @@ typedef struct frz_file_reader frz_file_reader;
 typedef struct frz_file_read_options {
   const frz_row_range *ranges; /* positions to read; NULL: the whole file */
   size_t n_ranges;
-  bool merge_ranges;    /* see row_reader.h */
-  bool without_deletes; /* rows known to be alive: a late fetch */
-  bool invert_filter; /* give the rows for which the filter is NOT true: copy-on-write keeps them */
+  bool merge_ranges;           /* see row_reader.h */
+  bool without_deletes;        /* rows known to be alive: a late fetch */
+  const frz_roaring *left_out; /* positions to leave out besides the deleted ones; NULL: none */
 } frz_file_read_options;
 
 /** All arguments are borrowed until the reader is freed. `options` may be NULL. */
@@ -63,6 +64,10 @@ void frz_file_reader_free(frz_file_reader *reader);
  */
 frz_status frz_file_reader_next(frz_file_reader *reader, frz_batch *batch_out,
                                 const int64_t **positions_out, frz_error *err) FRZ_MUST_CHECK;
+
+/** Rows that were read so far and that deletes left, whether or not the filter matches them; -1
+ * when some of the file's rows are left out unread, so that it is never all of them. */
+int64_t frz_file_reader_live_rows(const frz_file_reader *reader);
 
 /** The row groups of the file as ranges, so that a scan can split one file among threads. */
 frz_status frz_file_row_groups(frz_context *context, frz_storage *storage,

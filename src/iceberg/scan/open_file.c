@@ -227,7 +227,7 @@ static frz_status choose_rows(opening *self, const frz_open_options *options, fr
                                projection->prune != NULL ? projection->prune : projection->filter,
                            .ranges = options->ranges,
                            .n_ranges = options->n_ranges};
-  if (!options->every_row && choice.filter != NULL && rows->choose != NULL)
+  if (choice.filter != NULL && rows->choose != NULL)
     return rows->choose(rows, &choice, &file->arena, &file->ranges, &file->n_ranges, err);
   file->ranges = rows->groups;
   file->n_ranges = rows->n_groups;

@@ -12,7 +12,6 @@
 
 typedef struct frz_open_options {
   bool without_deletes;
-  bool every_row;              /* the filter leaves nothing out */
   const frz_row_range *ranges; /* the only rows that will be asked for; NULL: any */
   size_t n_ranges;
   const int32_t *key_ids; /* columns for frz_file_reader_next_keys() */

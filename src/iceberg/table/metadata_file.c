@@ -15,19 +15,26 @@
 #include "codec/compress.h"
 #include "iceberg/table/table_handle.h"
 
-frz_str frz_metadata_folder(const frz_table_metadata *metadata, frz_arena *arena)
+/* The folder that a property names, or one below the table's location. */
+static frz_str choose_folder(const frz_table_metadata *metadata, const char *key, const char *below,
+                             frz_arena *arena)
 {
-  frz_str folder = frz_metadata_property(metadata, "write.metadata.path");
+  frz_str folder = frz_metadata_property(metadata, key);
   while (folder.size > 1 && folder.data[folder.size - 1] == '/') folder.size--;
   if (folder.size != 0) return frz_arena_copy(arena, folder);
-  frz_buf path;
-  frz_buf_init(&path, arena->alloc, FRZ_LIMIT_FILTER_BYTES);
-  frz_str result = {0};
-  if (frz_buf_append_str(&path, metadata->location, NULL) == FRZ_OK &&
-      frz_buf_append_str(&path, FRZ_STR("/metadata"), NULL) == FRZ_OK)
-    result = frz_arena_copy(arena, frz_buf_str(&path));
-  frz_buf_dispose(&path);
-  return result;
+  frz_str location = metadata->location;
+  if (location.size != 0 && location.data[location.size - 1] == '/') location.size--; /* "/" */
+  return frz_arena_print(arena, "%.*s/%s", (int)location.size, location.data, below);
+}
+
+frz_str frz_metadata_folder(const frz_table_metadata *metadata, frz_arena *arena)
+{
+  return choose_folder(metadata, "write.metadata.path", "metadata", arena);
+}
+
+frz_str frz_data_folder(const frz_table_metadata *metadata, frz_arena *arena)
+{
+  return choose_folder(metadata, "write.data.path", "data", arena);
 }
 
 /* The version in a file's name: "00012-<uuid>..." and "v12.metadata.json" give 12; -1: none. */

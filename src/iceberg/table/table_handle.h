@@ -86,6 +86,10 @@ frz_status frz_table_commit(frz_table *table,
  * NULL when the arena refuses. */
 frz_str frz_metadata_folder(const frz_table_metadata *metadata, frz_arena *arena);
 
+/** The folder of a table's data and delete files, by "write.data.path" or "<location>/data"; data
+ * NULL when the arena refuses. */
+frz_str frz_data_folder(const frz_table_metadata *metadata, frz_arena *arena);
+
 /** For pointer catalogs: check requirements, apply updates, write the next metadata file
  * ("<location>/metadata/<version>-<uuid>.metadata.json", gzip by property) and return it. */
 frz_status frz_metadata_write_next(frz_context *context, frz_storage *storage,

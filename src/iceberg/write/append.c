@@ -98,8 +98,12 @@ static frz_status append_to(frz_table *table, frz_table_metadata *metadata,
   frz_arena_init(&arena, frz_context_alloc(frz_table_context(table)), FRZ_LIMIT_MANIFEST_BYTES);
   frz_snapshot_change change = {.operation = "append",
                                 .added_sequence_number = -1,
+                                .branch = options->branch,
                                 .properties = options->snapshot_properties,
                                 .n_properties = options->n_snapshot_properties};
+  const frz_snapshot *head;
+  FRZ_TRY_OUT(
+      frz_branch_head(metadata, options->branch, &head, err)); /* before files are written */
   FRZ_TRY_OUT(frz_table_open_writer(table, metadata, &writer, err));
   FRZ_TRY_OUT(
       frz_table_write_stream(table, metadata, data, options, writer, &result->n_rows_added, err));

@@ -20,6 +20,7 @@
 #include "base/limits.h"
 #include "base/os.h"
 #include "iceberg/scan/metadata_columns.h"
+#include "iceberg/table/table_handle.h"
 #include "iceberg/write/data_file_metrics.h"
 #include "iceberg/write/lazy_sink.h"
 #include "iceberg/write/partition_split.h"
@@ -160,29 +161,6 @@ static frz_status read_properties(frz_data_file_writer *writer, frz_error *err)
   return FRZ_OK;
 }
 
-/* Where data files go, without a slash at the end. */
-static frz_status choose_data_path(frz_data_file_writer *writer, frz_error *err)
-{
-  frz_str path = frz_metadata_property(writer->metadata, "write.data.path");
-  if (path.data == NULL || path.size == 0) {
-    frz_str location = writer->metadata->location;
-    bool has_slash = location.size != 0 && location.data[location.size - 1] == '/';
-    frz_buf text;
-    frz_buf_init(&text, writer->alloc, FRZ_LIMIT_FILTER_BYTES);
-    frz_status st = frz_buf_append_str(&text, location, err);
-    if (st == FRZ_OK)
-      st = frz_buf_append_str(&text, has_slash ? FRZ_STR("data") : FRZ_STR("/data"), err);
-    if (st == FRZ_OK) writer->data_path = frz_arena_copy(&writer->arena, frz_buf_str(&text));
-    frz_buf_dispose(&text);
-    FRZ_TRY(st);
-  } else {
-    while (path.size > 1 && path.data[path.size - 1] == '/') path.size--;
-    writer->data_path = frz_arena_copy(&writer->arena, path);
-  }
-  if (writer->data_path.data == NULL) return frz_fail_nomem(err, "data file writer");
-  return FRZ_OK;
-}
-
 /* ---- creation ---- */
 
 static frz_status make_fields(frz_data_file_writer *writer, frz_error *err)
@@ -232,7 +210,8 @@ out:
 static frz_status prepare(frz_data_file_writer *writer, frz_error *err)
 {
   FRZ_TRY(read_properties(writer, err));
-  FRZ_TRY(choose_data_path(writer, err));
+  writer->data_path = frz_data_folder(writer->metadata, &writer->arena);
+  if (writer->data_path.data == NULL) return frz_fail_nomem(err, "data file writer");
   FRZ_TRY(make_fields(writer, err));
   FRZ_TRY(make_key_values(writer, err));
   FRZ_TRY(frz_metrics_config_make(writer->metadata, writer->schema, &writer->arena,

@@ -22,6 +22,8 @@
 
 enum { FORMAT_VERSION_WRITTEN_MAX = 3, MERGE_COUNT_MIN = 100, MERGE_TARGET_BYTES = 8 << 20 };
 
+#define MAIN_BRANCH "main"
+
 /* A manifest that was read in search of removed files, and what stands in its place. */
 typedef struct replacement replacement;
 struct replacement {
@@ -60,7 +62,7 @@ struct frz_snapshot_producer {
   char uuid[37];
   int32_t n_manifests_named;
   int32_t n_attempts;
-  frz_map removed_paths;
+  frz_map removed_keys;
   bool removes_deletes;
   bool added_written;
   frz_manifest_file *added;
@@ -86,6 +88,28 @@ frz_status frz_table_check_writable(const frz_table_metadata *metadata, frz_erro
   if (metadata->format_version <= FORMAT_VERSION_WRITTEN_MAX) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_UNSUPPORTED, "format version %d is read, not written: %d at most",
                   metadata->format_version, FORMAT_VERSION_WRITTEN_MAX);
+}
+
+frz_status frz_branch_head(const frz_table_metadata *metadata, const char *branch,
+                           const frz_snapshot **head_out, frz_error *err)
+{
+  frz_str name = frz_str_from(branch != NULL ? branch : MAIN_BRANCH);
+  const frz_snapshot_ref *ref = frz_metadata_ref(metadata, name);
+  if (ref == NULL && !frz_str_is(name, MAIN_BRANCH))
+    return frz_fail(err, FRZ_ERR_NOT_FOUND, "branch '%.*s' does not exist", FRZ_STR_ARG(name));
+  if (ref != NULL && !ref->is_branch)
+    return frz_fail(err, FRZ_ERR_INVALID, "'%.*s' is a tag: commits go to branches",
+                    FRZ_STR_ARG(name));
+  int64_t snapshot_id = ref != NULL ? ref->snapshot_id : metadata->current_snapshot_id;
+  *head_out = frz_metadata_snapshot(metadata, snapshot_id);
+  return FRZ_OK;
+}
+
+frz_status frz_data_file_key(const frz_data_file *file, frz_buf *out, frz_error *err)
+{
+  FRZ_TRY(frz_buf_append_str(out, file->path, err));
+  if (file->format != FRZ_FORMAT_PUFFIN) return FRZ_OK;
+  return frz_buf_print(out, err, "\n%lld", (long long)file->content_offset);
 }
 
 /* A random positive snapshot id. */
@@ -188,19 +212,28 @@ static frz_status write_added(frz_snapshot_producer *producer, const frz_table_m
 /* ---- removed files ---- */
 
 /* Turn a manifest's entries into those of its rewritten form, and note what was removed. */
-static size_t mark_removed(frz_snapshot_producer *producer, frz_manifest_entry *entries,
-                           size_t n_entries, size_t *removed)
+static frz_status mark_removed(frz_snapshot_producer *producer, frz_manifest_entry *entries,
+                               size_t n_entries, size_t *removed, size_t *n_removed_out,
+                               frz_error *err)
 {
+  frz_status st = FRZ_OK;
   size_t n_removed = 0;
+  frz_buf key;
+  frz_buf_init(&key, frz_context_alloc(producer->context), FRZ_LIMIT_COLUMN_BYTES);
   for (size_t i = 0; i < n_entries; i++) {
-    const uint64_t *index = frz_map_find(&producer->removed_paths, entries[i].file.path);
+    key.size = 0;
+    FRZ_TRY_OUT(frz_data_file_key(&entries[i].file, &key, err));
+    const uint64_t *index = frz_map_find(&producer->removed_keys, frz_buf_str(&key));
     entries[i].status = FRZ_ENTRY_EXISTING;
     if (index == NULL) continue;
     entries[i].status = FRZ_ENTRY_DELETED;
     entries[i].snapshot_id = producer->snapshot_id;
     removed[n_removed++] = (size_t)*index;
   }
-  return n_removed;
+  *n_removed_out = n_removed;
+out:
+  frz_buf_dispose(&key);
+  return st;
 }
 
 /* Read a manifest and write it again without the removed files, if it lists any. */
@@ -219,7 +252,7 @@ static frz_status make_replacement(frz_snapshot_producer *producer, const frz_ta
   size_t *removed = frz_arena_array(&scratch, n_entries, sizeof *removed);
   if (marked == NULL || removed == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "manifest entries"));
   if (n_entries != 0) memcpy(marked, entries, n_entries * sizeof *marked);
-  made->n_removed = mark_removed(producer, marked, n_entries, removed);
+  FRZ_TRY_OUT(mark_removed(producer, marked, n_entries, removed, &made->n_removed, err));
   if (made->n_removed == 0) goto out;
   size_t *kept = frz_arena_array(&producer->arena, made->n_removed, sizeof *kept);
   if (kept == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "removed files"));
@@ -279,7 +312,8 @@ static frz_status check_all_found(const frz_snapshot_producer *producer, const b
   const frz_snapshot_change *change = producer->change;
   for (size_t i = 0; i < change->n_removed; i++)
     if (!found[i])
-      return frz_fail(err, FRZ_ERR_CONFLICT, "data file %.*s was removed by a concurrent commit",
+      return frz_fail(err, FRZ_ERR_CONFLICT, "%s file %.*s was removed by a concurrent commit",
+                      change->removed[i].content == FRZ_CONTENT_DATA ? "data" : "delete",
                       FRZ_STR_ARG(change->removed[i].path));
   return FRZ_OK;
 }
@@ -489,12 +523,13 @@ static frz_status fill_snapshot(frz_snapshot_producer *producer, const frz_table
 static void fill_attempt(frz_snapshot_producer *producer, const frz_table_metadata *base,
                          frz_commit_attempt *attempt)
 {
-  const frz_snapshot_ref *main_ref = frz_metadata_ref(base, FRZ_STR("main"));
-  producer->ref = main_ref != NULL ? *main_ref
-                                   : (frz_snapshot_ref){.name = FRZ_STR("main"),
-                                                        .max_ref_age_ms = -1,
-                                                        .max_snapshot_age_ms = -1,
-                                                        .min_snapshots_to_keep = -1};
+  const char *branch = producer->change->branch != NULL ? producer->change->branch : MAIN_BRANCH;
+  const frz_snapshot_ref *ref = frz_metadata_ref(base, frz_str_from(branch));
+  producer->ref = ref != NULL ? *ref
+                              : (frz_snapshot_ref){.name = frz_str_from(branch),
+                                                   .max_ref_age_ms = -1,
+                                                   .max_snapshot_age_ms = -1,
+                                                   .min_snapshots_to_keep = -1};
   producer->ref.is_branch = true;
   producer->ref.snapshot_id = producer->snapshot_id;
   producer->updates[0] =
@@ -503,7 +538,7 @@ static void fill_attempt(frz_snapshot_producer *producer, const frz_table_metada
       .kind = FRZ_UPDATE_SET_REF, .name = producer->ref.name, .ref = &producer->ref};
   producer->requirements[0] = (frz_requirement){.kind = FRZ_REQUIRE_UUID, .text = base->table_uuid};
   producer->requirements[1] = (frz_requirement){.kind = FRZ_REQUIRE_REF_SNAPSHOT_ID,
-                                                .text = FRZ_STR("main"),
+                                                .text = producer->ref.name,
                                                 .value = producer->snapshot.parent_id};
   *attempt = (frz_commit_attempt){.requirements = producer->requirements,
                                   .n_requirements = 2,
@@ -538,10 +573,11 @@ static frz_status prepare_snapshot(void *arg, const frz_table_metadata *base,
                  FRZ_LIMIT_MANIFEST_BYTES);
   FRZ_TRY(frz_table_check_writable(base, err));
   FRZ_TRY(check_delete_files(producer->change, base, err));
-  const frz_snapshot *parent = frz_metadata_snapshot(base, base->current_snapshot_id);
+  const frz_snapshot *parent = NULL;
+  FRZ_TRY(frz_branch_head(base, producer->change->branch, &parent, err));
   if (producer->change->rules != NULL)
     FRZ_TRY(frz_conflicts_check(producer->storage, base, parent, producer->change,
-                                &producer->removed_paths, frz_context_alloc(producer->context),
+                                &producer->removed_keys, frz_context_alloc(producer->context),
                                 err));
   manifest_list list = {0};
   FRZ_TRY(write_added(producer, base, err));
@@ -561,11 +597,18 @@ static frz_status prepare_snapshot(void *arg, const frz_table_metadata *base,
 static frz_status index_removed(frz_snapshot_producer *producer, frz_error *err)
 {
   const frz_snapshot_change *change = producer->change;
+  frz_status st = FRZ_OK;
+  frz_buf key;
+  frz_buf_init(&key, frz_context_alloc(producer->context), FRZ_LIMIT_COLUMN_BYTES);
   for (size_t i = 0; i < change->n_removed; i++) {
-    FRZ_TRY(frz_map_insert(&producer->removed_paths, change->removed[i].path, i, NULL, NULL, err));
+    key.size = 0;
+    FRZ_TRY_OUT(frz_data_file_key(&change->removed[i], &key, err));
+    FRZ_TRY_OUT(frz_map_insert(&producer->removed_keys, frz_buf_str(&key), i, NULL, NULL, err));
     if (change->removed[i].content != FRZ_CONTENT_DATA) producer->removes_deletes = true;
   }
-  return FRZ_OK;
+out:
+  frz_buf_dispose(&key);
+  return st;
 }
 
 /* Attempts before the one that won were refused for sure, so nobody refers to their lists. */
@@ -588,7 +631,7 @@ frz_status frz_snapshot_commit(frz_table *table, const frz_snapshot_change *chan
       .context = context, .storage = frz_table_storage(table), .change = change};
   frz_arena_init(&producer.arena, alloc, FRZ_LIMIT_MANIFEST_BYTES);
   frz_arena_init(&producer.attempt, alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  frz_map_init(&producer.removed_paths, alloc, FRZ_LIMIT_MANIFEST_BYTES);
+  frz_map_init(&producer.removed_keys, alloc, FRZ_LIMIT_MANIFEST_BYTES);
   FRZ_TRY_OUT(choose_snapshot_id(&producer.snapshot_id, err));
   FRZ_TRY_OUT(frz_os_uuid(producer.uuid, err));
   FRZ_TRY_OUT(index_removed(&producer, err));
@@ -596,7 +639,7 @@ frz_status frz_snapshot_commit(frz_table *table, const frz_snapshot_change *chan
   remove_stale_lists(&producer);
   if (snapshot_id_out != NULL) *snapshot_id_out = producer.snapshot_id;
 out:
-  frz_map_dispose(&producer.removed_paths);
+  frz_map_dispose(&producer.removed_keys);
   frz_arena_free(&producer.attempt);
   frz_arena_free(&producer.arena);
   return st;

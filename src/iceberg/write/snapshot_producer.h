@@ -28,18 +28,21 @@ typedef struct frz_snapshot_change {
   const char *operation;      /* "append", "overwrite", "delete" or "replace" */
   const frz_data_file *added; /* data and delete files */
   size_t n_added;
-  const frz_data_file *removed; /* data and delete files: named by path */
+  const frz_data_file *removed; /* data and delete files: named by frz_data_file_key() */
   size_t n_removed;
+  const frz_str *kept_paths; /* data files some of whose rows are deleted: they must stay */
+  size_t n_kept_paths;
   int64_t added_sequence_number;   /* data sequence number of the added files; -1: the snapshot's */
   const frz_conflict_rules *rules; /* NULL: an append, which conflicts with nothing */
+  const char *branch;              /* to commit to; NULL: "main" */
   const frz_property *properties;  /* for the summary */
   size_t n_properties;
 } frz_snapshot_change;
 
 /**
- * Commit a change to the "main" branch. FRZ_ERR_CONFLICT: another commit added rows that match the
- * rules' filter, or touched a file that the change removes; the message names the file. Nothing
- * that was written is deleted on failure.
+ * Commit a change to its branch. FRZ_ERR_CONFLICT: another commit added rows that match the rules'
+ * filter, or touched a file that the change removes or deletes rows of; the message names the file.
+ * Nothing that was written is deleted on failure.
  */
 frz_status frz_snapshot_commit(frz_table *table, const frz_snapshot_change *change,
                                int64_t *snapshot_id_out, frz_error *err) FRZ_MUST_CHECK;
@@ -47,6 +50,16 @@ frz_status frz_snapshot_commit(frz_table *table, const frz_snapshot_change *chan
 /** FRZ_ERR_UNSUPPORTED for tables whose format version frazil does not write. */
 frz_status frz_table_check_writable(const frz_table_metadata *metadata,
                                     frz_error *err) FRZ_MUST_CHECK;
+
+/** The last snapshot of a branch (NULL: "main"); NULL where "main" has none yet.
+ * FRZ_ERR_NOT_FOUND: there is no such branch. FRZ_ERR_INVALID: it is a tag. */
+frz_status frz_branch_head(const frz_table_metadata *metadata, const char *branch,
+                           const frz_snapshot **head_out, frz_error *err) FRZ_MUST_CHECK;
+
+/** Append what tells a file from every other of a table: its path, and for deletion vectors, many
+ * of which share a path, also the place. */
+frz_status frz_data_file_key(const frz_data_file *file, frz_buf *out,
+                             frz_error *err) FRZ_MUST_CHECK;
 
 /* ---- parts, in files of their own ---- */
 
@@ -56,10 +69,10 @@ frz_status frz_snapshot_summarize(const frz_snapshot_change *change, const frz_t
                                   frz_str *summary_out, frz_error *err) FRZ_MUST_CHECK;
 
 /** Check the rules against every snapshot between the start and `head` (NULL: none).
- * `removed_paths` is the change's removed files. */
+ * `removed_keys` is the change's removed files. */
 frz_status frz_conflicts_check(frz_storage *storage, const frz_table_metadata *base,
                                const frz_snapshot *head, const frz_snapshot_change *change,
-                               const frz_map *removed_paths, const frz_alloc *alloc,
+                               const frz_map *removed_keys, const frz_alloc *alloc,
                                frz_error *err) FRZ_MUST_CHECK;
 
 #endif

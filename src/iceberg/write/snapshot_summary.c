@@ -11,14 +11,15 @@
 #include "iceberg/metadata/summary_json.h"
 #include "iceberg/write/snapshot_producer.h"
 
-enum { COUNTED_FIELDS = 16, TOTAL_FIELDS = 6, OWN_FIELDS = COUNTED_FIELDS + TOTAL_FIELDS + 2 };
+enum { COUNTED_FIELDS = 18, TOTAL_FIELDS = 6, OWN_FIELDS = COUNTED_FIELDS + TOTAL_FIELDS + 2 };
 
 typedef struct file_counts {
   int64_t size_bytes;
   int64_t data_files;
   int64_t records;
   int64_t delete_files;
-  int64_t position_delete_files;
+  int64_t position_delete_files; /* without vectors */
+  int64_t vectors;
   int64_t position_deletes;
   int64_t equality_delete_files;
   int64_t equality_deletes;
@@ -35,7 +36,8 @@ static file_counts count_files(const frz_data_file *files, size_t n_files)
   file_counts counts = {0};
   for (size_t i = 0; i < n_files; i++) {
     const frz_data_file *file = &files[i];
-    counts.size_bytes += file->size_bytes;
+    bool is_vector = file->format == FRZ_FORMAT_PUFFIN;
+    counts.size_bytes += is_vector ? file->content_size_bytes : file->size_bytes;
     if (file->content == FRZ_CONTENT_DATA) {
       counts.data_files++;
       counts.records += file->n_rows;
@@ -43,7 +45,10 @@ static file_counts count_files(const frz_data_file *files, size_t n_files)
     }
     counts.delete_files++;
     if (file->content == FRZ_CONTENT_POSITION_DELETES) {
-      counts.position_delete_files++;
+      if (is_vector)
+        counts.vectors++;
+      else
+        counts.position_delete_files++;
       counts.position_deletes += file->n_rows;
     } else {
       counts.equality_delete_files++;
@@ -86,6 +91,8 @@ static frz_status add_counts(summary_list *list, const file_counts *added,
       {"removed-delete-files", removed->delete_files},
       {"added-position-delete-files", added->position_delete_files},
       {"removed-position-delete-files", removed->position_delete_files},
+      {"added-dvs", added->vectors},
+      {"removed-dvs", removed->vectors},
       {"added-position-deletes", added->position_deletes},
       {"removed-position-deletes", removed->position_deletes},
       {"added-equality-delete-files", added->equality_delete_files},
