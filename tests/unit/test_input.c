@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -398,6 +399,72 @@ static void test_missing_columns_take_their_write_default(void **state)
   frz_arena_free(&f.arena);
 }
 
+static const char point_fields[] =
+    "{\"id\": 1, \"name\": \"a\", \"required\": true, \"type\": \"long\"},"
+    "{\"id\": 2, \"name\": \"p\", \"required\": true, \"write-default\": {},"
+    "\"type\": {\"type\": \"struct\", \"fields\": ["
+    "{\"id\": 3, \"name\": \"x\", \"required\": true, \"type\": \"string\","
+    " \"initial-default\": \"i\", \"write-default\": \"w\"},"
+    "{\"id\": 4, \"name\": \"y\", \"required\": false, \"type\": \"long\"}]}}";
+
+/* {"y": -1} gets its x; a missing struct is made of its fields' write defaults. */
+static void test_missing_structs_are_made_of_write_defaults(void **state)
+{
+  (void)state;
+  fixture f;
+  set_up(&f, point_fields);
+  frz_arrow_field y = field_of("y", int64_type);
+  frz_arrow_field fields[] = {field_of("a", int64_type),
+                              field_of("p", (frz_arrow_type){.kind = FRZ_ARROW_STRUCT})};
+  fields[1].children = &y;
+  fields[1].n_children = 1;
+  for (size_t n_fields = 1; n_fields <= 2; n_fields++) {
+    frz_conform *conform;
+    frz_batch in, out;
+    assert_int_equal(
+        frz_conform_create(&f.schema, fields, n_fields, NULL, frz_alloc_default(), &conform, NULL),
+        FRZ_OK);
+    assert_int_equal(frz_batch_init(&in, fields, n_fields, frz_alloc_default(), NULL), FRZ_OK);
+    for (int64_t i = 0; i < 2; i++) {
+      append_i64(&in.columns[0], i);
+      if (n_fields == 1) continue;
+      append_i64(&in.columns[1].children[0], -1);
+      assert_int_equal(frz_column_append_present(&in.columns[1], NULL), FRZ_OK);
+    }
+    in.n_rows = 2;
+    assert_int_equal(frz_conform_batch(conform, &in, &out, NULL), FRZ_OK);
+    const frz_column *point = &out.columns[1];
+    assert_int_equal(point->n_nulls, 0);
+    assert_true(frz_str_is(frz_column_bytes(&point->children[0], 1), "w"));
+    assert_int_equal(frz_column_is_null(&point->children[1], 1), n_fields == 1);
+    frz_batch_dispose(&out);
+    frz_batch_dispose(&in);
+    frz_conform_free(conform);
+  }
+  frz_arena_free(&f.arena);
+  /* Defaults that were made before a refusal are freed. */
+  frz_arrow_field unknown = field_of("z", int64_type);
+  fields[1].children = &unknown;
+  expect_refusal(point_fields, fields, 2, "column 'p.z' of the data is not in the table");
+}
+
+static void test_required_columns_want_a_default(void **state)
+{
+  (void)state;
+  frz_arrow_field a = field_of("a", int64_type);
+  static const char *const types[] = {"\"long\"", "{\"type\": \"struct\", \"fields\": []}"};
+  static const char *const defaults[] = {"", ", \"write-default\": null",
+                                         ", \"initial-default\": null"};
+  for (size_t i = 0; i < 6; i++) {
+    char json[300];
+    snprintf(json, sizeof json,
+             "{\"id\": 1, \"name\": \"a\", \"required\": true, \"type\": \"long\"},"
+             "{\"id\": 2, \"name\": \"b\", \"required\": true, \"type\": %s%s}",
+             types[i % 2], defaults[i / 2]);
+    expect_refusal(json, &a, 1, "required column 'b' is missing from the data");
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -408,6 +475,8 @@ int main(void)
       cmocka_unit_test(test_columns_match_by_name_in_any_order),
       cmocka_unit_test(test_columns_that_do_not_match_are_named),
       cmocka_unit_test(test_nested_columns_are_matched_and_converted),
+      cmocka_unit_test(test_missing_structs_are_made_of_write_defaults),
+      cmocka_unit_test(test_required_columns_want_a_default),
       cmocka_unit_test(test_missing_columns_take_their_write_default),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

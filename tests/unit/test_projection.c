@@ -345,6 +345,168 @@ static void test_missing_columns(void **state)
                    FRZ_ERR_CORRUPT);
 }
 
+/** The initial default of every primitive type, as the field's values read. */
+static void test_initial_defaults_of_every_type(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *type, *json, *printed;
+  } cases[] = {
+      {"boolean", "true", "true"},
+      {"int", "34", "34"},
+      {"long", "-34", "-34"},
+      {"float", "1.5", "1.5"},
+      {"double", "-2e3", "-2000.0"},
+      {"decimal(9, 2)", "\"14.20\"", "14.20"},
+      {"decimal(38, 10)", "\"-1E-10\"", "-0.0000000001"},
+      {"date", "\"2017-11-16\"", "2017-11-16"},
+      {"time", "\"22:31:08.123456\"", "22:31:08.123456"},
+      {"timestamp", "\"1969-11-16T22:31:08.123456\"", "1969-11-16T22:31:08.123456"},
+      {"timestamptz", "\"2017-11-16T22:31:08.123456+00:00\"", "2017-11-16T22:31:08.123456+00:00"},
+      {"timestamp_ns", "\"2017-11-16T22:31:08.123456789\"", "2017-11-16T22:31:08.123456789"},
+      {"timestamptz_ns", "\"2017-11-16T22:31:08.123456789+00:00\"",
+       "2017-11-16T22:31:08.123456789+00:00"},
+      {"string", "\"a b\"", "a b"},
+      {"uuid", "\"f79c3e09-677c-4bbd-a479-3f349cb785e7\"", "f79c3e09-677c-4bbd-a479-3f349cb785e7"},
+      {"fixed[4]", "\"000102ff\"", "AAEC/w=="},
+      {"binary", "\"0001\"", "AAE="},
+  };
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    char more[200];
+    snprintf(more, sizeof more, ",\"initial-default\":%s", cases[i].json);
+    frz_schema schema = one_field(cases[i].type, more);
+    const frz_field *field = &schema.root.fields[0];
+    frz_column_source source = {0};
+    frz_arrow_field target;
+    frz_column_map map;
+    frz_column made;
+    assert_int_equal(frz_field_to_arrow(field, &arena, &target, NULL), FRZ_OK);
+    assert_int_equal(frz_column_map_make(field, &target, &source, &arena, &map, NULL), FRZ_OK);
+    assert_int_equal(frz_column_map_apply(&map, NULL, 2, frz_alloc_default(), &made, NULL), FRZ_OK);
+    frz_literal got = frz_literal_from_column(&field->type, &made, 1);
+    frz_str printed = frz_literal_print(&got, &arena);
+    if (!frz_str_is(printed, cases[i].printed))
+      fail_msg("%s: %.*s, not %s", cases[i].type, FRZ_STR_ARG(printed), cases[i].printed);
+    frz_column_dispose(&made);
+  }
+}
+
+/** A point with x (default 1) and y (none), missing from the file: by the struct's own default. */
+static frz_status missing_point(const char *default_json, bool required, frz_column *made_out,
+                                int64_t *leaf_out)
+{
+  char json[600];
+  snprintf(json, sizeof json,
+           "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"s\","
+           "\"required\":%s%s%s,\"type\":{\"type\":\"struct\",\"fields\":["
+           "{\"id\":2,\"name\":\"x\",\"required\":true,\"type\":\"long\",\"initial-default\":1},"
+           "{\"id\":3,\"name\":\"y\",\"required\":false,\"type\":\"int\"}]}}]}",
+           required ? "true" : "false", default_json != NULL ? ",\"initial-default\":" : "",
+           default_json != NULL ? default_json : "");
+  frz_schema schema = parse(json);
+  frz_column_source source = {0};
+  frz_arrow_field target;
+  frz_column_map map;
+  frz_leaf leaf;
+  frz_leaf_column read;
+  const frz_field *field = &schema.root.fields[0];
+  const frz_field *x = &field->type.fields[0];
+  assert_int_equal(frz_field_to_arrow(field, &arena, &target, NULL), FRZ_OK);
+  FRZ_TRY(frz_column_map_make(field, &target, &source, &arena, &map, NULL));
+  assert_int_equal(frz_column_map_apply(&map, NULL, 3, frz_alloc_default(), made_out, NULL),
+                   FRZ_OK);
+  assert_int_equal(frz_leaf_make(&schema.root, x, &source, &arena, &leaf, NULL), FRZ_OK);
+  assert_int_equal(frz_leaf_read(&leaf, NULL, 3, frz_alloc_default(), &read, NULL), FRZ_OK);
+  frz_literal last = frz_literal_from_column(&x->type, &read.column, 2);
+  *leaf_out = last.is_null ? -1 : last.as.i64;
+  frz_leaf_column_dispose(&read);
+  return FRZ_OK;
+}
+
+static void test_a_missing_struct_is_made_of_defaults(void **state)
+{
+  (void)state;
+  frz_column made;
+  int64_t leaf;
+  for (int required = 0; required < 2; required++) {
+    assert_int_equal(missing_point(" { } ", required == 1, &made, &leaf), FRZ_OK);
+    assert_int_equal(made.n_rows, 3);
+    assert_int_equal(made.n_nulls, 0);
+    assert_int_equal(((const int64_t *)(void *)made.children[0].values.data)[2], 1);
+    assert_int_equal(made.children[1].n_nulls, 3);
+    assert_int_equal(leaf, 1);
+    frz_column_dispose(&made);
+  }
+  static const char *const none[] = {NULL, "null"};
+  for (size_t i = 0; i < 2; i++) {
+    assert_int_equal(missing_point(none[i], false, &made, &leaf), FRZ_OK);
+    assert_int_equal(made.n_nulls, 3);
+    assert_int_equal(leaf, -1);
+    frz_column_dispose(&made);
+    assert_int_equal(missing_point(none[i], true, &made, &leaf), FRZ_ERR_CORRUPT);
+  }
+  assert_int_equal(missing_point("{\"2\":5}", false, &made, &leaf), FRZ_ERR_UNSUPPORTED);
+  assert_int_equal(missing_point("[]", false, &made, &leaf), FRZ_ERR_UNSUPPORTED);
+  /* Lists and maps have no default but null: any other is not passed over. */
+  frz_schema schema = parse(
+      "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"l\",\"required\":"
+      "false,\"initial-default\":[1],\"type\":{\"type\":\"list\",\"element-id\":2,"
+      "\"element-required\":true,\"element\":\"int\"}}]}");
+  frz_column_source source = {0};
+  frz_literal value;
+  assert_int_equal(frz_column_constant(&schema.root.fields[0], &source, &arena, &value, NULL),
+                   FRZ_ERR_UNSUPPORTED);
+}
+
+/** What the structs of a list lack is their field's default. */
+static void test_defaults_below_lists(void **state)
+{
+  (void)state;
+  frz_schema schema = parse(
+      "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"l\",\"required\":"
+      "false,\"type\":{\"type\":\"list\",\"element-id\":2,\"element-required\":false,"
+      "\"element\":{\"type\":\"struct\",\"fields\":["
+      "{\"id\":3,\"name\":\"x\",\"required\":false,\"type\":\"long\"},"
+      "{\"id\":4,\"name\":\"y\",\"required\":true,\"type\":\"string\","
+      "\"initial-default\":\"new\"}]}}}]}");
+  frz_arrow_field x = {
+      .name = {"x", 1}, .nullable = true, .field_id = 3, .type = {.kind = FRZ_ARROW_INT64}};
+  frz_arrow_field element = {.name = {"element", 7},
+                             .nullable = true,
+                             .field_id = 2,
+                             .type = {.kind = FRZ_ARROW_STRUCT},
+                             .children = &x,
+                             .n_children = 1};
+  frz_arrow_field list = {.name = {"l", 1},
+                          .nullable = true,
+                          .field_id = 1,
+                          .type = {.kind = FRZ_ARROW_LIST},
+                          .children = &element,
+                          .n_children = 1};
+  frz_column_source source = {.fields = &list, .n_fields = 1};
+  frz_column column, made;
+  frz_arrow_field target;
+  frz_column_map map;
+  assert_int_equal(frz_column_init(&column, &list, frz_alloc_default(), NULL), FRZ_OK);
+  for (int64_t i = 0; i < 3; i++) {
+    frz_column *item = &column.children[0];
+    assert_int_equal(frz_column_append_value(&item->children[0], &i, sizeof i, NULL), FRZ_OK);
+    assert_int_equal(frz_column_append_present(item, NULL), FRZ_OK);
+  }
+  assert_int_equal(frz_column_append_present(&column, NULL), FRZ_OK);
+  assert_int_equal(frz_column_append_nulls(&column, 1, NULL), FRZ_OK);
+  const frz_field *field = &schema.root.fields[0];
+  assert_int_equal(frz_field_to_arrow(field, &arena, &target, NULL), FRZ_OK);
+  assert_int_equal(frz_column_map_make(field, &target, &source, &arena, &map, NULL), FRZ_OK);
+  assert_int_equal(frz_column_map_apply(&map, &column, 2, frz_alloc_default(), &made, NULL),
+                   FRZ_OK);
+  const frz_column *y = &made.children[0].children[1];
+  assert_int_equal(y->n_rows, 3);
+  for (int64_t i = 0; i < 3; i++) assert_true(frz_str_is(frz_column_bytes(y, i), "new"));
+  frz_column_dispose(&made);
+  frz_column_dispose(&column);
+}
+
 /** A leaf is null where a struct above it is, also when it is not in the file. */
 static void test_leaves_below_structs(void **state)
 {
@@ -543,6 +705,9 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_names_choose_fields, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_conversions, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_missing_columns, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_initial_defaults_of_every_type, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_a_missing_struct_is_made_of_defaults, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_defaults_below_lists, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_leaves_below_structs, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_name_mapping, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_statistics_as_bounds, set_up, tear_down),

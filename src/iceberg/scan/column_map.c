@@ -90,6 +90,10 @@ frz_status frz_column_constant(const frz_field *field, const frz_column_source *
       return st;
     }
   }
+  if (!frz_type_is_primitive(&field->type)) {
+    bool is_made; /* into more than a literal holds: see map_by_id() */
+    FRZ_TRY(frz_nested_default(&field->type, field->initial_default, arena->alloc, &is_made, err));
+  }
   if (field->required)
     return frz_fail(err, FRZ_ERR_CORRUPT, "required column '%.*s' (id %d) is not in the file",
                     FRZ_STR_ARG(field->name), field->id);
@@ -173,6 +177,10 @@ static frz_status map_found(const frz_field *field, const frz_arrow_field *targe
                             const frz_column_source *source, size_t index, int depth,
                             frz_arena *arena, frz_column_map *map, frz_error *err);
 
+static frz_status map_children(const frz_field *fields, const frz_arrow_field *targets, size_t n,
+                               bool by_id, const frz_column_source *below, int depth,
+                               frz_arena *arena, frz_column_map *map, frz_error *err);
+
 static frz_status map_by_id(const frz_field *field, const frz_arrow_field *target,
                             const frz_column_source *source, int depth, frz_arena *arena,
                             frz_column_map *map, frz_error *err)
@@ -180,6 +188,16 @@ static frz_status map_by_id(const frz_field *field, const frz_arrow_field *targe
   size_t index;
   if (find_source(source, field->id, &index))
     return map_found(field, target, source, index, depth, arena, map, err);
+  bool is_made = false;
+  if (field->type.kind == FRZ_TYPE_STRUCT)
+    FRZ_TRY(frz_nested_default(&field->type, field->initial_default, arena->alloc, &is_made, err));
+  if (is_made) {
+    frz_column_source nothing = *source;
+    nothing.n_fields = 0;
+    *map = (frz_column_map){.field = field, .target = target, .conversion = FRZ_CONVERT_DEFAULTS};
+    return map_children(field->type.fields, target->children, field->type.n_fields, true, &nothing,
+                        depth, arena, map, err);
+  }
   *map = (frz_column_map){.field = field, .target = target, .conversion = FRZ_CONVERT_CONSTANT};
   return frz_column_constant(field, source, arena, &map->constant, err);
 }
@@ -192,6 +210,8 @@ static frz_status map_children(const frz_field *fields, const frz_arrow_field *t
   map->children = frz_arena_array(arena, n, sizeof *map->children);
   if (map->children == NULL) return frz_fail_nomem(err, "projection");
   map->n_children = n;
+  if (depth > FRZ_LIMIT_DEPTH)
+    return frz_fail(err, FRZ_ERR_LIMIT, "columns nested deeper than %d", FRZ_LIMIT_DEPTH);
   for (size_t i = 0; i < n; i++) {
     if (by_id)
       FRZ_TRY(map_by_id(&fields[i], &targets[i], below, depth + 1, arena, &map->children[i], err));
@@ -378,6 +398,26 @@ out:
   return st;
 }
 
+static frz_status make_defaults(const frz_column_map *map, int64_t n_rows, const frz_alloc *alloc,
+                                frz_column *column_out, frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  frz_column column = {0};
+  FRZ_TRY_OUT(frz_column_init(&column, map->target, alloc, err));
+  for (size_t i = 0; i < map->n_children; i++) {
+    frz_column made;
+    FRZ_TRY_OUT(frz_column_map_apply(&map->children[i], NULL, n_rows, alloc, &made, err));
+    frz_column_dispose(&column.children[i]);
+    column.children[i] = made;
+  }
+  column.n_rows = n_rows;
+  *column_out = column;
+  column = (frz_column){0};
+out:
+  frz_column_dispose(&column);
+  return st;
+}
+
 static frz_buf take_buf(frz_buf *buf)
 {
   frz_buf taken = *buf;
@@ -407,6 +447,8 @@ frz_status frz_column_map_apply(const frz_column_map *map, frz_column *columns, 
 {
   if (map->conversion == FRZ_CONVERT_CONSTANT || map->conversion == FRZ_CONVERT_NULLS)
     return make_constant(map, n_rows, alloc, column_out, err);
+  if (map->conversion == FRZ_CONVERT_DEFAULTS)
+    return make_defaults(map, n_rows, alloc, column_out, err);
   frz_column *from = &columns[map->source];
   assert(from->n_rows == n_rows);
   frz_status st = FRZ_OK;
@@ -477,9 +519,13 @@ frz_status frz_leaf_make(const frz_type *root, const frz_field *field,
   } else {
     leaf.map =
         (frz_column_map){.field = field, .target = target, .conversion = FRZ_CONVERT_CONSTANT};
-    if (leaf.depth == n_above)
+    bool is_made = true; /* a struct that is missing is null, unless it has a default */
+    for (size_t i = leaf.depth; is_made && i < n_above; i++)
+      FRZ_TRY(frz_nested_default(&path[i]->type, path[i]->initial_default, arena->alloc, &is_made,
+                                 err));
+    if (is_made)
       FRZ_TRY(frz_column_constant(field, source, arena, &leaf.map.constant, err));
-    else /* a whole struct above it is missing, and so null */
+    else
       leaf.map.constant = frz_literal_null(field->type.kind);
   }
   *leaf_out = leaf;

@@ -2,7 +2,8 @@
  * column_map.h - from the columns of a file to the columns of a table.
  *
  * Fields are found by id, at every level. A value that the file does not have comes from, in this
- * order: the partition value of an identity field, the field's initial default, null. What was
+ * order: the partition value of an identity field, the field's initial default (of a struct: a
+ * struct of its fields' initial defaults), null. What was
  * promoted since, or stored by another writer in a narrower or finer form, is converted.
  *
  * Source: Iceberg specification, "Column Projection", "Schema Evolution".
@@ -17,6 +18,7 @@
 /** How values become the target's. */
 typedef enum frz_conversion {
   FRZ_CONVERT_CONSTANT,    /* not in the file */
+  FRZ_CONVERT_DEFAULTS,    /* a struct that is not in the file: one of its fields' defaults */
   FRZ_CONVERT_NONE,        /* the bytes stay as they are */
   FRZ_CONVERT_NULLS,       /* the file's type holds nothing but nulls */
   FRZ_CONVERT_INT,         /* to a wider integer */
@@ -29,7 +31,7 @@ typedef struct frz_column_map frz_column_map;
 struct frz_column_map {
   const frz_field *field; /* NULL: the entries of a map */
   const frz_arrow_field *target;
-  size_t source; /* index among the columns of the level; not for CONSTANT */
+  size_t source; /* index among the columns of the level; not for CONSTANT and DEFAULTS */
   frz_conversion conversion;
   frz_literal constant;     /* CONSTANT */
   frz_column_map *children; /* STRUCT, LIST, MAP; none for CONSTANT */

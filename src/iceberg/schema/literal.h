@@ -54,6 +54,11 @@ frz_status frz_literal_from_json(const frz_type *type, frz_str json, frz_arena *
 frz_status frz_literal_to_json(const frz_literal *literal, frz_arena *arena, frz_json_writer *json,
                                frz_error *err) FRZ_MUST_CHECK;
 
+/** Is a struct that has no value a struct of its fields' own defaults ("{}"), or null? `json` data
+ * NULL: none. FRZ_ERR_UNSUPPORTED: a default that says anything else, or of a list or map. */
+frz_status frz_nested_default(const frz_type *type, frz_str json, const frz_alloc *alloc,
+                              bool *has_default_out, frz_error *err) FRZ_MUST_CHECK;
+
 /** Text for partition paths and messages: ISO dates and times, decimals with point, bytes base64.
  */
 frz_str frz_literal_print(const frz_literal *literal, frz_arena *arena);

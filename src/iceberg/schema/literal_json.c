@@ -5,6 +5,9 @@
  *
  * Source: Iceberg specification, appendix D "JSON single-value serialization".
  */
+#include <assert.h>
+
+#include "base/limits.h"
 #include "iceberg/schema/literal.h"
 
 static frz_status refuse(const frz_type *type, frz_str json, frz_error *err)
@@ -92,5 +95,30 @@ frz_status frz_literal_to_json(const frz_literal *literal, frz_arena *arena, frz
     frz_json_write_string(json, text);
   else
     frz_json_write_raw(json, text);
+  return FRZ_OK;
+}
+
+frz_status frz_nested_default(const frz_type *type, frz_str json, const frz_alloc *alloc,
+                              bool *has_default_out, frz_error *err)
+{
+  assert(!frz_type_is_primitive(type));
+  *has_default_out = false;
+  if (json.data == NULL || frz_str_is(json, "null")) return FRZ_OK;
+  frz_arena arena;
+  frz_json_reader reader;
+  frz_str key;
+  bool more = true;
+  frz_arena_init(&arena, alloc, FRZ_LIMIT_METADATA_BYTES);
+  frz_json_reader_init(&reader, json.data, json.size, &arena);
+  frz_status st = FRZ_OK;
+  if (type->kind == FRZ_TYPE_STRUCT) st = frz_json_object_begin(&reader, NULL);
+  if (st == FRZ_OK && type->kind == FRZ_TYPE_STRUCT)
+    st = frz_json_object_next(&reader, &key, &more, NULL);
+  frz_arena_free(&arena);
+  if (st == FRZ_ERR_NOMEM) return frz_fail_nomem(err, "default");
+  if (st != FRZ_OK || more)
+    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "default %.*s of type %s is not supported",
+                    FRZ_STR_ARG(json), frz_type_kind_name(type->kind));
+  *has_default_out = true;
   return FRZ_OK;
 }

@@ -63,21 +63,46 @@ static frz_str join_path(frz_arena *arena, frz_str parent, frz_str name)
   return result;
 }
 
-static frz_status read_default(frz_conform *conform, node *into, frz_error *err)
+static frz_status match_fields(frz_conform *conform, const frz_field *fields, size_t n_fields,
+                               const frz_arrow_field *inputs, size_t n_inputs, frz_str parent,
+                               int depth, node **nodes_out, frz_error *err);
+
+/* A struct of its fields' defaults. */
+static frz_status make_default_struct(frz_conform *conform, node *into, int depth, frz_error *err)
+{
+  const frz_type *type = &into->field->type;
+  frz_column *value = &into->default_value;
+  into->n_children = type->n_fields;
+  FRZ_TRY(match_fields(conform, type->fields, type->n_fields, NULL, 0, into->path, depth + 1,
+                       &into->children, err));
+  FRZ_TRY(frz_column_init(value, &into->target, conform->alloc, err));
+  for (size_t i = 0; i < into->n_children; i++) {
+    const node *child = &into->children[i];
+    if (child->has_default)
+      FRZ_TRY(frz_column_append_rows(&value->children[i], &child->default_value, 0, 1, err));
+    else
+      FRZ_TRY(frz_column_append_nulls(&value->children[i], 1, err));
+  }
+  into->has_default = true;
+  return frz_column_append_present(value, err);
+}
+
+static frz_status read_default(frz_conform *conform, node *into, int depth, frz_error *err)
 {
   const frz_field *field = into->field;
   into->source = -1;
-  if (field->write_default.data == NULL) {
+  if (field->write_default.data == NULL || frz_str_is(field->write_default, "null")) {
     if (!field->required) return FRZ_OK;
     return frz_fail(err, FRZ_ERR_INVALID, "required column '%.*s' is missing from the data",
                     FRZ_STR_ARG(into->path));
   }
   if (!frz_type_is_primitive(&field->type)) {
-    if (!field->required) return FRZ_OK;
-    return frz_fail(err, FRZ_ERR_UNSUPPORTED,
-                    "required column '%.*s' is missing from the data: defaults of nested types "
-                    "are not written",
-                    FRZ_STR_ARG(into->path));
+    bool is_made;
+    frz_status st =
+        frz_nested_default(&field->type, field->write_default, conform->alloc, &is_made, err);
+    if (st != FRZ_OK) frz_error_where(err, "column '%.*s': ", FRZ_STR_ARG(into->path));
+    FRZ_TRY(st);
+    return is_made ? make_default_struct(conform, into, depth, err) : FRZ_OK;
   }
   frz_literal literal;
   FRZ_TRY(
@@ -132,7 +157,7 @@ static frz_status match_fields(frz_conform *conform, const frz_field *fields, si
     FRZ_TRY(frz_field_to_arrow(&fields[i], &conform->arena, &nodes[i].target, err));
     FRZ_TRY(find_input(inputs, n_inputs, fields[i].name, nodes[i].path, &nodes[i].source, err));
     if (nodes[i].source < 0)
-      FRZ_TRY(read_default(conform, &nodes[i], err));
+      FRZ_TRY(read_default(conform, &nodes[i], depth, err));
     else
       FRZ_TRY(match_node(conform, &nodes[i], &inputs[nodes[i].source], depth, err));
   }
@@ -191,9 +216,9 @@ static frz_status match_nested(frz_conform *conform, node *into, const frz_arrow
   const frz_arrow_field *inputs = from->children;
   size_t n_inputs = from->n_children;
   if (from->type.kind == FRZ_ARROW_STRUCT) {
+    into->n_children = type->n_fields; /* first, so that what was made is freed on failure */
     FRZ_TRY(match_fields(conform, type->fields, type->n_fields, inputs, n_inputs, into->path,
                          depth + 1, &into->children, err));
-    into->n_children = type->n_fields;
   } else {
     if (from->type.kind == FRZ_ARROW_MAP) {
       n_inputs = inputs[0].n_children;
