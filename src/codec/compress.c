@@ -120,10 +120,12 @@ static frz_status zstd_fail(size_t result, frz_error *err)
   return frz_fail(err, FRZ_ERR_CORRUPT, "zstd: %s", ZSTD_getErrorName(result));
 }
 
-static frz_status zstd_exact(const uint8_t *src, size_t src_size, uint8_t *dest, size_t dest_size,
-                             frz_error *err)
+static frz_status zstd_exact(frz_decompressor *decompressor, const uint8_t *src, size_t src_size,
+                             uint8_t *dest, size_t dest_size, frz_error *err)
 {
-  size_t result = ZSTD_decompress(dest, dest_size, src, src_size);
+  if (decompressor->zstd == NULL) decompressor->zstd = ZSTD_createDCtx();
+  if (decompressor->zstd == NULL) return frz_fail_nomem(err, "zstd");
+  size_t result = ZSTD_decompressDCtx(decompressor->zstd, dest, dest_size, src, src_size);
   if (ZSTD_isError(result)) return zstd_fail(result, err);
   if (result != dest_size)
     return frz_fail(err, FRZ_ERR_CORRUPT, "zstd: %zu bytes where %zu are due", result, dest_size);
@@ -456,8 +458,8 @@ static frz_status plain_exact(const uint8_t *src, size_t src_size, uint8_t *dest
   return FRZ_OK;
 }
 
-frz_status frz_decompress(frz_codec codec, const void *src, size_t src_size, void *dest,
-                          size_t dest_size, frz_error *err)
+frz_status frz_decompress_again(frz_decompressor *decompressor, frz_codec codec, const void *src,
+                                size_t src_size, void *dest, size_t dest_size, frz_error *err)
 {
   uint8_t nothing[1] = {0}; /* libraries want an address even for no bytes */
   const uint8_t *from = src != NULL ? src : nothing;
@@ -469,12 +471,27 @@ frz_status frz_decompress(frz_codec codec, const void *src, size_t src_size, voi
   case FRZ_CODEC_GZIP:
   case FRZ_CODEC_DEFLATE: return frz_inflate(codec, from, src_size, to, dest_size, err);
   case FRZ_CODEC_BROTLI: return brotli_exact(from, src_size, to, dest_size, err);
-  case FRZ_CODEC_ZSTD: return zstd_exact(from, src_size, to, dest_size, err);
+  case FRZ_CODEC_ZSTD: return zstd_exact(decompressor, from, src_size, to, dest_size, err);
   case FRZ_CODEC_LZ4_RAW: return lz4_raw_exact(from, src_size, to, dest_size, err);
   case FRZ_CODEC_LZ4_HADOOP: return lz4_hadoop_exact(from, src_size, to, dest_size, err);
   case FRZ_CODEC_LZ4_FRAME: return lz4_frame_exact(from, src_size, to, dest_size, err);
   }
   return unknown_codec(codec, err);
+}
+
+void frz_decompressor_dispose(frz_decompressor *decompressor)
+{
+  ZSTD_freeDCtx(decompressor->zstd);
+  *decompressor = (frz_decompressor){0};
+}
+
+frz_status frz_decompress(frz_codec codec, const void *src, size_t src_size, void *dest,
+                          size_t dest_size, frz_error *err)
+{
+  frz_decompressor once = {0};
+  frz_status st = frz_decompress_again(&once, codec, src, src_size, dest, dest_size, err);
+  frz_decompressor_dispose(&once);
+  return st;
 }
 
 static frz_status snappy_append(const uint8_t *src, size_t src_size, frz_buf *out, frz_error *err)

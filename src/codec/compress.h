@@ -25,6 +25,19 @@ const char *frz_codec_name(frz_codec codec);
 frz_status frz_decompress(frz_codec codec, const void *src, size_t src_size, void *dest,
                           size_t dest_size, frz_error *err) FRZ_MUST_CHECK;
 
+/** What a codec can use again from one call to the next; zeroed before the first. Used by one
+ * thread at a time. */
+typedef struct frz_decompressor {
+  void *zstd;
+} frz_decompressor;
+
+void frz_decompressor_dispose(frz_decompressor *decompressor);
+
+/** As frz_decompress(), for many short blocks. */
+frz_status frz_decompress_again(frz_decompressor *decompressor, frz_codec codec, const void *src,
+                                size_t src_size, void *dest, size_t dest_size,
+                                frz_error *err) FRZ_MUST_CHECK;
+
 /** Decompress where the length is not known before: appends to `out`, bounded by its maximum. */
 frz_status frz_decompress_append(frz_codec codec, const void *src, size_t src_size, frz_buf *out,
                                  frz_error *err) FRZ_MUST_CHECK;

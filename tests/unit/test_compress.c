@@ -264,6 +264,32 @@ static void test_levels(void **state)
   assert_int_equal(frz_decompress((frz_codec)99, data, 1, byte, 1, NULL), FRZ_ERR_UNSUPPORTED);
 }
 
+/* Blocks of all codecs in turn through one decompressor, broken ones between them. */
+static void test_decompressor_is_used_again(void **state)
+{
+  (void)state;
+  enum { SIZE = 3000 };
+  uint64_t seed = 5;
+  frz_decompressor decompressor = {0};
+  for (unsigned round = 0; round < 4 * N_CODECS; round++) {
+    frz_codec codec = all_codecs[round % N_CODECS];
+    uint8_t data[SIZE], back[SIZE];
+    frz_buf packed;
+    frz_buf_init(&packed, frz_alloc_default(), 1 << 20);
+    fill_content(data, SIZE, round % 5, &seed);
+    assert_int_equal(frz_compress_append(codec, 0, data, SIZE, &packed, NULL), FRZ_OK);
+    assert_int_not_equal(
+        frz_decompress_again(&decompressor, codec, packed.data, packed.size / 2, back, SIZE, NULL),
+        FRZ_OK);
+    assert_int_equal(
+        frz_decompress_again(&decompressor, codec, packed.data, packed.size, back, SIZE, NULL),
+        FRZ_OK);
+    assert_memory_equal(back, data, SIZE);
+    frz_buf_dispose(&packed);
+  }
+  frz_decompressor_dispose(&decompressor);
+}
+
 /* ---- snappy, element by element ---- */
 
 static void test_snappy_elements(void **state)
@@ -499,6 +525,7 @@ int main(void)
       cmocka_unit_test(test_snappy_stays_within_its_bound),
       cmocka_unit_test(test_gzip_members_follow_one_another),
       cmocka_unit_test(test_gzip_takes_a_zlib_wrapper),
+      cmocka_unit_test(test_decompressor_is_used_again),
       cmocka_unit_test(test_zstd_frames_follow_one_another),
       cmocka_unit_test(test_lz4_forms),
       cmocka_unit_test(test_names),

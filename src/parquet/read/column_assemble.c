@@ -14,6 +14,7 @@
 
 #include "arrow/column_parts.h"
 #include "parquet/format/metadata_parts.h"
+#include "parquet/read/level_kernels.h"
 
 bool frz_shape_needs_levels(const frz_parquet_shape *shape)
 {
@@ -28,42 +29,23 @@ static const frz_parquet_node *first_leaf(const frz_parquet_shape *shape)
   return shape->node;
 }
 
-/* Loops over levels have no branch on them: nulls and list ends come at random. */
-static int64_t count_slots(const frz_parquet_shape *shape, const frz_kept_levels *levels)
+static frz_level_span span_of(const frz_parquet_shape *shape, const frz_kept_levels *levels)
 {
-  int64_t n = 0;
-  if (levels->rep == NULL) return (int64_t)levels->n;
-  for (size_t i = 0; i < levels->n; i++)
-    n += (levels->rep[i] <= shape->slot_rep) & (levels->def[i] >= shape->slot_def);
-  return n;
-}
-
-static int32_t least_level(const uint8_t *levels, size_t n)
-{
-  uint8_t least = UINT8_MAX;
-  for (size_t i = 0; i < n; i++) least = levels[i] < least ? levels[i] : least;
-  return least;
+  return (frz_level_span){levels->def,     levels->rep,     levels->n,
+                          shape->slot_def, shape->slot_rep, shape->present_def};
 }
 
 static frz_status set_validity(const frz_parquet_shape *shape, const frz_kept_levels *levels,
-                               frz_column *column, int64_t n_slots, frz_error *err)
+                               frz_column *column, int64_t *n_slots_out, frz_error *err)
 {
+  frz_level_span span = span_of(shape, levels);
   int64_t n_present = 0;
-  if (shape->present_def <= shape->slot_def) return FRZ_OK;
-  if (least_level(levels->def, levels->n) >= shape->present_def) return FRZ_OK;
-  FRZ_TRY(frz_column_need_validity(column, n_slots, err));
-  uint8_t *bits = column->validity.data;
-  int64_t slot = 0;
-  for (size_t i = 0; slot < n_slots; i++) {
-    unsigned is_slot = levels->def[i] >= shape->slot_def;
-    if (levels->rep != NULL) is_slot &= levels->rep[i] <= shape->slot_rep;
-    unsigned present = is_slot & (levels->def[i] >= shape->present_def);
-    bits[slot >> 3] = (uint8_t)(bits[slot >> 3] | present << (slot & 7));
-    slot += is_slot;
-    n_present += present;
-  }
-  column->n_nulls = n_slots - n_present;
-  if (column->n_nulls == 0) column->validity.size = 0;
+  frz_level_kernels_best()->count(&span, n_slots_out, &n_present);
+  FRZ_TRY(frz_column_check_rows(column, *n_slots_out, err));
+  if (shape->present_def <= shape->slot_def || n_present == *n_slots_out) return FRZ_OK;
+  FRZ_TRY(frz_column_need_validity(column, *n_slots_out, err));
+  frz_level_kernels_best()->slots_to_bits(&span, column->validity.data, 0);
+  column->n_nulls = *n_slots_out - n_present;
   return FRZ_OK;
 }
 
@@ -135,8 +117,7 @@ static frz_status assemble_struct(const frz_parquet_shape *shape, frz_column *co
   int64_t n_rows = column->children[0].n_rows;
   if (frz_shape_needs_levels(shape)) {
     frz_kept_levels levels = levels_of(ctx, first_leaf(shape)->leaf_index);
-    n_rows = count_slots(shape, &levels);
-    FRZ_TRY(set_validity(shape, &levels, column, n_rows, err));
+    FRZ_TRY(set_validity(shape, &levels, column, &n_rows, err));
   }
   if (shape->slot_rep > 0) FRZ_TRY(check_siblings(shape, levels_of, ctx, err));
   for (size_t i = 0; i < column->n_children; i++)
@@ -146,59 +127,23 @@ static frz_status assemble_struct(const frz_parquet_shape *shape, frz_column *co
   return FRZ_OK;
 }
 
-/* Every entry is an item, so a list ends where the next starts. `offsets` has one more than there
- * are lists. */
-static void full_lists(const uint8_t *rep, size_t n, int32_t *offsets)
-{
-  int64_t slot = 0;
-  for (size_t i = 0; i < n; i++) {
-    offsets[slot] = (int32_t)i;
-    slot += rep[i] == 0;
-  }
-  offsets[slot] = (int32_t)n;
-}
-
-static frz_status any_lists(const frz_parquet_shape *shape, const frz_kept_levels *levels,
-                            int32_t *ends, int64_t *n_items_out, frz_error *err)
-{
-  int64_t slot = -1;
-  int64_t n_items = 0;
-  bool is_open = false; /* the newest slot has an item, which others may follow */
-  for (size_t i = 0; i < levels->n; i++) {
-    bool is_item = levels->def[i] >= shape->item_def;
-    if (levels->rep[i] <= shape->slot_rep) {
-      is_open = is_item;
-      if (levels->def[i] >= shape->slot_def) ends[++slot] = (int32_t)n_items;
-    } else if (levels->rep[i] > shape->item_rep) {
-      continue; /* deeper: the same item goes on */
-    } else if (!is_item || !is_open) {
-      return fail_levels(shape, i, err);
-    }
-    if (!is_item) continue;
-    ends[slot] = (int32_t)++n_items;
-  }
-  *n_items_out = n_items;
-  return FRZ_OK;
-}
-
-static frz_status assemble_list(const frz_parquet_shape *shape, int32_t max_rep, frz_column *column,
+static frz_status assemble_list(const frz_parquet_shape *shape, frz_column *column,
                                 const frz_kept_levels *levels, frz_error *err)
 {
-  int64_t n_rows = count_slots(shape, levels);
-  int64_t n_items = (int64_t)levels->n;
+  int64_t n_rows = 0;
   int32_t *ends = NULL;
+  size_t bad = 0;
   assert(levels->rep != NULL || levels->n == 0);
-  FRZ_TRY(frz_column_check_rows(column, n_rows, err));
   if (levels->n > INT32_MAX) return fail_rows(shape, (int64_t)levels->n, INT32_MAX, err);
-  FRZ_TRY(set_validity(shape, levels, column, n_rows, err));
+  FRZ_TRY(set_validity(shape, levels, column, &n_rows, err));
   FRZ_TRY(frz_column_add_offsets(column, n_rows, &ends, err));
-  if (max_rep == 1 && least_level(levels->def, levels->n) >= shape->item_def)
-    full_lists(levels->rep, levels->n, ends - 1);
-  else
-    FRZ_TRY(any_lists(shape, levels, ends, &n_items, err));
+  frz_level_span span = span_of(shape, levels);
+  frz_list_levels list = {shape->item_def, shape->item_rep};
+  if (!frz_level_kernels_best()->list_offsets(&span, list, ends - 1, &bad))
+    return fail_levels(shape, bad, err);
   column->n_rows = n_rows;
-  if (column->children[0].n_rows != n_items)
-    return fail_rows(&shape->children[0], column->children[0].n_rows, n_items, err);
+  if (column->children[0].n_rows != ends[n_rows - 1])
+    return fail_rows(&shape->children[0], column->children[0].n_rows, ends[n_rows - 1], err);
   return FRZ_OK;
 }
 
@@ -212,5 +157,5 @@ frz_status frz_column_assemble(const frz_parquet_shape *shape, frz_column *colum
   if (shape->kind == FRZ_SHAPE_STRUCT) return assemble_struct(shape, column, levels_of, ctx, err);
   const frz_parquet_node *leaf = first_leaf(shape);
   frz_kept_levels levels = levels_of(ctx, leaf->leaf_index);
-  return assemble_list(shape, leaf->max_repetition_level, column, &levels, err);
+  return assemble_list(shape, column, &levels, err);
 }

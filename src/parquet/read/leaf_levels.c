@@ -14,6 +14,7 @@
 #include "arrow/bit_copy.h"
 #include "arrow/column_parts.h"
 #include "parquet/read/leaf_reader.h"
+#include "parquet/read/level_kernels.h"
 
 enum { PIECE = 1024 };
 
@@ -189,33 +190,16 @@ frz_status frz_leaf_levels_refill(frz_leaf_reader *reader, frz_error *err)
   return FRZ_OK;
 }
 
-static frz_status slot_bits(const frz_leaf_reader *reader, frz_column *column, const uint8_t *def,
-                            size_t n, int64_t n_slots, frz_error *err)
-{
-  FRZ_TRY(frz_column_need_validity(column, n_slots, err));
-  uint8_t *bits = column->validity.data;
-  int64_t at = column->n_rows;
-  for (size_t i = 0; i < n; i++) {
-    bool has_slot = def[i] >= reader->slot_def;
-    bool present = def[i] == reader->max_def;
-    /* A slot past the last is never written: present implies has_slot. */
-    if (present) frz_bit_set(bits, at);
-    at += has_slot;
-  }
-  return FRZ_OK;
-}
-
 frz_status frz_leaf_levels_take(frz_leaf_reader *reader, uint32_t end, frz_column *column,
                                 int64_t *n_slots_out, int64_t *n_present_out, frz_error *err)
 {
   const uint8_t *def = reader->window.data + reader->window_next;
   const uint8_t *rep = reader->window.data + FRZ_LEVEL_WINDOW + reader->window_next;
   size_t n = end - reader->window_next;
+  const frz_level_kernels *kernels = frz_level_kernels_best();
+  frz_level_span span = {def, NULL, n, reader->slot_def, 0, reader->max_def};
   int64_t n_slots = 0, n_present = 0;
-  for (size_t i = 0; i < n; i++) {
-    n_slots += def[i] >= reader->slot_def;
-    n_present += def[i] == reader->max_def;
-  }
+  kernels->count(&span, &n_slots, &n_present);
   reader->window_next = end;
   *n_slots_out = n_slots;
   *n_present_out = n_present;
@@ -226,5 +210,7 @@ frz_status frz_leaf_levels_take(frz_leaf_reader *reader, uint32_t end, frz_colum
   }
   if (column->type.kind == FRZ_ARROW_NULL) return FRZ_OK;
   if (n_present == n_slots) return frz_column_add_present(column, n_slots, err);
-  return slot_bits(reader, column, def, n, n_slots, err);
+  FRZ_TRY(frz_column_need_validity(column, n_slots, err));
+  kernels->slots_to_bits(&span, column->validity.data, column->n_rows);
+  return FRZ_OK;
 }

@@ -14,12 +14,14 @@
 
 #include "base/limits.h"
 #include "base/reader.h"
+#include "parquet/read/level_kernels.h"
 
 enum { CHUNK_SPARE_BYTES = 128, LEVELS_MAX = 1 << 28 };
 
 frz_status frz_leaf_reader_init(frz_leaf_reader *reader, const frz_parquet_node *leaf,
                                 frz_arrow_type type, int32_t slot_def, bool keep_levels,
-                                frz_source *source, const frz_alloc *alloc, frz_error *err)
+                                frz_source *source, frz_decompressor *decompressor,
+                                const frz_alloc *alloc, frz_error *err)
 {
   *reader = (frz_leaf_reader){.leaf = leaf,
                               .alloc = alloc,
@@ -32,7 +34,7 @@ frz_status frz_leaf_reader_init(frz_leaf_reader *reader, const frz_parquet_node 
                               .convert = frz_leaf_convert_for(leaf, type),
                               .width = frz_arrow_value_bytes(type)};
   assert(reader->max_def < 256 && reader->max_rep < 256);
-  frz_page_stream_init(&reader->pages, source, alloc);
+  frz_page_stream_init(&reader->pages, source, decompressor, alloc);
   frz_decoder_init(&reader->decoder, leaf->physical, leaf->type_length, alloc);
   frz_dictionary_reader_init(&reader->dictionary, reader->width, alloc);
   frz_buf_init(&reader->scratch, alloc, FRZ_LIMIT_COLUMN_BYTES);
@@ -365,11 +367,9 @@ static frz_status find_row(frz_leaf_reader *reader, int64_t target, uint32_t *en
     return frz_fail(err, FRZ_ERR_CORRUPT, "row %lld starts with repetition level %d",
                     (long long)reader->row, rep[i]);
   reader->at_start = false;
-  for (; i < reader->window_end; i++) {
-    if (rep[i] != 0) continue;
-    if (reader->row == target) break;
-    reader->row++;
-  }
+  int64_t rows_left = target - reader->row;
+  i += (uint32_t)frz_level_kernels_best()->skip_rows(rep + i, reader->window_end - i, &rows_left);
+  reader->row = target - rows_left;
   *end_out = i;
   return FRZ_OK;
 }

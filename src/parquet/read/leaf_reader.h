@@ -63,8 +63,8 @@ typedef struct frz_leaf_reader {
 
 frz_status frz_leaf_reader_init(frz_leaf_reader *reader, const frz_parquet_node *leaf,
                                 frz_arrow_type type, int32_t slot_def, bool keep_levels,
-                                frz_source *source, const frz_alloc *alloc,
-                                frz_error *err) FRZ_MUST_CHECK;
+                                frz_source *source, frz_decompressor *decompressor,
+                                const frz_alloc *alloc, frz_error *err) FRZ_MUST_CHECK;
 void frz_leaf_reader_dispose(frz_leaf_reader *reader);
 
 /** Start a chunk of a row group of `n_rows`, whose first row in the file is `base_row`. `ranges`

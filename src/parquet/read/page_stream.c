@@ -25,9 +25,10 @@ enum {
   WINDOW_BYTES_EXTRA = 64 << 20
 };
 
-void frz_page_stream_init(frz_page_stream *stream, frz_source *source, const frz_alloc *alloc)
+void frz_page_stream_init(frz_page_stream *stream, frz_source *source,
+                          frz_decompressor *decompressor, const frz_alloc *alloc)
 {
-  *stream = (frz_page_stream){.source = source, .alloc = alloc};
+  *stream = (frz_page_stream){.source = source, .alloc = alloc, .decompressor = decompressor};
   frz_buf_init(&stream->segments, alloc, (size_t)1 << 30);
   frz_buf_init(&stream->pieces, alloc, (size_t)1 << 30);
   frz_buf_init(&stream->ranges, alloc, (size_t)1 << 30);
@@ -236,8 +237,9 @@ static frz_status decompress(frz_page_stream *stream, const frz_page_header *hea
   FRZ_TRY(frz_buf_resize(&stream->body, header->uncompressed_bytes, err));
   if (levels > 0) memcpy(stream->body.data, data, levels);
   if (size == 0) return FRZ_OK;
-  return frz_decompress(stream->codec, data + levels, header->compressed_bytes - levels,
-                        stream->body.data + levels, size, err);
+  return frz_decompress_again(stream->decompressor, stream->codec, data + levels,
+                              header->compressed_bytes - levels, stream->body.data + levels, size,
+                              err);
 }
 
 frz_status frz_page_stream_body(frz_page_stream *stream, const frz_page_header *header,

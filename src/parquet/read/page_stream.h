@@ -25,6 +25,7 @@ typedef struct frz_window_piece {
 typedef struct frz_page_stream {
   frz_source *source;
   const frz_alloc *alloc;
+  frz_decompressor *decompressor; /* borrowed: the columns of a reader take turns */
   frz_codec codec;
   size_t window_bytes_max; /* of one fetch, unless a page is larger */
   int64_t pos;             /* in the file: the next header, or the body whose header was read */
@@ -38,7 +39,8 @@ typedef struct frz_page_stream {
   frz_buf body;   /* decompressed */
 } frz_page_stream;
 
-void frz_page_stream_init(frz_page_stream *stream, frz_source *source, const frz_alloc *alloc);
+void frz_page_stream_init(frz_page_stream *stream, frz_source *source,
+                          frz_decompressor *decompressor, const frz_alloc *alloc);
 void frz_page_stream_dispose(frz_page_stream *stream);
 
 /** Start over with another chunk: [start, end) of the file, and no segments yet. */

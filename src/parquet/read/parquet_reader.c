@@ -58,6 +58,7 @@ struct frz_parquet_reader {
   frz_buf bytes;
   frz_buf fetches; /* frz_range */
   frz_buf runs;    /* row_run */
+  frz_decompressor decompressor;
 };
 
 /* ---- making a reader ---- */
@@ -124,7 +125,8 @@ static frz_status make_leaves(frz_parquet_reader *reader, const frz_parquet_shap
   bool keeps = is_kept || shape->node->max_repetition_level > 0;
   reader->leaf_slots[shape->node->leaf_index] = (int32_t)reader->n_leaves;
   return frz_leaf_reader_init(&reader->leaves[reader->n_leaves++], shape->node, shape->field->type,
-                              shape->slot_def, keeps, reader->file->source, reader->alloc, err);
+                              shape->slot_def, keeps, reader->file->source, &reader->decompressor,
+                              reader->alloc, err);
 }
 
 static frz_status make_reader(frz_parquet_reader *reader, const frz_parquet_read_options *options,
@@ -180,6 +182,7 @@ void frz_parquet_reader_free(frz_parquet_reader *reader)
   frz_buf_dispose(&reader->bytes);
   frz_buf_dispose(&reader->fetches);
   frz_buf_dispose(&reader->runs);
+  frz_decompressor_dispose(&reader->decompressor);
   frz_arena_free(&reader->index_arena);
   frz_arena_free(&reader->arena);
   frz_alloc_free(reader->alloc, reader, sizeof *reader);
