@@ -564,6 +564,22 @@ static frz_status check_delete_files(const frz_snapshot_change *change,
   return FRZ_OK;
 }
 
+/* The order in which the manifests are listed, and which of them are joined. */
+static frz_status arrange_manifests(frz_snapshot_producer *producer, const frz_table_metadata *base,
+                                    manifest_list *list, bool *changed_out, frz_error *err)
+{
+  const frz_manifest_rewrite *rewrite = producer->change->rewrite;
+  *changed_out = true;
+  if (rewrite == NULL) return merge_small(producer, base, list, err);
+  const frz_manifest_file *items;
+  FRZ_TRY(rewrite->rewrite(rewrite->arg, base, producer->snapshot_id, list->items, list->n_items,
+                           &producer->attempt, &items, &list->n_items, changed_out, err));
+  list->items = frz_arena_array(&producer->attempt, list->n_items, sizeof *list->items);
+  if (list->items == NULL) return frz_fail_nomem(err, "manifests");
+  if (list->n_items != 0) memcpy(list->items, items, list->n_items * sizeof *items);
+  return FRZ_OK;
+}
+
 static frz_status prepare_snapshot(void *arg, const frz_table_metadata *base,
                                    frz_commit_attempt *attempt_out, frz_error *err)
 {
@@ -582,7 +598,9 @@ static frz_status prepare_snapshot(void *arg, const frz_table_metadata *base,
   manifest_list list = {0};
   FRZ_TRY(write_added(producer, base, err));
   FRZ_TRY(carry_over(producer, base, parent, &list, err));
-  FRZ_TRY(merge_small(producer, base, &list, err));
+  bool changed;
+  FRZ_TRY(arrange_manifests(producer, base, &list, &changed, err));
+  if (!changed) return FRZ_OK;
   FRZ_TRY(list_path(producer, base, err));
   FRZ_TRY(fill_snapshot(producer, base, parent, err));
   int64_t next_row_id;

@@ -20,8 +20,23 @@ typedef struct frz_conflict_rules {
   int64_t starting_snapshot_id; /* the change was planned on it; -1: the table was empty */
   const frz_schema *schema;     /* `filter` is bound to it */
   const frz_expr *filter;       /* the rows the change read or removes; NULL: every row */
-  bool allow_new_rows; /* snapshot isolation: new rows that match are none of our concern */
+  bool allow_new_rows;         /* snapshot isolation: new rows that match are none of our concern */
+  bool allow_equality_deletes; /* the added files are older than these: they go on applying */
 } frz_conflict_rules;
+
+/**
+ * How a change puts the table's manifests in another order. `rewrite` is called on each attempt
+ * with those of the parent that list live files, and gives the ones to list in their place, in the
+ * arena (which lives as long as the attempt) or of its own. The same files must be live.
+ * `*changed_out` false: there is nothing to do, and no snapshot is made.
+ */
+typedef struct frz_manifest_rewrite {
+  frz_status (*rewrite)(void *arg, const frz_table_metadata *base, int64_t snapshot_id,
+                        const frz_manifest_file *manifests, size_t n_manifests, frz_arena *arena,
+                        const frz_manifest_file **manifests_out, size_t *n_manifests_out,
+                        bool *changed_out, frz_error *err);
+  void *arg;
+} frz_manifest_rewrite;
 
 /** One change; what it points to is borrowed until frz_snapshot_commit() returns. */
 typedef struct frz_snapshot_change {
@@ -35,7 +50,8 @@ typedef struct frz_snapshot_change {
   int64_t added_sequence_number;   /* data sequence number of the added files; -1: the snapshot's */
   const frz_conflict_rules *rules; /* NULL: an append, which conflicts with nothing */
   const char *branch;              /* to commit to; NULL: "main" */
-  const frz_property *properties;  /* for the summary */
+  const frz_manifest_rewrite *rewrite; /* NULL: manifests are carried over, small ones joined */
+  const frz_property *properties;      /* for the summary */
   size_t n_properties;
 } frz_snapshot_change;
 
