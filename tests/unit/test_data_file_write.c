@@ -686,12 +686,7 @@ static void test_unknown_columns_are_left_out(void **state)
                   FIELD(1, "a", false, "\"int\"") "," FIELD(2, "u", false, "\"unknown\"") "," FIELD(
                       3, "b", false, "\"int\""),
                   "", "");
-  if (start(&self, &error) != FRZ_OK) {
-    /* Schemas of version 2 may refuse the type when they are parsed to Arrow. */
-    assert_int_equal(error.code, FRZ_ERR_UNSUPPORTED);
-    table_close(&self);
-    return;
-  }
+  ASSERT_OK(start(&self, &error));
   frz_batch batch;
   new_batch(&self, &batch);
   const int32_t value = 4;
@@ -707,6 +702,63 @@ static void test_unknown_columns_are_left_out(void **state)
   assert_int_equal(files[0].n_column_sizes, 2);
   assert_int_equal(files[0].column_sizes[1].field_id, 3);
   table_close(&self);
+}
+
+#define STRUCT(fields) "{\"type\":\"struct\",\"fields\":[" fields "]}"
+#define LIST(id, element) \
+  "{\"type\":\"list\",\"element-id\":" #id ",\"element-required\":false,\"element\":" element "}"
+
+/* Of a struct its other fields are stored; what cannot be stored without is refused by name. */
+static void test_unknown_parts_are_left_out(void **state)
+{
+  (void)state;
+  frz_error error = {0};
+  table self;
+  table_open_with(
+      &self,
+      FIELD(1, "s", false,
+            STRUCT(FIELD(2, "u", false, "\"unknown\"") "," FIELD(
+                3, "x", false,
+                "\"int\""))) "," FIELD(4, "l", false,
+                                       LIST(5, STRUCT(FIELD(6, "y", false, "\"int\"") "," FIELD(
+                                                   7, "v", false, "\"unknown\"")))),
+      "", "");
+  ASSERT_OK(start(&self, &error));
+  frz_batch batch;
+  new_batch(&self, &batch);
+  const int32_t value = 4;
+  for (int i = 0; i < 2; i++) {
+    frz_column *point = &batch.columns[i];
+    if (i == 1) point = &point->children[0];
+    ASSERT_OK(frz_column_append_value(&point->children[1 - i], &value, 4, &error));
+    ASSERT_OK(frz_column_append_nulls(&point->children[i], 1, &error));
+    ASSERT_OK(frz_column_append_present(point, &error));
+  }
+  ASSERT_OK(frz_column_append_present(&batch.columns[1], &error));
+  batch.n_rows = 1;
+  ASSERT_OK(frz_data_file_writer_write(self.writer, &batch, &error));
+  frz_batch_dispose(&batch);
+  size_t n;
+  const frz_data_file *files = finish(&self, &n);
+  assert_int_equal(n, 1);
+  assert_int_equal(files[0].n_column_sizes, 2);
+  assert_int_equal(files[0].column_sizes[0].field_id, 3);
+  assert_int_equal(files[0].column_sizes[1].field_id, 6);
+  table_close(&self);
+  static const char *const refused[] = {
+      FIELD(1, "bad", false, STRUCT(FIELD(2, "u", false, "\"unknown\""))),
+      FIELD(1, "bad", false, LIST(2, "\"unknown\"")),
+      FIELD(
+          1, "bad", false,
+          "{\"type\":\"map\",\"key-id\":2,\"key\":\"int\",\"value-id\":3,\"value-required\":false,"
+          "\"value\":\"unknown\"}"),
+  };
+  for (size_t i = 0; i < 3; i++) {
+    table_open_with(&self, refused[i], "", "");
+    assert_int_equal(start(&self, &error), FRZ_ERR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "column 'bad'"));
+    table_close(&self);
+  }
 }
 
 int main(void)
@@ -729,6 +781,7 @@ int main(void)
       cmocka_unit_test(test_a_lazy_sink_creates_its_file_late),
       cmocka_unit_test(test_a_wrong_batch_is_refused),
       cmocka_unit_test(test_unknown_columns_are_left_out),
+      cmocka_unit_test(test_unknown_parts_are_left_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,6 +259,10 @@ static frz_status map_found(const frz_field *field, const frz_arrow_field *targe
     return frz_fail(err, FRZ_ERR_LIMIT, "columns nested deeper than %d", FRZ_LIMIT_DEPTH);
   *map = (frz_column_map){
       .field = field, .target = target, .source = index, .conversion = FRZ_CONVERT_NONE};
+  if (field->type.kind == FRZ_TYPE_UNKNOWN) { /* whatever another writer stored */
+    map->conversion = FRZ_CONVERT_NULLS;
+    return FRZ_OK;
+  }
   if (frz_type_is_primitive(&field->type)) {
     if (from->n_children != 0 || !choose_conversion(from->type, target->type, &map->conversion))
       return fail_type(field, target, from, arena, err);

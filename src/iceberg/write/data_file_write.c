@@ -24,6 +24,7 @@
 #include "iceberg/write/data_file_metrics.h"
 #include "iceberg/write/lazy_sink.h"
 #include "iceberg/write/partition_split.h"
+#include "iceberg/write/stored_columns.h"
 #include "parquet/write/parquet_writer.h"
 
 enum {
@@ -59,10 +60,9 @@ struct frz_data_file_writer {
 
   frz_arrow_field *fields;
   size_t n_fields;
-  frz_arrow_field *written_fields; /* without those of type unknown, which files do not hold */
-  size_t *written_columns;
-  size_t n_written;
-  bool has_lineage; /* the last two written fields are a row's lineage */
+  frz_stored_columns stored; /* of the table's columns; room for lineage behind its fields */
+  size_t n_written;          /* those, and lineage */
+  bool has_lineage;
 
   frz_parquet_write_options options;
   frz_metrics_config metrics;
@@ -168,18 +168,13 @@ static frz_status make_fields(frz_data_file_writer *writer, frz_error *err)
   const frz_type *root = &writer->schema->root;
   size_t n = root->n_fields;
   writer->fields = frz_arena_array(&writer->arena, n, sizeof *writer->fields);
-  writer->written_fields =
-      frz_arena_array(&writer->arena, n + FRZ_LINEAGE_COLUMNS, sizeof *writer->written_fields);
-  writer->written_columns = frz_arena_array(&writer->arena, n, sizeof *writer->written_columns);
-  if (writer->fields == NULL || writer->written_fields == NULL || writer->written_columns == NULL)
-    return frz_fail_nomem(err, "data file writer");
+  if (writer->fields == NULL) return frz_fail_nomem(err, "data file writer");
   writer->n_fields = n;
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < n; i++)
     FRZ_TRY(frz_field_to_arrow(&root->fields[i], &writer->arena, &writer->fields[i], err));
-    if (root->fields[i].type.kind == FRZ_TYPE_UNKNOWN) continue;
-    writer->written_fields[writer->n_written] = writer->fields[i];
-    writer->written_columns[writer->n_written++] = i;
-  }
+  FRZ_TRY(frz_stored_columns_make(writer->fields, n, FRZ_LINEAGE_COLUMNS, &writer->arena,
+                                  &writer->stored, err));
+  writer->n_written = writer->stored.n_columns;
   return FRZ_OK;
 }
 
@@ -264,7 +259,7 @@ frz_status frz_data_file_writer_add_lineage(frz_data_file_writer *writer, frz_er
   if (writer->has_lineage || writer->metadata->format_version < 3) return FRZ_OK;
   FRZ_TRY(frz_lineage_fields(&writer->arena, &fields, err));
   for (size_t i = 0; i < FRZ_LINEAGE_COLUMNS; i++)
-    writer->written_fields[writer->n_written++] = fields[i];
+    writer->stored.fields[writer->n_written++] = fields[i];
   writer->has_lineage = true;
   return FRZ_OK;
 }
@@ -340,7 +335,7 @@ static frz_status open_slot(frz_data_file_writer *writer, uint32_t partition, fr
   FRZ_TRY(
       frz_lazy_sink_create(writer->alloc, writer->storage, file.path, HOLD_BYTES, &file.sink, err));
   frz_status st =
-      frz_parquet_writer_create(writer->context, writer->written_fields, writer->n_written,
+      frz_parquet_writer_create(writer->context, writer->stored.fields, writer->n_written,
                                 file.sink, &writer->options, &file.parquet, err);
   if (st != FRZ_OK) {
     frz_sink_free(file.sink);
@@ -493,7 +488,7 @@ static frz_status write_gathered(frz_data_file_writer *writer, uint32_t partitio
                                  frz_error *err)
 {
   frz_batch taken;
-  FRZ_TRY(frz_batch_init(&taken, writer->written_fields, writer->n_written, writer->alloc, err));
+  FRZ_TRY(frz_batch_init(&taken, writer->stored.fields, writer->n_written, writer->alloc, err));
   gather self = {batch, &taken, rows, n};
   frz_status st = FRZ_OK;
   if (n * (int64_t)writer->n_written >= GATHER_PARALLEL_VALUES)
@@ -570,12 +565,6 @@ static frz_status write_split(frz_data_file_writer *writer, const frz_batch *bat
   return FRZ_OK;
 }
 
-/* How many of the table's columns files hold. */
-static size_t n_table_columns(const frz_data_file_writer *writer)
-{
-  return writer->n_written - (writer->has_lineage ? FRZ_LINEAGE_COLUMNS : 0);
-}
-
 static frz_status check_batch(const frz_data_file_writer *writer, const frz_batch *batch,
                               frz_error *err)
 {
@@ -583,7 +572,7 @@ static frz_status check_batch(const frz_data_file_writer *writer, const frz_batc
   if (batch->n_columns != writer->n_fields && !(brings_lineage && writer->has_lineage))
     return frz_fail(err, FRZ_ERR_INVALID, "batch of %zu columns for a table of %zu",
                     batch->n_columns, writer->n_fields);
-  const frz_arrow_field *lineage = &writer->written_fields[n_table_columns(writer)];
+  const frz_arrow_field *lineage = &writer->stored.fields[writer->stored.n_columns];
   for (size_t i = 0; i < batch->n_columns; i++) {
     const frz_arrow_field *field =
         i < writer->n_fields ? &writer->fields[i] : &lineage[i - writer->n_fields];
@@ -601,16 +590,19 @@ static frz_status check_batch(const frz_data_file_writer *writer, const frz_batc
 static frz_status write_lent(frz_data_file_writer *writer, const frz_batch *batch,
                              const frz_column *no_lineage, frz_error *err)
 {
-  size_t bytes = writer->n_written * sizeof(frz_column);
-  frz_column *columns = bytes != 0 ? frz_alloc_new(writer->alloc, bytes) : NULL;
-  if (columns == NULL && bytes != 0) return frz_fail_nomem(err, "batch");
-  size_t n = n_table_columns(writer);
-  for (size_t i = 0; i < n; i++) columns[i] = batch->columns[writer->written_columns[i]];
+  frz_status st = FRZ_OK;
+  frz_arena scratch;
+  frz_arena_init(&scratch, writer->alloc, ARENA_BYTES_MAX);
+  size_t n = writer->stored.n_columns;
+  frz_column *columns = frz_arena_array(&scratch, writer->n_written, sizeof *columns);
+  if (columns == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "batch"));
+  FRZ_TRY_OUT(frz_stored_columns_lend(&writer->stored, batch->columns, &scratch, columns, err));
   for (size_t i = n; i < writer->n_written; i++)
     columns[i] = no_lineage != NULL ? *no_lineage : batch->columns[writer->n_fields + i - n];
   frz_batch written = {batch->n_rows, columns, writer->n_written, writer->alloc};
-  frz_status st = write_split(writer, batch, &written, err);
-  frz_alloc_free(writer->alloc, columns, bytes);
+  FRZ_TRY_OUT(write_split(writer, batch, &written, err));
+out:
+  frz_arena_free(&scratch);
   return st;
 }
 
@@ -618,15 +610,14 @@ static frz_status write_batch(frz_data_file_writer *writer, const frz_batch *bat
 {
   FRZ_TRY(check_batch(writer, batch, err));
   if (batch->n_rows == 0) return FRZ_OK;
-  size_t n_stored = n_table_columns(writer);
-  if (n_stored == writer->n_fields && batch->n_columns == writer->n_written)
+  if (writer->stored.is_all && batch->n_columns == writer->n_written)
     return write_split(writer, batch, batch, err);
   if (!writer->has_lineage || batch->n_columns > writer->n_fields)
     return write_lent(writer, batch, NULL, err);
   frz_column nulls; /* of rows that are new */
   frz_status st = FRZ_OK;
-  FRZ_TRY(
-      frz_column_init(&nulls, &writer->written_fields[writer->n_written - 1], writer->alloc, err));
+  FRZ_TRY(frz_column_init(&nulls, &writer->stored.fields[writer->stored.n_columns], writer->alloc,
+                          err));
   FRZ_TRY_OUT(frz_column_append_nulls(&nulls, batch->n_rows, err));
   FRZ_TRY_OUT(write_lent(writer, batch, &nulls, err));
 out:
