@@ -59,6 +59,10 @@ frz_status frz_table_files_collect(frz_context *context, frz_storage *storage,
     FRZ_TRY(frz_context_poll(context, err));
     FRZ_TRY(add_snapshot(storage, metadata, &metadata->snapshots[i], alloc, files, err));
   }
+  for (size_t i = 0; i < metadata->n_statistics; i++)
+    FRZ_TRY(add(files, metadata->statistics[i].path, NULL, err));
+  for (size_t i = 0; i < metadata->n_partition_statistics; i++)
+    FRZ_TRY(add(files, metadata->partition_statistics[i].path, NULL, err));
   for (size_t i = 0; i < metadata->n_metadata_log; i++)
     FRZ_TRY(add(files, metadata->metadata_log[i].metadata_file, NULL, err));
   frz_str location = {table->location.data, table->location.size_bytes};

@@ -19,7 +19,7 @@
 
 enum { ROWS = 6, STEP_AFTER = 400 };
 
-static frz_status change_table(frz_table *table, frz_error *err)
+static frz_status change_table(frz_table *table, const char *puffin, frz_error *err)
 {
   struct ArrowArrayStream stream;
   frz_test_rows(10, ROWS, frz_alloc_default(), &stream);
@@ -44,10 +44,12 @@ static frz_status change_table(frz_table *table, frz_error *err)
                                           .type_text = "date",
                                           .default_json = "\"2024-01-01\""};
   FRZ_TRY(frz_table_update_schema(table, &with_default, 1, err));
-  return frz_table_set_ref(table, "tag", NULL, err);
+  FRZ_TRY(frz_table_set_statistics(table, frz_table_current_snapshot_id(table), puffin, err));
+  FRZ_TRY(frz_table_set_ref(table, "tag", NULL, err));
+  return frz_table_remove_statistics(table, frz_table_current_snapshot_id(table), err);
 }
 
-static frz_status create_and_change(frz_catalog *catalog, frz_error *err)
+static frz_status create_and_change(frz_catalog *catalog, const char *puffin, frz_error *err)
 {
   const frz_arrow_field fields[] = {
       {.name = {"id", 2}, .nullable = true, .field_id = -1, .type = {.kind = FRZ_ARROW_INT64}},
@@ -60,7 +62,7 @@ static frz_status create_and_change(frz_catalog *catalog, frz_error *err)
   frz_test_ok(frz_arrow_schema_export(fields, 2, frz_alloc_default(), &schema, NULL), NULL);
   frz_status st = frz_catalog_create_table(catalog, "ns.t", &schema, &options, &table, err);
   schema.release(&schema);
-  if (st == FRZ_OK) st = change_table(table, err);
+  if (st == FRZ_OK) st = change_table(table, puffin, err);
   frz_table_free(table);
   frz_string_list list = {0};
   if (st == FRZ_OK) st = frz_catalog_list_tables(catalog, "ns", &list, err);
@@ -79,16 +81,33 @@ static frz_status work(const frz_test_lake *lake, const frz_alloc *alloc, frz_er
   frz_context_options_init(&options);
   options.alloc = alloc;
   options.n_threads = 1;
-  char uri[300], warehouse[300];
+  char uri[300], warehouse[300], puffin[300];
   snprintf(uri, sizeof uri, "sqlite:///%s/catalog.db", lake->folder);
   snprintf(warehouse, sizeof warehouse, "%s/warehouse", lake->folder);
+  snprintf(puffin, sizeof puffin, "%s/statistics.puffin", lake->folder);
   const frz_property properties[] = {{"uri", uri}, {"warehouse", warehouse}};
   frz_status st = frz_context_create(&options, &context, err);
   if (st == FRZ_OK) st = frz_catalog_open(context, "test", properties, 2, &catalog, err);
-  if (st == FRZ_OK) st = create_and_change(catalog, err);
+  if (st == FRZ_OK) st = create_and_change(catalog, puffin, err);
   frz_catalog_free(catalog);
   frz_context_free(context);
   return st;
+}
+
+/* A file of statistics to be named. */
+static void write_puffin(const frz_test_lake *lake)
+{
+  /* magic; then a footer of its own: magic, JSON, size, flags, magic */
+  static const char json[] = "{\"blobs\":[]}";
+  const unsigned char size[8] = {sizeof json - 1, 0, 0, 0, 0, 0, 0, 0};
+  char path[300];
+  snprintf(path, sizeof path, "%s/statistics.puffin", lake->folder);
+  FILE *file = fopen(path, "wb");
+  assert_non_null(file);
+  fprintf(file, "PFA1PFA1%s", json);
+  assert_int_equal(fwrite(size, 1, sizeof size, file), sizeof size);
+  fprintf(file, "PFA1");
+  assert_int_equal(fclose(file), 0);
 }
 
 /* What a run left behind reads whole; take it away for the next. */
@@ -113,6 +132,7 @@ static void test_every_refused_allocation_is_survived(void **state)
   long n = 0;
   frz_test_lake_open(&lake, NULL);
   do {
+    write_puffin(&lake);         /* a purge may have taken it along */
     n += n < STEP_AFTER ? 1 : 7; /* all of the start, then samples: a run writes some 20 files */
     frz_error err = {0};
     frz_fault_arm(&fault, n);

@@ -12,6 +12,7 @@
 
 #include "arrow/arrow_type.h"
 #include "iceberg/table/table_handle.h"
+#include "puffin/puffin.h"
 #include "test_lake.h"
 
 #define N_OF(items) (sizeof(items) / sizeof(items)[0])
@@ -782,6 +783,105 @@ static void test_upgrades(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* ---- statistics ---- */
+
+static void write_puffin(frz_table *table, const char *uri, const char *type)
+{
+  static const int32_t field_ids[2] = {1, 2};
+  const frz_puffin_property property = {FRZ_STR("ndv"), FRZ_STR("7 \"or\" so")};
+  frz_error err = {0};
+  frz_sink *sink = NULL;
+  frz_puffin_writer *writer = NULL;
+  int64_t offset, length;
+  frz_puffin_blob blob = {.type = frz_str_from(type),
+                          .field_ids = field_ids,
+                          .n_field_ids = 2,
+                          .snapshot_id = 5,
+                          .sequence_number = 6,
+                          .properties = &property,
+                          .n_properties = 1};
+  frz_test_ok(
+      frz_storage_create_file(frz_table_storage(table), frz_str_from(uri), true, &sink, &err),
+      &err);
+  frz_test_ok(frz_puffin_writer_create(frz_alloc_default(), sink, &writer, &err), &err);
+  frz_test_ok(frz_puffin_writer_add(writer, &blob, "abc", 3, &offset, &length, &err), &err);
+  frz_test_ok(frz_puffin_writer_finish(writer, NULL, 0, &err), &err);
+  frz_puffin_writer_free(writer);
+  frz_test_ok(sink->commit(sink, &err), &err);
+  sink->free(sink);
+}
+
+static void test_statistics_files(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  char first[400], second[400], none[400], junk[400];
+  frz_test_lake_open(&lake, NULL);
+  snprintf(first, sizeof first, "%s/one.puffin", lake.folder);
+  snprintf(second, sizeof second, "%s/two.puffin", lake.folder);
+  snprintf(none, sizeof none, "%s/none.puffin", lake.folder);
+  snprintf(junk, sizeof junk, "%s/catalog.db", lake.folder);
+  frz_table *table = frz_test_lake_table(&lake, "t", NULL, NULL);
+  frz_test_ok(frz_test_append(table, 0, 3, &err), &err);
+  int64_t id = frz_table_current_snapshot_id(table);
+  write_puffin(table, first, "apache-datasketches-theta-v1");
+  write_puffin(table, second, "other");
+  expect_refusal(frz_table_set_statistics(table, id + 1, first, &err), FRZ_ERR_NOT_FOUND, &err,
+                 "no snapshot");
+  expect_refusal(frz_table_set_statistics(table, id, none, &err), FRZ_ERR_NOT_FOUND, &err, "none");
+  expect_refusal(frz_table_set_statistics(table, id, junk, &err), FRZ_ERR_CORRUPT, &err, "");
+  expect_refusal(frz_table_set_statistics(table, id, "", &err), FRZ_ERR_INVALID, &err, "missing");
+  expect_refusal(frz_table_remove_statistics(table, id, &err), FRZ_ERR_NOT_FOUND, &err,
+                 "has no statistics");
+  frz_test_ok(frz_table_set_statistics(table, id, first, &err), &err);
+  frz_test_ok(frz_table_set_statistics(table, id, second, &err), &err); /* in its place */
+  frz_test_ok(frz_test_append(table, 3, 3, &err), &err);
+  int64_t later = frz_table_current_snapshot_id(table);
+  frz_test_ok(frz_table_set_statistics(table, later, first, &err), &err);
+  frz_test_ok(frz_table_refresh(table, NULL, &err), &err);
+  frz_table_metadata *metadata = frz_table_current(table);
+  assert_int_equal(metadata->n_statistics, 2);
+  const frz_statistics_file *file = &metadata->statistics[1];
+  assert_int_equal(metadata->statistics[0].snapshot_id, id);
+  assert_true(frz_str_is(metadata->statistics[0].path, second));
+  assert_int_equal(file->snapshot_id, later);
+  assert_true(frz_str_is(file->path, first));
+  assert_true(file->size_bytes > file->footer_bytes && file->footer_bytes > 20);
+  assert_int_equal(file->n_blobs, 1);
+  assert_true(frz_str_is(file->blobs[0].type, "apache-datasketches-theta-v1"));
+  assert_int_equal(file->blobs[0].snapshot_id, 5);
+  assert_int_equal(file->blobs[0].sequence_number, 6);
+  assert_int_equal(file->blobs[0].n_field_ids, 2);
+  assert_int_equal(file->blobs[0].field_ids[1], 2);
+  assert_int_equal(file->blobs[0].n_properties, 1);
+  assert_true(frz_str_is(file->blobs[0].properties[0].value, "7 \"or\" so"));
+  frz_table_metadata_release(metadata);
+  /* what goes with a snapshot */
+  frz_expire_options options;
+  frz_expire_result result;
+  frz_expire_options_init(&options);
+  options.snapshot_ids = &id;
+  options.n_snapshot_ids = 1;
+  frz_test_ok(frz_table_expire_snapshots(table, &options, &result, &err), &err);
+  assert_int_equal(result.n_statistics_files, 1);
+  metadata = frz_table_current(table);
+  assert_int_equal(metadata->n_statistics, 1);
+  frz_table_metadata_release(metadata);
+  assert_int_equal(frz_test_count_files(&lake, "", "two.puffin"), 0);
+  frz_test_ok(frz_table_remove_statistics(table, later, &err), &err);
+  metadata = frz_table_current(table);
+  assert_int_equal(metadata->n_statistics, 0);
+  frz_table_metadata_release(metadata);
+  assert_int_equal(frz_test_count_files(&lake, "", "one.puffin"), 1);
+  /* a purge takes them along */
+  frz_test_ok(frz_table_set_statistics(table, later, first, &err), &err);
+  frz_table_free(table);
+  frz_test_ok(frz_catalog_drop_table(lake.catalog, "ns.t", true, &err), &err);
+  assert_int_equal(frz_test_count_files(&lake, "", "one.puffin"), 0);
+  frz_test_lake_close(&lake);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -797,6 +897,7 @@ int main(void)
       cmocka_unit_test(test_sort_orders_evolve),
       cmocka_unit_test(test_ref_retention),
       cmocka_unit_test(test_upgrades),
+      cmocka_unit_test(test_statistics_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -453,7 +453,9 @@ static void test_remove_snapshots(void **state)
   assert_null(frz_metadata_ref(next, FRZ_STR("old")));
   assert_int_equal(next->n_snapshot_log, 1);
   assert_int_equal(next->snapshot_log[0].snapshot_id, 12);
-  assert_true(frz_str_is(next->statistics, "[{\"statistics-path\":\"q\",\"snapshot-id\":12}]"));
+  assert_int_equal(next->n_statistics, 1);
+  assert_true(
+      frz_str_is(next->statistics[0].json, "{\"statistics-path\":\"q\",\"snapshot-id\":12}"));
   frz_table_metadata_release(next);
   ids[0] = 12;
   next = apply(base, &update, 1);

@@ -170,9 +170,9 @@ static frz_status find_all(finder *f, frz_error *err)
 {
   FRZ_TRY(visit_kept(f, note_safe, err));
   FRZ_TRY(visit_expired(f, err));
-  FRZ_TRY(frz_metadata_visit_statistics(f->before, f->alloc, add_statistics, f, err));
+  FRZ_TRY(frz_metadata_visit_statistics(f->before, add_statistics, f, err));
   if (f->list.size == 0) return FRZ_OK;
-  FRZ_TRY(frz_metadata_visit_statistics(f->kept, f->alloc, strike_statistics, f, err));
+  FRZ_TRY(frz_metadata_visit_statistics(f->kept, strike_statistics, f, err));
   return visit_kept(f, strike_manifest, err);
 }
 

@@ -75,7 +75,7 @@ static frz_status visit_metadata(walker *w, const frz_table_metadata *metadata, 
 {
   for (size_t i = 0; i < metadata->n_metadata_log; i++)
     FRZ_TRY(w->visit(w->arg, metadata->metadata_log[i].metadata_file, err));
-  FRZ_TRY(frz_metadata_visit_statistics(metadata, w->alloc, visit_statistics, w, err));
+  FRZ_TRY(frz_metadata_visit_statistics(metadata, visit_statistics, w, err));
   for (size_t i = 0; i < metadata->n_snapshots; i++)
     FRZ_TRY(visit_snapshot(w, metadata, &metadata->snapshots[i], err));
   return FRZ_OK;

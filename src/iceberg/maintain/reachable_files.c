@@ -51,53 +51,15 @@ out:
 
 /* ---- statistics ---- */
 
-static frz_status visit_statistics_entry(frz_json_reader *json, frz_statistics_visit visit,
-                                         void *arg, frz_error *err)
-{
-  int64_t snapshot_id = -1;
-  frz_str path = {0};
-  FRZ_TRY(frz_json_object_begin(json, err));
-  for (;;) {
-    frz_str key;
-    bool more;
-    FRZ_TRY(frz_json_object_next(json, &key, &more, err));
-    if (!more) break;
-    if (frz_str_is(key, "snapshot-id"))
-      FRZ_TRY(frz_json_read_i64(json, &snapshot_id, err));
-    else if (frz_str_is(key, "statistics-path"))
-      FRZ_TRY(frz_json_read_string(json, &path, err));
-    else
-      FRZ_TRY(frz_json_skip(json, err));
-  }
-  return path.data != NULL ? visit(arg, snapshot_id, path, err) : FRZ_OK;
-}
-
-static frz_status visit_statistics_list(frz_str raw, frz_arena *arena, frz_statistics_visit visit,
-                                        void *arg, frz_error *err)
-{
-  frz_json_reader json;
-  if (raw.data == NULL) return FRZ_OK;
-  frz_json_reader_init(&json, raw.data, raw.size, arena);
-  FRZ_TRY(frz_json_array_begin(&json, err));
-  for (;;) {
-    bool more;
-    FRZ_TRY(frz_json_array_next(&json, &more, err));
-    if (!more) return FRZ_OK;
-    FRZ_TRY(visit_statistics_entry(&json, visit, arg, err));
-  }
-}
-
-frz_status frz_metadata_visit_statistics(const frz_table_metadata *metadata, const frz_alloc *alloc,
+frz_status frz_metadata_visit_statistics(const frz_table_metadata *metadata,
                                          frz_statistics_visit visit, void *arg, frz_error *err)
 {
-  frz_status st = FRZ_OK;
-  frz_arena arena;
-  frz_arena_init(&arena, alloc, FRZ_LIMIT_METADATA_BYTES);
-  FRZ_TRY_OUT(visit_statistics_list(metadata->statistics, &arena, visit, arg, err));
-  FRZ_TRY_OUT(visit_statistics_list(metadata->partition_statistics, &arena, visit, arg, err));
-out:
-  frz_arena_free(&arena);
-  return st;
+  for (size_t i = 0; i < metadata->n_statistics; i++)
+    FRZ_TRY(visit(arg, metadata->statistics[i].snapshot_id, metadata->statistics[i].path, err));
+  for (size_t i = 0; i < metadata->n_partition_statistics; i++)
+    FRZ_TRY(visit(arg, metadata->partition_statistics[i].snapshot_id,
+                  metadata->partition_statistics[i].path, err));
+  return FRZ_OK;
 }
 
 /* ---- sets of places ---- */

@@ -31,7 +31,7 @@ typedef frz_status (*frz_statistics_visit)(void *arg, int64_t snapshot_id, frz_s
                                            frz_error *err);
 
 /** Visit the files that "statistics" and "partition-statistics" name. */
-frz_status frz_metadata_visit_statistics(const frz_table_metadata *metadata, const frz_alloc *alloc,
+frz_status frz_metadata_visit_statistics(const frz_table_metadata *metadata,
                                          frz_statistics_visit visit, void *arg,
                                          frz_error *err) FRZ_MUST_CHECK;
 

@@ -29,6 +29,8 @@ typedef struct frz_metadata_builder {
   size_t n_refs, cap_refs;
   frz_snapshot_log_entry *snapshot_log;
   size_t n_snapshot_log, cap_snapshot_log;
+  frz_statistics_file *statistics[2]; /* of tables, of partitions */
+  size_t n_statistics[2], cap_statistics[2];
   int32_t added_schema_id, added_spec_id, added_order_id; /* the last; FRZ_NONE_ADDED */
   size_t n_base_snapshots; /* those before were there already; moves as snapshots are removed */
   bool removed_snapshots;
@@ -54,6 +56,13 @@ frz_status frz_builder_set_ref(frz_metadata_builder *b, const frz_snapshot_ref *
 void frz_builder_remove_ref(frz_metadata_builder *b, frz_str name);
 frz_status frz_builder_remove_snapshots(frz_metadata_builder *b, const int64_t *ids, size_t n_ids,
                                         frz_error *err) FRZ_MUST_CHECK;
+/** Add or replace a snapshot's statistics. */
+frz_status frz_builder_set_statistics(frz_metadata_builder *b, bool of_partitions,
+                                      const frz_statistics_file *file,
+                                      frz_error *err) FRZ_MUST_CHECK;
+/** Remove the statistics of these snapshots; ids ascending. */
+void frz_builder_remove_statistics(frz_metadata_builder *b, bool of_partitions, const int64_t *ids,
+                                   size_t n_ids);
 /** Drop what the log must not say: removed snapshots with all before them, and snapshots of this
  * very change that were overtaken within it. */
 frz_status frz_builder_close_log(frz_metadata_builder *b, frz_error *err) FRZ_MUST_CHECK;

@@ -16,7 +16,7 @@
 #include "base/arena_list.h"
 #include "base/limits.h"
 #include "codec/compress.h"
-#include "iceberg/metadata/table_metadata.h"
+#include "iceberg/metadata/statistics_file.h"
 
 enum { FORMAT_VERSION_MAX = 3 };
 
@@ -119,6 +119,11 @@ static frz_status read_spec_item(parser *p, void *item, frz_error *err)
 static frz_status read_order_item(parser *p, void *item, frz_error *err)
 {
   return frz_sort_order_parse(p->json, p->arena, item, err);
+}
+
+static frz_status read_statistics_item(parser *p, void *item, frz_error *err)
+{
+  return frz_statistics_file_parse(p->json, p->arena, item, err);
 }
 
 static frz_status read_text_item(parser *p, void *item, frz_error *err)
@@ -423,6 +428,12 @@ static frz_status read_parts(parser *p, frz_str key, bool *is_known_out, frz_err
   if (frz_str_is(key, "metadata-log"))
     return read_list(p, read_metadata_log, sizeof(frz_metadata_log_entry), &m->metadata_log,
                      &m->n_metadata_log, err);
+  if (frz_str_is(key, "statistics"))
+    return read_list(p, read_statistics_item, sizeof(frz_statistics_file), &m->statistics,
+                     &m->n_statistics, err);
+  if (frz_str_is(key, "partition-statistics"))
+    return read_list(p, read_statistics_item, sizeof(frz_statistics_file), &m->partition_statistics,
+                     &m->n_partition_statistics, err);
   *is_known_out = false;
   return FRZ_OK;
 }
@@ -448,9 +459,6 @@ static frz_status read_member(parser *p, frz_str key, frz_error *err)
   if (frz_str_is(key, "location")) return read_location(p, err);
   if (frz_str_is(key, "properties")) return read_properties(p, err);
   if (frz_str_is(key, "refs")) return read_refs(p, err);
-  if (frz_str_is(key, "statistics")) return read_raw(p, &p->out->statistics, err);
-  if (frz_str_is(key, "partition-statistics"))
-    return read_raw(p, &p->out->partition_statistics, err);
   if (frz_str_is(key, "encryption-keys")) return read_raw(p, &p->out->encryption_keys, err);
   return frz_json_skip(p->json, err);
 }

@@ -3,11 +3,11 @@
  *
  * Each version gets the members that its readers require: version 1 the single schema and
  * partition spec beside the lists, versions 2 and 3 the lists alone. What was kept as raw JSON
- * (statistics, encryption keys) goes out as it came in.
+ * (encryption keys) goes out as it came in.
  *
  * Source: Iceberg specification, appendix C "Table Metadata and Snapshots", appendix E.
  */
-#include "iceberg/metadata/table_metadata.h"
+#include "iceberg/metadata/statistics_file.h"
 
 static void write_pairs(frz_json_writer *json, const frz_text_pair *pairs, size_t n)
 {
@@ -172,8 +172,9 @@ frz_status frz_table_metadata_write(const frz_table_metadata *metadata, frz_buf 
     frz_json_write_i64_member(&json, "next-row-id", metadata->next_row_id);
   write_raw(&json, "encryption-keys", metadata->encryption_keys);
   write_snapshots(&json, metadata);
-  write_raw(&json, "statistics", metadata->statistics);
-  write_raw(&json, "partition-statistics", metadata->partition_statistics);
+  frz_statistics_files_write(&json, "statistics", metadata->statistics, metadata->n_statistics);
+  frz_statistics_files_write(&json, "partition-statistics", metadata->partition_statistics,
+                             metadata->n_partition_statistics);
   write_logs(&json, metadata);
   frz_json_write_object_end(&json);
   return frz_json_writer_finish(&json, err);

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "iceberg/metadata/metadata_builder.h"
 #include "iceberg/metadata/metadata_copy.h"
+#include "iceberg/metadata/statistics_file.h"
 
 static const frz_snapshot *find_snapshot(const frz_metadata_builder *b, int64_t id)
 {
@@ -154,61 +155,30 @@ static bool has_id(const int64_t *sorted, size_t n, int64_t id)
   return n != 0 && bsearch(&id, sorted, n, sizeof id, by_number) != NULL;
 }
 
-/* The snapshot that an entry of "statistics" belongs to; -1: it does not say. */
-static frz_status statistics_owner(frz_str entry, frz_arena *arena, int64_t *id_out, frz_error *err)
+frz_status frz_builder_set_statistics(frz_metadata_builder *b, bool of_partitions,
+                                      const frz_statistics_file *file, frz_error *err)
 {
-  frz_json_reader json;
-  frz_json_reader_init(&json, entry.data, entry.size, arena);
-  *id_out = -1;
-  FRZ_TRY(frz_json_object_begin(&json, err));
-  for (;;) {
-    frz_str key;
-    bool more;
-    FRZ_TRY(frz_json_object_next(&json, &key, &more, err));
-    if (!more) return FRZ_OK;
-    if (frz_str_is(key, "snapshot-id"))
-      FRZ_TRY(frz_json_read_i64(&json, id_out, err));
-    else
-      FRZ_TRY(frz_json_skip(&json, err));
-  }
+  frz_statistics_file copy;
+  FRZ_TRY(frz_statistics_file_copy(&b->out->arena, file, &copy, err));
+  frz_builder_remove_statistics(b, of_partitions, &file->snapshot_id, 1);
+  size_t *n = &b->n_statistics[of_partitions];
+  frz_statistics_file *files =
+      frz_arena_list_room(&b->out->arena, b->statistics[of_partitions], *n,
+                          &b->cap_statistics[of_partitions], sizeof *files);
+  if (files == NULL) return frz_fail_nomem(err, "table metadata");
+  files[(*n)++] = copy;
+  b->statistics[of_partitions] = files;
+  return FRZ_OK;
 }
 
-static frz_status filter_statistics(frz_str raw, const int64_t *removed, size_t n_removed,
-                                    frz_arena *arena, frz_json_writer *writer, frz_error *err)
+void frz_builder_remove_statistics(frz_metadata_builder *b, bool of_partitions, const int64_t *ids,
+                                   size_t n_ids)
 {
-  frz_json_reader json;
-  frz_json_reader_init(&json, raw.data, raw.size, arena);
-  frz_json_write_array_begin(writer);
-  FRZ_TRY(frz_json_array_begin(&json, err));
-  for (;;) {
-    bool more;
-    FRZ_TRY(frz_json_array_next(&json, &more, err));
-    if (!more) break;
-    frz_str entry;
-    int64_t owner;
-    FRZ_TRY(frz_json_read_raw(&json, &entry, err));
-    FRZ_TRY(statistics_owner(entry, arena, &owner, err));
-    if (!has_id(removed, n_removed, owner)) frz_json_write_raw(writer, entry);
-  }
-  frz_json_write_array_end(writer);
-  return frz_json_writer_finish(writer, err);
-}
-
-static frz_status drop_statistics(frz_metadata_builder *b, const int64_t *removed, size_t n_removed,
-                                  frz_str *raw, frz_error *err)
-{
-  frz_status st = FRZ_OK;
-  frz_arena *arena = &b->out->arena;
-  frz_buf kept;
-  frz_json_writer writer;
-  if (raw->data == NULL) return FRZ_OK;
-  frz_buf_init(&kept, arena->alloc, FRZ_LIMIT_METADATA_BYTES);
-  frz_json_writer_init(&writer, &kept);
-  FRZ_TRY_OUT(filter_statistics(*raw, removed, n_removed, arena, &writer, err));
-  if (!frz_copy_text(arena, frz_buf_str(&kept), raw)) st = frz_fail_nomem(err, "table metadata");
-out:
-  frz_buf_dispose(&kept);
-  return st;
+  frz_statistics_file *files = b->statistics[of_partitions];
+  size_t n_kept = 0;
+  for (size_t i = 0; i < b->n_statistics[of_partitions]; i++)
+    if (!has_id(ids, n_ids, files[i].snapshot_id)) files[n_kept++] = files[i];
+  b->n_statistics[of_partitions] = n_kept;
 }
 
 static void drop_dangling_refs(frz_metadata_builder *b)
@@ -237,8 +207,9 @@ frz_status frz_builder_remove_snapshots(frz_metadata_builder *b, const int64_t *
   b->n_base_snapshots = n_base_kept;
   b->removed_snapshots = true;
   drop_dangling_refs(b);
-  FRZ_TRY(drop_statistics(b, sorted, n_ids, &b->out->statistics, err));
-  return drop_statistics(b, sorted, n_ids, &b->out->partition_statistics, err);
+  frz_builder_remove_statistics(b, false, sorted, n_ids);
+  frz_builder_remove_statistics(b, true, sorted, n_ids);
+  return FRZ_OK;
 }
 
 frz_status frz_builder_close_log(frz_metadata_builder *b, frz_error *err)

@@ -16,6 +16,7 @@
 #include "base/os.h"
 #include "iceberg/metadata/metadata_builder.h"
 #include "iceberg/metadata/metadata_copy.h"
+#include "iceberg/metadata/statistics_file.h"
 
 enum { FORMAT_VERSION_MAX = 3, PREVIOUS_VERSIONS_MAX = 100 };
 
@@ -98,6 +99,12 @@ static bool copy_pair(frz_arena *arena, const frz_text_pair *from, frz_text_pair
   return frz_copy_pairs(arena, from, 1, to);
 }
 
+static bool copy_statistics(frz_arena *arena, const frz_statistics_file *from,
+                            frz_statistics_file *to)
+{
+  return frz_statistics_file_copy(arena, from, to, NULL) == FRZ_OK;
+}
+
 static bool copy_snapshots(frz_metadata_builder *b, const frz_table_metadata *base)
 {
   frz_table_metadata *m = b->out;
@@ -134,8 +141,6 @@ static bool copy_base(frz_metadata_builder *b, const frz_table_metadata *base)
   m->next_row_id = base->next_row_id;
   if (!frz_copy_text(&m->arena, base->table_uuid, &m->table_uuid) ||
       !frz_copy_text(&m->arena, base->location, &m->location) ||
-      !frz_copy_text(&m->arena, base->statistics, &m->statistics) ||
-      !frz_copy_text(&m->arena, base->partition_statistics, &m->partition_statistics) ||
       !frz_copy_text(&m->arena, base->encryption_keys, &m->encryption_keys))
     return false;
   COPY_LIST(frz_copy_schema, base->schemas, base->n_schemas, b->schemas, b->n_schemas,
@@ -145,6 +150,10 @@ static bool copy_base(frz_metadata_builder *b, const frz_table_metadata *base)
             b->cap_orders);
   COPY_LIST(copy_pair, base->properties, base->n_properties, b->properties, b->n_properties,
             b->cap_properties);
+  COPY_LIST(copy_statistics, base->statistics, base->n_statistics, b->statistics[0],
+            b->n_statistics[0], b->cap_statistics[0]);
+  COPY_LIST(copy_statistics, base->partition_statistics, base->n_partition_statistics,
+            b->statistics[1], b->n_statistics[1], b->cap_statistics[1]);
   COPY_LIST(frz_copy_ref, base->refs, base->n_refs, b->refs, b->n_refs, b->cap_refs);
   return copy_snapshots(b, base);
 }
@@ -248,6 +257,15 @@ static frz_status apply_one(frz_metadata_builder *b, const frz_metadata_update *
   case FRZ_UPDATE_REMOVE_PROPERTIES:
     for (size_t i = 0; i < update->n_pairs; i++) remove_property(b, update->pairs[i].key);
     return FRZ_OK;
+  case FRZ_UPDATE_SET_STATISTICS:
+  case FRZ_UPDATE_SET_PARTITION_STATISTICS:
+    return frz_builder_set_statistics(b, update->kind == FRZ_UPDATE_SET_PARTITION_STATISTICS,
+                                      update->statistics, err);
+  case FRZ_UPDATE_REMOVE_STATISTICS:
+  case FRZ_UPDATE_REMOVE_PARTITION_STATISTICS:
+    frz_builder_remove_statistics(b, update->kind == FRZ_UPDATE_REMOVE_PARTITION_STATISTICS,
+                                  update->snapshot_ids, update->n_snapshot_ids);
+    return FRZ_OK;
   }
   return frz_fail(err, FRZ_ERR_INVALID, "table update of kind %d", (int)update->kind);
 }
@@ -271,6 +289,10 @@ static void close_lists(frz_metadata_builder *b)
   m->n_refs = b->n_refs;
   m->snapshot_log = b->snapshot_log;
   m->n_snapshot_log = b->n_snapshot_log;
+  m->statistics = b->statistics[0];
+  m->n_statistics = b->n_statistics[0];
+  m->partition_statistics = b->statistics[1];
+  m->n_partition_statistics = b->n_statistics[1];
 }
 
 static frz_status check_defaults(const frz_table_metadata *m, frz_error *err)

@@ -19,13 +19,17 @@ typedef enum frz_update_kind {
   FRZ_UPDATE_SET_DEFAULT_SPEC,   /* id; -1: the last added */
   FRZ_UPDATE_ADD_SORT_ORDER,     /* sort_order */
   FRZ_UPDATE_SET_DEFAULT_SORT_ORDER,
-  FRZ_UPDATE_ADD_SNAPSHOT,     /* snapshot */
-  FRZ_UPDATE_SET_REF,          /* ref */
-  FRZ_UPDATE_REMOVE_REF,       /* name */
-  FRZ_UPDATE_REMOVE_SNAPSHOTS, /* snapshot ids */
-  FRZ_UPDATE_SET_LOCATION,     /* name */
-  FRZ_UPDATE_SET_PROPERTIES,   /* pairs */
-  FRZ_UPDATE_REMOVE_PROPERTIES /* pairs' keys */
+  FRZ_UPDATE_ADD_SNAPSHOT,      /* snapshot */
+  FRZ_UPDATE_SET_REF,           /* ref */
+  FRZ_UPDATE_REMOVE_REF,        /* name */
+  FRZ_UPDATE_REMOVE_SNAPSHOTS,  /* snapshot ids */
+  FRZ_UPDATE_SET_LOCATION,      /* name */
+  FRZ_UPDATE_SET_PROPERTIES,    /* pairs */
+  FRZ_UPDATE_REMOVE_PROPERTIES, /* pairs' keys */
+  FRZ_UPDATE_SET_STATISTICS,    /* statistics: takes the place of its snapshot's */
+  FRZ_UPDATE_REMOVE_STATISTICS, /* snapshot ids, ascending */
+  FRZ_UPDATE_SET_PARTITION_STATISTICS,
+  FRZ_UPDATE_REMOVE_PARTITION_STATISTICS
 } frz_update_kind;
 
 /** One change; what it points to is borrowed until the commit ended. */
@@ -39,6 +43,7 @@ typedef struct frz_metadata_update {
   const frz_sort_order *sort_order;
   const frz_snapshot *snapshot;
   const frz_snapshot_ref *ref;
+  const frz_statistics_file *statistics;
   const int64_t *snapshot_ids;
   size_t n_snapshot_ids;
   const frz_text_pair *pairs;

@@ -62,6 +62,29 @@ typedef struct frz_metadata_document {
   frz_buf text;
 } frz_metadata_document;
 
+/** What one blob of a statistics file holds. */
+typedef struct frz_statistics_blob {
+  frz_str type;
+  int64_t snapshot_id; /* that it was computed from; -1: unknown */
+  int64_t sequence_number;
+  const int32_t *field_ids;
+  size_t n_field_ids;
+  const frz_text_pair *properties;
+  size_t n_properties;
+} frz_statistics_blob;
+
+/** Statistics of a snapshot: of the table in a Puffin file, or of its partitions. */
+typedef struct frz_statistics_file {
+  int64_t snapshot_id;
+  frz_str path;
+  int64_t size_bytes;   /* -1: unknown */
+  int64_t footer_bytes; /* -1: unknown, or of partitions */
+  frz_str key_metadata; /* data NULL: none */
+  const frz_statistics_blob *blobs;
+  size_t n_blobs;
+  frz_str json; /* as it is stored; data NULL: not yet */
+} frz_statistics_file;
+
 typedef struct frz_table_metadata {
   frz_arena arena;                 /* owns all below but what the document holds */
   frz_metadata_document *document; /* manifest lists and summaries of snapshots; NULL: none */
@@ -95,9 +118,11 @@ typedef struct frz_table_metadata {
   const frz_snapshot_ref *refs; /* "main" among them when there is a current snapshot */
   size_t n_refs;
   int64_t next_row_id; /* v3; -1: none */
-  frz_str statistics;  /* raw JSON arrays, kept as they are; data NULL: absent */
-  frz_str partition_statistics;
-  frz_str encryption_keys;
+  const frz_statistics_file *statistics;
+  size_t n_statistics;
+  const frz_statistics_file *partition_statistics;
+  size_t n_partition_statistics;
+  frz_str encryption_keys; /* a raw JSON array, kept as it is; data NULL: absent */
 } frz_table_metadata;
 
 /** Parse JSON, gzip-compressed or not (told by its first bytes). `name` goes into errors.
