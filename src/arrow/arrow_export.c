@@ -90,9 +90,11 @@ static const char *put_metadata(const frz_arrow_field *field, char out[METADATA_
     at += put_text(out + at, id);
     n_pairs++;
   }
-  if (field->type.kind == FRZ_ARROW_FIXED && field->type.is_uuid) {
+  bool is_uuid = field->type.kind == FRZ_ARROW_FIXED && field->type.is_uuid;
+  bool is_variant = field->type.kind == FRZ_ARROW_STRUCT && field->type.is_variant;
+  if (is_uuid || is_variant) {
     at += put_text(out + at, "ARROW:extension:name");
-    at += put_text(out + at, "arrow.uuid");
+    at += put_text(out + at, is_uuid ? "arrow.uuid" : "arrow.parquet.variant");
     at += put_text(out + at, "ARROW:extension:metadata");
     at += put_text(out + at, "");
     n_pairs += 2;

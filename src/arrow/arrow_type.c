@@ -62,6 +62,7 @@ bool frz_arrow_type_equal(frz_arrow_type a, frz_arrow_type b)
   case FRZ_ARROW_TIMESTAMP: return a.unit == b.unit && a.has_zone == b.has_zone;
   case FRZ_ARROW_DECIMAL128: return a.precision == b.precision && a.scale == b.scale;
   case FRZ_ARROW_FIXED: return a.byte_width == b.byte_width && a.is_uuid == b.is_uuid;
+  case FRZ_ARROW_STRUCT: return a.is_variant == b.is_variant;
   default: return true;
   }
 }
@@ -123,7 +124,8 @@ static frz_str describe(const frz_arrow_field *field, int depth, frz_arena *aren
     frz_str item = describe(&field->children[0], depth + 1, arena);
     return frz_arena_print(arena, "list<%.*s>", FRZ_STR_ARG(item));
   }
-  case FRZ_ARROW_STRUCT: return describe_children(field, depth, arena);
+  case FRZ_ARROW_STRUCT:
+    return type.is_variant ? FRZ_STR("variant") : describe_children(field, depth, arena);
   case FRZ_ARROW_MAP:
     if (field->n_children != 1) return FRZ_STR("map");
     return describe_children(&(frz_arrow_field){.type = type,
@@ -389,6 +391,22 @@ static frz_status import_children(const struct ArrowSchema *schema, int depth, f
   return FRZ_OK;
 }
 
+/* A variant of any other form, as one in parts of several types, is a struct like others. */
+static bool is_variant(const frz_arrow_field *field, frz_str extension)
+{
+  bool has_name = frz_str_is(extension, "arrow.parquet.variant") ||
+                  frz_str_is(extension, "parquet.variant"); /* what Arrow C++ called it at first */
+  if (!has_name || field->type.kind != FRZ_ARROW_STRUCT || field->n_children != 2) return false;
+  const frz_arrow_field *metadata = &field->children[0];
+  const frz_arrow_field *value = &field->children[1];
+  if (frz_str_is(metadata->name, "value")) {
+    value = metadata;
+    metadata = &field->children[1];
+  }
+  return frz_str_is(metadata->name, "metadata") && frz_str_is(value->name, "value") &&
+         metadata->type.kind == FRZ_ARROW_BINARY && value->type.kind == FRZ_ARROW_BINARY;
+}
+
 static frz_status import_field(const struct ArrowSchema *schema, int depth, frz_arena *arena,
                                frz_arrow_field *field_out, frz_error *err)
 {
@@ -411,6 +429,7 @@ static frz_status import_field(const struct ArrowSchema *schema, int depth, frz_
   if (field.type.kind == FRZ_ARROW_FIXED && field.type.byte_width == 16)
     field.type.is_uuid = frz_str_is(extension, "arrow.uuid");
   FRZ_TRY(import_children(values, depth, arena, &field, err));
+  field.type.is_variant = is_variant(&field, extension);
   *field_out = field;
   return FRZ_OK;
 }

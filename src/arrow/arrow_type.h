@@ -46,6 +46,7 @@ typedef struct frz_arrow_type {
   frz_time_unit unit; /* times */
   bool has_zone;      /* TIMESTAMP: an instant; the zone itself does not change its values */
   bool is_uuid;       /* FIXED(16) with the arrow.uuid extension */
+  bool is_variant;    /* STRUCT of binary "metadata" and "value": arrow.parquet.variant */
   int32_t byte_width; /* FIXED; DECIMAL128: 16 */
   int32_t precision;  /* DECIMAL128 */
   int32_t scale;      /* DECIMAL128 */

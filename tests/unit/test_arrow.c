@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "arrow/arrow_format.h"
 #include "arrow/arrow_import.h"
 #include "arrow/arrow_stream.h"
 #include "arrow/bit_copy.h"
@@ -782,6 +783,36 @@ static void test_uuid_and_field_id_are_metadata(void **state)
   frz_arena_free(&arena);
 }
 
+static void test_variants_are_an_extension(void **state)
+{
+  (void)state;
+  frz_error error = {0};
+  frz_arena arena;
+  struct ArrowSchema schema;
+  frz_arrow_field back;
+  frz_arrow_field children[3] = {
+      {.name = FRZ_STR("metadata"), .field_id = -1, .type = {.kind = FRZ_ARROW_BINARY}},
+      {.name = FRZ_STR("value"), .field_id = -1, .type = {.kind = FRZ_ARROW_BINARY}},
+      {.name = FRZ_STR("typed_value"), .field_id = -1, .type = {.kind = FRZ_ARROW_INT32}}};
+  frz_arrow_field field = {.name = FRZ_STR("v"),
+                           .field_id = 2147483647,
+                           .type = {.kind = FRZ_ARROW_STRUCT, .is_variant = true},
+                           .children = children,
+                           .n_children = 2};
+  for (size_t n = 2; n <= 3; n++) {
+    frz_arena_init(&arena, frz_alloc_default(), ARENA_MAX);
+    field.n_children = n;
+    ASSERT_OK(frz_arrow_field_export(&field, frz_alloc_default(), &schema, &error));
+    frz_str name = frz_arrow_metadata_find(schema.metadata, "ARROW:extension:name");
+    assert_true(frz_str_is(name, "arrow.parquet.variant"));
+    ASSERT_OK(frz_arrow_field_import(&schema, &arena, &back, &error));
+    assert_int_equal(back.type.is_variant, n == 2); /* shredded: a struct like others */
+    assert_int_equal(back.field_id, 2147483647);
+    schema.release(&schema);
+    frz_arena_free(&arena);
+  }
+}
+
 static void test_deep_schemas_are_refused(void **state)
 {
   (void)state;
@@ -975,6 +1006,7 @@ int main(void)
       cmocka_unit_test(test_malformed_arrays_are_refused),
       cmocka_unit_test(test_formats_are_parsed),
       cmocka_unit_test(test_uuid_and_field_id_are_metadata),
+      cmocka_unit_test(test_variants_are_an_extension),
       cmocka_unit_test(test_deep_schemas_are_refused),
       cmocka_unit_test(test_stream_gives_batches_then_ends),
       cmocka_unit_test(test_stream_errors_cross_with_their_status),

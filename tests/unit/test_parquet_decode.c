@@ -391,8 +391,10 @@ typedef struct element {
   int type;       /* -1: a group */
   int repetition; /* -1: not given */
   int n_children;
-  int converted; /* -1: none */
+  int converted; /* -1: none; 100 + n: the LogicalType with field n */
 } element;
+
+enum { LOGICAL = 100, VARIANT = 116, GEOMETRY = 117, GEOGRAPHY = 118 };
 
 static frz_status parse_elements(const element *elements, size_t n, frz_arena *arena,
                                  frz_parquet_metadata *metadata, frz_error *err)
@@ -411,7 +413,17 @@ static frz_status parse_elements(const element *elements, size_t n, frz_arena *a
     if (elements[i].repetition >= 0) frz_thrift_write_i32_field(&writer, 3, elements[i].repetition);
     frz_thrift_write_binary_field(&writer, 4, frz_str_from(elements[i].name));
     if (elements[i].n_children > 0) frz_thrift_write_i32_field(&writer, 5, elements[i].n_children);
-    if (elements[i].converted >= 0) frz_thrift_write_i32_field(&writer, 6, elements[i].converted);
+    int converted = elements[i].converted;
+    if (converted >= LOGICAL) {
+      frz_thrift_write_field(&writer, 10, FRZ_THRIFT_STRUCT);
+      frz_thrift_write_struct_begin(&writer);
+      frz_thrift_write_field(&writer, (int16_t)(converted - LOGICAL), FRZ_THRIFT_STRUCT);
+      frz_thrift_write_struct_begin(&writer);
+      frz_thrift_write_struct_end(&writer);
+      frz_thrift_write_struct_end(&writer);
+    } else if (converted >= 0) {
+      frz_thrift_write_i32_field(&writer, 6, converted);
+    }
     frz_thrift_write_struct_end(&writer);
   }
   frz_thrift_write_struct_end(&writer);
@@ -528,6 +540,85 @@ static void test_lists_and_maps_of_all_times(void **state)
     frz_str words = frz_arrow_field_describe(&field, &arena);
     if (!frz_str_is(words, cases[i].words))
       fail_msg("case %zu: %s is not %s", i, words.data, cases[i].words);
+    frz_arena_free(&arena);
+  }
+}
+
+static void test_variants_and_places(void **state)
+{
+  (void)state;
+  static const struct {
+    element elements[6];
+    size_t n;
+    const char *words; /* of the type, or of the error */
+    bool is_read;
+  } cases[] = {
+      {{{"r", -1, -1, 1, -1},
+        {"v", -1, OPT, 2, VARIANT},
+        {"metadata", BYTES, REQ, 0, -1},
+        {"value", BYTES, REQ, 0, -1}},
+       4,
+       "variant",
+       true},
+      {{{"r", -1, -1, 1, -1},
+        {"v", -1, REQ, 2, VARIANT},
+        {"value", BYTES, REQ, 0, -1},
+        {"metadata", BYTES, REQ, 0, -1}},
+       4,
+       "variant",
+       true},
+      {{{"r", -1, -1, 1, -1},
+        {"v", -1, OPT, 2, -1},
+        {"value", BYTES, REQ, 0, -1},
+        {"metadata", BYTES, REQ, 0, -1}},
+       4,
+       "struct<value: binary, metadata: binary>",
+       true},
+      {{{"r", -1, -1, 1, -1},
+        {"v", -1, OPT, 3, VARIANT},
+        {"metadata", BYTES, REQ, 0, -1},
+        {"value", BYTES, OPT, 0, -1},
+        {"typed_value", I32, OPT, 0, -1}},
+       5,
+       "column 'v': a shredded variant is not supported",
+       false},
+      {{{"r", -1, -1, 1, -1},
+        {"s", -1, OPT, 1, -1},
+        {"v", -1, OPT, 2, VARIANT},
+        {"metadata", BYTES, REQ, 0, -1},
+        {"typed_value", I32, OPT, 0, -1}},
+       5,
+       "column 's.v': a shredded variant is not supported",
+       false},
+      {{{"r", -1, -1, 1, -1},
+        {"v", -1, OPT, 2, VARIANT},
+        {"metadata", BYTES, REQ, 0, -1},
+        {"value", BYTES, OPT, 0, -1}},
+       4,
+       "column 'v': a variant that is not required binary metadata and value is not supported",
+       false},
+      {{{"r", -1, -1, 1, -1}, {"g", BYTES, OPT, 0, GEOMETRY}},
+       2,
+       "column 'g': GEOMETRY or GEOGRAPHY is not supported",
+       false},
+      {{{"r", -1, -1, 1, -1}, {"s", -1, OPT, 1, -1}, {"g", BYTES, OPT, 0, GEOGRAPHY}},
+       3,
+       "column 's.g': GEOMETRY or GEOGRAPHY is not supported",
+       false},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    frz_arena arena;
+    frz_error error = {0};
+    frz_parquet_metadata metadata = {0};
+    frz_arrow_field field = {0};
+    frz_arena_init(&arena, frz_alloc_default(), ARENA_MAX);
+    ASSERT_OK(parse_elements(cases[i].elements, cases[i].n, &arena, &metadata, &error));
+    frz_status st =
+        frz_parquet_node_to_arrow(metadata.root->children[0], NULL, &arena, &field, &error);
+    assert_int_equal(st, cases[i].is_read ? FRZ_OK : FRZ_ERR_UNSUPPORTED);
+    frz_str words =
+        cases[i].is_read ? frz_arrow_field_describe(&field, &arena) : frz_str_from(error.message);
+    if (!frz_str_is(words, cases[i].words)) fail_msg("case %zu: %s", i, words.data);
     frz_arena_free(&arena);
   }
 }
@@ -818,6 +909,7 @@ int main(void)
       cmocka_unit_test(test_int96_is_a_julian_day),
       cmocka_unit_test(test_narrow_integers_are_not_cut),
       cmocka_unit_test(test_lists_and_maps_of_all_times),
+      cmocka_unit_test(test_variants_and_places),
       cmocka_unit_test(test_levels_count_optional_and_repeated),
       cmocka_unit_test(test_broken_schemas_are_refused),
       cmocka_unit_test(test_deep_schemas_are_refused),

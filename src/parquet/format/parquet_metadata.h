@@ -52,7 +52,16 @@ typedef enum frz_parquet_repetition {
   FRZ_PARQUET_REPEATED = 2
 } frz_parquet_repetition;
 
-/** What a column means: LogicalType, or the older ConvertedType turned into it. */
+/**
+ * What a column means: LogicalType, or the older ConvertedType turned into it.
+ *
+ * A VARIANT group that is not shredded (required binary `metadata` and `value`) becomes an Arrow
+ * STRUCT of those two with type.is_variant, which leaves frazil as the canonical extension type
+ * "arrow.parquet.variant" (extension metadata: empty); the bytes pass through as they are. One with
+ * a `typed_value` is FRZ_ERR_UNSUPPORTED, as are GEOMETRY and GEOGRAPHY; the message has the
+ * column's path, and other columns of such a file are read. A group without the annotation (Spark
+ * 4.0 writes variants so) is a plain struct: the table's schema has to say what it is.
+ */
 typedef enum frz_parquet_logical {
   FRZ_PARQUET_LOGICAL_NONE,
   FRZ_PARQUET_LOGICAL_STRING, /* UTF8, ENUM, JSON */

@@ -9,14 +9,17 @@
  *   - a repeated field with no annotation at all: a list that cannot be null;
  *   - a MAP group (or MAP_KEY_VALUE) around a repeated group of key and value; without a value it
  *     is a list of the keys.
- * An annotated group of any other form is read as a plain struct.
+ * An annotated group of any other form is read as a plain struct. Variants: see parquet_metadata.h.
  *
- * Source: apache/parquet-format, LogicalTypes.md, "Nested Types" and its compatibility rules.
+ * Source: apache/parquet-format, LogicalTypes.md, "Nested Types" and its compatibility rules;
+ * VariantEncoding.md, "Variant in Parquet"; VariantShredding.md.
  */
 #include "parquet/format/parquet_shape.h"
 
 #include <assert.h>
 #include <string.h>
+
+#include "parquet/format/metadata_parts.h"
 
 typedef struct shape_maker {
   const bool *selected;
@@ -81,6 +84,13 @@ static frz_status decimal_type(const frz_parquet_node *leaf, frz_arrow_type *typ
   return FRZ_OK;
 }
 
+static frz_status fail_node(const frz_parquet_node *node, const char *what, frz_error *err)
+{
+  char path[FRZ_PARQUET_PATH_BYTES];
+  frz_parquet_node_path(node, path);
+  return frz_fail(err, FRZ_ERR_UNSUPPORTED, "column '%s': %s is not supported", path, what);
+}
+
 static frz_status leaf_type(const frz_parquet_node *leaf, frz_arrow_type *type_out, frz_error *err)
 {
   frz_arrow_type type = physical_type(leaf);
@@ -101,6 +111,7 @@ static frz_status leaf_type(const frz_parquet_node *leaf, frz_arrow_type *type_o
   case FRZ_PARQUET_LOGICAL_UUID: type.is_uuid = true; break;
   case FRZ_PARQUET_LOGICAL_FLOAT16: type = (frz_arrow_type){.kind = FRZ_ARROW_FLOAT16}; break;
   case FRZ_PARQUET_LOGICAL_NULL: type = (frz_arrow_type){.kind = FRZ_ARROW_NULL}; break;
+  case FRZ_PARQUET_LOGICAL_GEO: return fail_node(leaf, "GEOMETRY or GEOGRAPHY", err);
   default: break;
   }
   *type_out = type;
@@ -197,6 +208,24 @@ static frz_status make_struct(const shape_maker *self, const frz_parquet_node *n
   return FRZ_OK;
 }
 
+/* A variant whose bytes are in its two leaves, not shredded into columns of their own types. */
+static frz_status check_variant(const frz_parquet_node *node, frz_error *err)
+{
+  bool has_metadata = false, has_value = false;
+  for (size_t i = 0; i < node->n_children; i++) {
+    const frz_parquet_node *child = node->children[i];
+    bool is_bytes = child->is_leaf && child->physical == FRZ_PARQUET_BYTE_ARRAY &&
+                    child->logical == FRZ_PARQUET_LOGICAL_NONE &&
+                    child->repetition == FRZ_PARQUET_REQUIRED;
+    if (frz_str_is(child->name, "typed_value")) return fail_node(node, "a shredded variant", err);
+    has_metadata = has_metadata || (is_bytes && frz_str_is(child->name, "metadata"));
+    has_value = has_value || (is_bytes && frz_str_is(child->name, "value"));
+  }
+  if (node->n_children != 2 || !has_metadata || !has_value)
+    return fail_node(node, "a variant that is not required binary metadata and value", err);
+  return FRZ_OK;
+}
+
 /* A list whose items are the slots of `item`; `item` is the repeated node itself or its child. */
 static frz_status make_list(const shape_maker *self, const frz_parquet_node *repeated,
                             const frz_parquet_node *item, frz_parquet_shape *shape,
@@ -255,7 +284,12 @@ static frz_status make_shape(const shape_maker *self, const frz_parquet_node *no
     bool direct = repeated_is_element(node, repeated);
     return make_list(self, repeated, direct ? repeated : repeated->children[0], shape, field, err);
   }
-  return make_struct(self, node, in, shape, field, err);
+  FRZ_TRY(make_struct(self, node, in, shape, field, err));
+  if (node->logical == FRZ_PARQUET_LOGICAL_VARIANT) {
+    FRZ_TRY(check_variant(node, err));
+    field->type.is_variant = field->n_children == 2; /* both were selected */
+  }
+  return FRZ_OK;
 }
 
 frz_status frz_parquet_shape_make(const frz_parquet_node *node, const bool *selected,
