@@ -298,6 +298,11 @@ static void test_no_matching_row_is_left_out(void **state)
     options.row_group_rows_max = 300 + (int64_t)frz_feed_choose(&feed, 1000);
     options.page_rows_max = 20 + (int64_t)frz_feed_choose(&feed, 100);
     options.page_bytes = 200 + (int64_t)frz_feed_choose(&feed, 2000);
+    frz_parquet_bloom_option blooms[COLUMNS - 1];
+    options.blooms = blooms;
+    for (int c = 0; c < COLUMNS; c++)
+      if (c != FLAG && frz_feed_choose(&feed, 2) == 0)
+        blooms[options.n_blooms++] = (frz_parquet_bloom_option){fields[c].field_id, 0.01, 0};
     fill(&made, &feed, ROWS);
     open_made(&made, &options);
     for (int i = 0; i < FILTERS; i++) {
@@ -504,6 +509,105 @@ static void test_a_sorted_key_touches_one_page(void **state)
   free_made(&made);
 }
 
+/* Keys in no order: statistics and pages say nothing, bloom filters deny absent keys. */
+static void test_an_absent_key_touches_no_page(void **state)
+{
+  (void)state;
+  enum { KEYS = 50 };
+  const frz_parquet_bloom_option bloom = {1, 0.001, KEY_GROUP_ROWS};
+  made_file made = {0};
+  frz_parquet_write_options options = key_options();
+  options.blooms = &bloom;
+  options.n_blooms = 1;
+  fill_keys(&made, KEY_ROWS, false);
+  open_made(&made, &options);
+  int64_t file_bytes = (int64_t)made.bytes.size;
+  int64_t most = 0;
+  int n_empty = 0;
+  for (int i = 0; i < KEYS; i++) {
+    char text[80];
+    int64_t n_rows = 0;
+    snprintf(text, sizeof text, "id in (%d, %d) and name is not null", 3 * i + 3000001,
+             3 * i + 1501);
+    int64_t bytes = look_up(&made, text, NAME, &n_rows);
+    n_empty += n_rows == 0;
+    if (n_rows == 0 && bytes > most) most = bytes;
+  }
+  printf("%d of %d absent keys: at most %lld of %lld bytes (%.2f %%)\n", n_empty, KEYS,
+         (long long)most, (long long)file_bytes, 100.0 * (double)most / (double)file_bytes);
+  assert_true(n_empty >= KEYS - 8); /* two keys, six filters, one in a thousand each */
+  assert_true(most * 100 < file_bytes);
+  int64_t n_rows = 0;
+  char text[80];
+  const int64_t *keys = (const int64_t *)(const void *)made.batch.columns[ID].values.data;
+  for (int64_t row = 0; row < KEY_ROWS; row += KEY_ROWS / 20 + 7) {
+    snprintf(text, sizeof text, "id = %lld", (long long)keys[row]);
+    look_up(&made, text, NAME, &n_rows);
+    assert_true(n_rows >= KEY_PAGE_ROWS); /* a key that is there is never denied */
+  }
+  free_made(&made);
+}
+
+/* What a bloom filter denies and what bounds deny makes a row group fall together. */
+static void test_denials_add_up(void **state)
+{
+  (void)state;
+  const frz_parquet_bloom_option bloom = {1, 0.0001, KEY_GROUP_ROWS};
+  made_file made = {0};
+  frz_parquet_write_options options = key_options();
+  const frz_row_range *ranges = NULL;
+  options.blooms = &bloom;
+  options.n_blooms = 1;
+  fill_keys(&made, 2000, false);
+  open_made(&made, &options);
+  int64_t key = ((const int64_t *)(const void *)made.batch.columns[ID].values.data)[5];
+  char text[200];
+  snprintf(text, sizeof text, "id = %lld", (long long)key);
+  assert_int_equal(prune(&made, parse(&made, text), &ranges), 1);
+  static const char *const denied[] = {"id = 4", "id in (4, 7, 10)",
+                                       "id = 4 or ts < '1970-01-01T00:00:00'",
+                                       "id = 4 and id is not null"};
+  for (size_t i = 0; i < sizeof denied / sizeof *denied; i++)
+    if (prune(&made, parse(&made, denied[i]), &ranges) != 0) fail_msg("%s", denied[i]);
+  static const char *const possible[] = {"id <> 4", "id not in (4, 7)", "id = 4 or day is not null",
+                                         "not (id = 4)"};
+  for (size_t i = 0; i < sizeof possible / sizeof *possible; i++)
+    if (prune(&made, parse(&made, possible[i]), &ranges) == 0) fail_msg("%s", possible[i]);
+  free_made(&made);
+}
+
+/* Where bounds say that all rows match, or the filter has no use for them, no index is read. */
+static void test_indexes_are_read_only_for_a_use(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *filter;
+    int64_t n_calls;
+  } cases[] = {
+      {"id >= 0", 0}, /* all rows */
+      {"id < 0", 0},  /* none */
+      {"id >= 0 and day is null or id < 0", 0},
+      {"id > 3000", 1}, /* the page index */
+      {"id = 3000", 3}, /* bloom filters, then the page index */
+      {"id = 3001", 2}, /* the bloom filters */
+  };
+  const frz_parquet_bloom_option bloom = {1, 0.0001, KEY_GROUP_ROWS};
+  made_file made = {0};
+  frz_parquet_write_options options = key_options();
+  options.blooms = &bloom;
+  options.n_blooms = 1;
+  fill_keys(&made, 5000, true);
+  open_made(&made, &options);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const frz_row_range *ranges = NULL;
+    made.source.n_calls = 0;
+    prune(&made, parse(&made, cases[i].filter), &ranges);
+    if (made.source.n_calls != cases[i].n_calls)
+      fail_msg("%s: %lld calls", cases[i].filter, (long long)made.source.n_calls);
+  }
+  free_made(&made);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -511,6 +615,9 @@ int main(void)
       cmocka_unit_test(test_literals_hash_as_they_are_stored),
       cmocka_unit_test(test_zeros_have_two_forms),
       cmocka_unit_test(test_a_sorted_key_touches_one_page),
+      cmocka_unit_test(test_an_absent_key_touches_no_page),
+      cmocka_unit_test(test_denials_add_up),
+      cmocka_unit_test(test_indexes_are_read_only_for_a_use),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
