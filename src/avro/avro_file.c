@@ -359,3 +359,45 @@ void frz_avro_writer_free(frz_avro_writer *writer)
   frz_buf_dispose(&writer->out);
   frz_alloc_free(writer->alloc, writer, sizeof *writer);
 }
+
+/* ---- flattening ---- */
+
+static frz_status flatten_header(const frz_avro_reader *r, frz_buf *out, frz_error *err)
+{
+  FRZ_TRY(frz_buf_append(out, magic, sizeof magic, err));
+  FRZ_TRY(frz_avro_write_long(out, (int64_t)r->n_meta + 1, err));
+  FRZ_TRY(write_meta(out, FRZ_STR("avro.codec"), FRZ_STR("null"), err)); /* the first one counts */
+  for (size_t i = 0; i < r->n_meta; i++)
+    FRZ_TRY(write_meta(out, r->meta[i].key, r->meta[i].value, err));
+  FRZ_TRY(frz_avro_write_long(out, 0, err));
+  return frz_buf_append(out, r->sync, SYNC_BYTES, err);
+}
+
+static frz_status flatten_blocks(frz_avro_reader *r, frz_buf *out, frz_error *err)
+{
+  while (frz_reader_left(&r->file) != 0) {
+    frz_status st = read_block(r, err);
+    if (st != FRZ_OK) {
+      frz_avro_reader_where(r, err);
+      return st;
+    }
+    FRZ_TRY(frz_avro_write_long(out, r->left, err));
+    FRZ_TRY(
+        frz_avro_write_bytes(out, (frz_str){(const char *)r->record.data, r->record.size}, err));
+    FRZ_TRY(frz_buf_append(out, r->sync, SYNC_BYTES, err));
+  }
+  return FRZ_OK;
+}
+
+frz_status frz_avro_flatten(const frz_alloc *alloc, frz_str name, const void *data, size_t size,
+                            frz_buf *out, frz_error *err)
+{
+  frz_avro_reader *r;
+  size_t size_before = out->size;
+  FRZ_TRY(frz_avro_reader_open(alloc, name, data, size, &r, err));
+  frz_status st = flatten_header(r, out, err);
+  if (st == FRZ_OK) st = flatten_blocks(r, out, err);
+  if (st != FRZ_OK) out->size = size_before;
+  frz_avro_reader_free(r);
+  return st;
+}

@@ -43,6 +43,10 @@ frz_status frz_avro_reader_next(frz_avro_reader *reader, frz_reader **record_out
  */
 void frz_avro_reader_where(const frz_avro_reader *reader, frz_error *err);
 
+/** Append the same file with its blocks decompressed: for one that will be read often. */
+frz_status frz_avro_flatten(const frz_alloc *alloc, frz_str name, const void *data, size_t size,
+                            frz_buf *out, frz_error *err) FRZ_MUST_CHECK;
+
 typedef struct frz_avro_writer frz_avro_writer;
 
 /** Start a file: `schema_json` is stored as given, then `n_meta` further metadata pairs. Borrowed

@@ -17,6 +17,7 @@
 struct frz_storage {
   const frz_alloc *alloc;
   atomic_size_t n_references;
+  frz_content_cache *manifest_cache; /* NULL: none */
   bool wrapped;
   frz_storage_ops ops; /* of a wrapped storage */
   void *ctx;
@@ -73,18 +74,67 @@ frz_status frz_storage_absolute(frz_str uri, frz_buf *out, frz_error *err)
   return frz_buf_append_str(out, path, err);
 }
 
+/* ---- the manifest cache ---- */
+
+#define CACHE_BYTES_DEFAULT ((size_t)100 << 20)
+#define CACHE_CONTENT_BYTES_DEFAULT ((size_t)8 << 20)
+
+static frz_status size_property(const frz_property *property, size_t *value_out, frz_error *err)
+{
+  size_t value = 0;
+  const char *at = property->value;
+  for (; *at >= '0' && *at <= '9' && value <= SIZE_MAX / 10 - 9; at++)
+    value = value * 10 + (size_t)(*at - '0');
+  if (*at != '\0' || at == property->value)
+    return frz_fail(err, FRZ_ERR_INVALID, "property %s: '%s' is not a number of bytes",
+                    property->key, property->value);
+  *value_out = value;
+  return FRZ_OK;
+}
+
+static frz_status make_manifest_cache(frz_storage *storage, const frz_property *properties,
+                                      size_t n_properties, frz_error *err)
+{
+  bool enabled = false;
+  size_t total = CACHE_BYTES_DEFAULT;
+  size_t content = CACHE_CONTENT_BYTES_DEFAULT;
+  for (size_t i = 0; i < n_properties; i++) {
+    frz_str key = frz_str_from(properties[i].key);
+    frz_str value = frz_str_from(properties[i].value);
+    if (frz_str_is(key, "io.manifest.cache-enabled")) {
+      enabled = frz_str_is_word(value, "true");
+      if (!enabled && !frz_str_is_word(value, "false"))
+        return frz_fail(err, FRZ_ERR_INVALID, "property %s: '%s' is neither true nor false",
+                        properties[i].key, properties[i].value);
+    } else if (frz_str_is(key, "io.manifest.cache.max-total-bytes")) {
+      FRZ_TRY(size_property(&properties[i], &total, err));
+    } else if (frz_str_is(key, "io.manifest.cache.max-content-length")) {
+      FRZ_TRY(size_property(&properties[i], &content, err));
+    }
+  }
+  if (!enabled) return FRZ_OK;
+  return frz_content_cache_create(storage->alloc, total, content, &storage->manifest_cache, err);
+}
+
+frz_content_cache *frz_storage_manifest_cache(frz_storage *storage)
+{
+  return storage->manifest_cache;
+}
+
 frz_status frz_storage_create(frz_context *context, const frz_property *properties,
                               size_t n_properties, frz_storage **storage_out, frz_error *err)
 {
-  (void)properties; /* local files need none */
-  (void)n_properties;
   const frz_alloc *alloc = frz_context_alloc(context);
   frz_storage *storage = frz_alloc_zeroed(alloc, sizeof *storage);
   if (storage == NULL) return frz_fail_nomem(err, "storage");
   storage->alloc = alloc;
   atomic_init(&storage->n_references, 1);
-  *storage_out = storage;
-  return FRZ_OK;
+  frz_status st = make_manifest_cache(storage, properties, n_properties, err);
+  if (st == FRZ_OK)
+    *storage_out = storage;
+  else
+    frz_storage_release(storage);
+  return st;
 }
 
 frz_status frz_storage_wrap(frz_context *context, const frz_storage_ops *ops, void *ctx,
@@ -115,6 +165,7 @@ void frz_storage_release(frz_storage *storage)
   size_t before = atomic_fetch_sub(&storage->n_references, 1);
   assert(before != 0);
   if (before != 1) return;
+  frz_content_cache_free(storage->manifest_cache);
   if (storage->wrapped && storage->ops.free != NULL) storage->ops.free(storage->ctx);
   frz_alloc_free(storage->alloc, storage, sizeof *storage);
 }

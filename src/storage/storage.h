@@ -10,6 +10,7 @@
 
 #include "base/runtime.h"
 #include "base/source.h"
+#include "storage/content_cache.h"
 
 typedef struct frz_storage frz_storage;
 
@@ -37,7 +38,12 @@ typedef struct frz_storage_ops {
   void (*free)(void *ctx);
 } frz_storage_ops;
 
-/** The storage for tables of a catalog: every scheme that this build knows, set up from properties.
+/**
+ * The storage for tables of a catalog: every scheme that this build knows, set up from properties.
+ *
+ * Followed for all schemes, by the names of Iceberg's Java library: "io.manifest.cache-enabled"
+ * (false), "io.manifest.cache.max-total-bytes" (100 MiB), "io.manifest.cache.max-content-length" (8
+ * MiB). FRZ_ERR_INVALID names a property that cannot be followed.
  */
 frz_status frz_storage_create(frz_context *context, const frz_property *properties,
                               size_t n_properties, frz_storage **storage_out,
@@ -51,6 +57,9 @@ frz_status frz_storage_wrap(frz_context *context, const frz_storage_ops *ops, vo
 /** Storages are shared by tables, scans and streams: counted references. */
 frz_storage *frz_storage_retain(frz_storage *storage);
 void frz_storage_release(frz_storage *storage);
+
+/** The cache of manifests; NULL: there is none. */
+frz_content_cache *frz_storage_manifest_cache(frz_storage *storage);
 
 frz_status frz_storage_open(frz_storage *storage, frz_str uri, frz_source **source_out,
                             frz_error *err) FRZ_MUST_CHECK;

@@ -240,6 +240,26 @@ def test_plan_files_names_a_lost_manifest(table):
         list(table.scan().plan_files())
 
 
+def test_manifests_are_cached_when_asked_for(tmp_path):
+    location = {"uri": f"sqlite:///{tmp_path}/c.db", "warehouse": str(tmp_path / "w")}
+    for cached in ["true", "false"]:
+        catalog = frazil.load_catalog("c", **location, **{"io.manifest.cache-enabled": cached})
+        if cached == "true":
+            catalog.create_namespace("ns")
+            catalog.create_table("ns.t", schema=pa.schema([("id", pa.int64())]))
+            catalog.load_table("ns.t").append(pa.table({"id": range(5)}))
+        scan = catalog.load_table("ns.t").scan()
+        if cached == "true":
+            assert scan.count() == 5
+            manifests = catalog.load_table("ns.t").inspect.manifests().column("path").to_pylist()
+            for path in manifests:
+                pathlib.Path(path.removeprefix("file://")).rename(tmp_path / "away")
+            assert scan.count() == 5
+        else:
+            with pytest.raises(frazil.FrazilError):
+                scan.count()
+
+
 def test_refresh_sees_other_handles(catalog, table):
     other = catalog.load_table("ns.t")
     other.append(rows())

@@ -246,6 +246,41 @@ static void test_work_without_bytes_is_bounded(void **state)
   frz_arena_free(&arena);
 }
 
+/* Maps of counts are skipped by counting the bytes that end a number. */
+static void test_skipping_numbers_ends_where_reading_does(void **state)
+{
+  (void)state;
+  static const char schema[] =
+      "{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"r\",\"fields\":["
+      "{\"name\":\"k\",\"type\":\"int\"},{\"name\":\"v\",\"type\":\"long\"}]}}";
+  frz_arena arena;
+  const frz_avro_type *type;
+  frz_arena_init(&arena, frz_alloc_default(), 1 << 16);
+  assert_int_equal(frz_avro_schema_parse(frz_str_from(schema), &arena, &type, NULL), FRZ_OK);
+  assert_int_equal(type->branches[0]->n_numbers, 2);
+  for (unsigned n = 1; n < 40; n++) {
+    frz_buf out;
+    frz_buf_init(&out, frz_alloc_default(), 1 << 16);
+    assert_int_equal(frz_avro_write_long(&out, n, NULL), FRZ_OK);
+    for (unsigned i = 0; i < n; i++) {
+      assert_int_equal(frz_avro_write_long(&out, (int)i * 70, NULL), FRZ_OK);
+      assert_int_equal(frz_avro_write_long(&out, INT64_MAX >> ((i * n) % 63), NULL), FRZ_OK);
+    }
+    assert_int_equal(frz_avro_write_long(&out, 0, NULL), FRZ_OK);
+    size_t end = out.size;
+    assert_int_equal(frz_buf_append(&out, "behind", 6, NULL), FRZ_OK);
+    frz_reader in = frz_reader_of(out.data, out.size);
+    assert_int_equal(frz_avro_skip(&in, type, NULL), FRZ_OK);
+    assert_int_equal(in.pos, end);
+    for (size_t cut = 0; cut < end; cut++) {
+      in = frz_reader_of(out.data, cut);
+      assert_int_equal(frz_avro_skip(&in, type, NULL), FRZ_ERR_CORRUPT);
+    }
+    frz_buf_dispose(&out);
+  }
+  frz_arena_free(&arena);
+}
+
 static void test_recursive_values_stop_at_the_limit(void **state)
 {
   (void)state;
@@ -358,40 +393,65 @@ static void check_scalars(frz_reader *in, int i)
   assert_true(frz_str_is(text, wanted));
 }
 
+static void check_types(const void *data, size_t size)
+{
+  frz_avro_reader *avro;
+  frz_error err;
+  frz_str note;
+  frz_status st = frz_avro_reader_open(frz_alloc_default(), FRZ_STR("f"), data, size, &avro, &err);
+  if (st != FRZ_OK) fail_msg("%s", err.message);
+  assert_true(frz_avro_reader_meta(avro, "note", &note) && frz_str_is(note, "golden"));
+  assert_false(frz_avro_reader_meta(avro, "absent", &note));
+  const frz_avro_type *row = frz_avro_reader_schema(avro);
+  assert_int_equal(row->n_fields, 15);
+  for (int i = 0; i < GOLDEN_ROWS; i++) {
+    frz_reader *in;
+    bool more;
+    st = frz_avro_reader_next(avro, &in, &more, &err);
+    if (st != FRZ_OK) fail_msg("%s", err.message);
+    assert_true(more);
+    check_scalars(in, i);
+    for (int f = 8; f <= 10; f++)
+      assert_int_equal(frz_avro_skip(in, row->fields[f].type, NULL), FRZ_OK);
+    check_array_and_map(in, row, i);
+    for (int f = 13; f <= 14; f++)
+      assert_int_equal(frz_avro_skip(in, row->fields[f].type, NULL), FRZ_OK);
+  }
+  frz_reader *in;
+  bool more;
+  assert_int_equal(frz_avro_reader_next(avro, &in, &more, NULL), FRZ_OK);
+  assert_false(more);
+  frz_avro_reader_free(avro);
+}
+
 static void test_files_of_fastavro_are_read_in_every_codec(void **state)
 {
   (void)state;
   for (size_t c = 0; c < sizeof codecs / sizeof codecs[0]; c++) {
     size_t size;
     uint8_t *data = read_types(codecs[c], &size);
-    frz_avro_reader *avro;
-    frz_error err;
-    frz_str note;
-    frz_status st =
-        frz_avro_reader_open(frz_alloc_default(), FRZ_STR("f"), data, size, &avro, &err);
-    if (st != FRZ_OK) fail_msg("%s", err.message);
-    assert_true(frz_avro_reader_meta(avro, "note", &note) && frz_str_is(note, "golden"));
-    assert_false(frz_avro_reader_meta(avro, "absent", &note));
-    const frz_avro_type *row = frz_avro_reader_schema(avro);
-    assert_int_equal(row->n_fields, 15);
-    for (int i = 0; i < GOLDEN_ROWS; i++) {
-      frz_reader *in;
-      bool more;
-      st = frz_avro_reader_next(avro, &in, &more, &err);
-      if (st != FRZ_OK) fail_msg("%s", err.message);
-      assert_true(more);
-      check_scalars(in, i);
-      for (int f = 8; f <= 10; f++)
-        assert_int_equal(frz_avro_skip(in, row->fields[f].type, NULL), FRZ_OK);
-      check_array_and_map(in, row, i);
-      for (int f = 13; f <= 14; f++)
-        assert_int_equal(frz_avro_skip(in, row->fields[f].type, NULL), FRZ_OK);
-    }
-    frz_reader *in;
-    bool more;
-    assert_int_equal(frz_avro_reader_next(avro, &in, &more, NULL), FRZ_OK);
-    assert_false(more);
-    frz_avro_reader_free(avro);
+    check_types(data, size);
+    free(data);
+  }
+}
+
+static void test_a_flattened_file_holds_the_same(void **state)
+{
+  (void)state;
+  for (size_t c = 0; c < sizeof codecs / sizeof codecs[0]; c++) {
+    size_t size;
+    frz_buf flat;
+    uint8_t *data = read_types(codecs[c], &size);
+    frz_buf_init(&flat, frz_alloc_default(), 1 << 20);
+    assert_int_equal(frz_avro_flatten(frz_alloc_default(), FRZ_STR("f"), data, size, &flat, NULL),
+                     FRZ_OK);
+    check_types(flat.data, flat.size);
+    size_t flat_size = flat.size;
+    assert_int_equal(
+        frz_avro_flatten(frz_alloc_default(), FRZ_STR("f"), data, size - 1, &flat, NULL),
+        FRZ_ERR_CORRUPT);
+    assert_int_equal(flat.size, flat_size);
+    frz_buf_dispose(&flat);
     free(data);
   }
 }
@@ -608,8 +668,10 @@ int main(void)
       cmocka_unit_test(test_schema_keeps_what_iceberg_adds),
       cmocka_unit_test(test_schemas_are_accepted_or_refused),
       cmocka_unit_test(test_work_without_bytes_is_bounded),
+      cmocka_unit_test(test_skipping_numbers_ends_where_reading_does),
       cmocka_unit_test(test_recursive_values_stop_at_the_limit),
       cmocka_unit_test(test_files_of_fastavro_are_read_in_every_codec),
+      cmocka_unit_test(test_a_flattened_file_holds_the_same),
       cmocka_unit_test(test_every_truncation_is_noticed),
       cmocka_unit_test(test_changed_bytes_never_crash),
       cmocka_unit_test(test_a_changed_block_fails_its_crc_or_marker),

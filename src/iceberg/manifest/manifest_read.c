@@ -633,6 +633,52 @@ static frz_status read_entries(scope *s, frz_avro_reader *avro, frz_error *err)
   }
 }
 
+/* A manifest that is open; what it reads from. */
+typedef struct open_manifest {
+  frz_avro_reader *avro;
+  frz_buf file;         /* without a cache */
+  frz_content *content; /* from the cache */
+} open_manifest;
+
+static void close_manifest(open_manifest *m)
+{
+  frz_avro_reader_free(m->avro);
+  frz_content_release(m->content);
+  frz_buf_dispose(&m->file);
+}
+
+/* The manifest's content with its blocks decompressed, from the cache or into it. */
+static frz_status find_content(frz_storage *storage, frz_content_cache *cache, frz_str path,
+                               const frz_alloc *alloc, frz_content **content_out, frz_error *err)
+{
+  *content_out = frz_content_cache_find(cache, path);
+  if (*content_out != NULL) return FRZ_OK;
+  frz_status st = FRZ_OK;
+  frz_buf file, flat;
+  frz_buf_init(&file, alloc, FRZ_LIMIT_MANIFEST_BYTES);
+  frz_buf_init(&flat, alloc, FRZ_LIMIT_MANIFEST_BYTES);
+  FRZ_TRY_OUT(frz_storage_read_all(storage, path, &file, err));
+  FRZ_TRY_OUT(frz_avro_flatten(alloc, path, file.data, file.size, &flat, err));
+  FRZ_TRY_OUT(frz_content_cache_add(cache, path, &flat, content_out, err));
+out:
+  frz_buf_dispose(&flat);
+  frz_buf_dispose(&file);
+  return st;
+}
+
+static frz_status open_manifest_at(frz_storage *storage, frz_str path, const frz_alloc *alloc,
+                                   open_manifest *m, frz_error *err)
+{
+  frz_content_cache *cache = frz_storage_manifest_cache(storage);
+  *m = (open_manifest){0};
+  if (cache == NULL) return open_avro(storage, alloc, path, &m->file, &m->avro, err);
+  FRZ_TRY(find_content(storage, cache, path, alloc, &m->content, err));
+  frz_str bytes = frz_content_bytes(m->content);
+  frz_status st = frz_avro_reader_open(alloc, path, bytes.data, bytes.size, &m->avro, err);
+  if (st != FRZ_OK) frz_content_release(m->content);
+  return st;
+}
+
 frz_status frz_manifest_read(frz_storage *storage, const frz_table_metadata *metadata,
                              const frz_manifest_file *manifest, bool with_deleted,
                              const int32_t *metric_ids, size_t n_metric_ids, frz_arena *arena,
@@ -654,16 +700,14 @@ frz_status frz_manifest_read(frz_storage *storage, const frz_table_metadata *met
     return frz_fail(err, FRZ_ERR_UNSUPPORTED, "manifest '%.*s' is encrypted",
                     FRZ_STR_ARG(manifest->path));
   FRZ_TRY(prepare_partition_types(&s, err));
-  frz_buf file;
-  frz_avro_reader *avro;
-  FRZ_TRY(open_avro(storage, arena->alloc, manifest->path, &file, &avro, err));
+  open_manifest file;
+  FRZ_TRY(open_manifest_at(storage, manifest->path, arena->alloc, &file, err));
   frz_buf_init(&s.scratch, arena->alloc, FRZ_LIMIT_MANIFEST_BYTES);
   frz_buf_init(&s.rows, arena->alloc, FRZ_LIMIT_MANIFEST_BYTES * 8);
-  frz_status st = read_entries(&s, avro, err);
+  frz_status st = read_entries(&s, file.avro, err);
   if (st == FRZ_OK) st = keep_entries(&s, entries_out, n_entries_out, err);
   frz_buf_dispose(&s.rows);
   frz_buf_dispose(&s.scratch);
-  frz_avro_reader_free(avro);
-  frz_buf_dispose(&file);
+  close_manifest(&file);
   return st;
 }
