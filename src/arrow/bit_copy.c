@@ -66,6 +66,39 @@ void frz_bits_copy(uint8_t *dest, int64_t at, const uint8_t *src, int64_t src_at
   if (n > 0) to[whole] = (uint8_t)(to[whole] | take_bits(src, src_at + whole * 8, n));
 }
 
+/* Bits of `n` whole words. */
+static inline __attribute__((always_inline)) int64_t count_words(const uint8_t *from, size_t n)
+{
+  int64_t count = 0;
+  for (size_t i = 0; i < n; i++) {
+    uint64_t word;
+    memcpy(&word, from + i * sizeof word, sizeof word);
+    count += __builtin_popcountll(word);
+  }
+  return count;
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("popcnt"))) static int64_t count_fast(const uint8_t *from, size_t n)
+{
+  return count_words(from, n);
+}
+
+static int64_t count_any(const uint8_t *from, size_t n)
+{
+  return __builtin_cpu_supports("popcnt") ? count_fast(from, n) : count_words(from, n);
+}
+
+#else
+
+static int64_t count_any(const uint8_t *from, size_t n)
+{
+  return count_words(from, n);
+}
+
+#endif
+
 int64_t frz_bits_count(const uint8_t *bits, int64_t at, int64_t n)
 {
   int64_t count = 0;
@@ -75,10 +108,11 @@ int64_t frz_bits_count(const uint8_t *bits, int64_t at, int64_t n)
     at += first;
     n -= first;
   }
-  for (; n >= 64; at += 64, n -= 64) {
-    uint64_t word;
-    memcpy(&word, bits + at / 8, sizeof word);
-    count += __builtin_popcountll(word);
+  if (n >= 64) {
+    int64_t whole = n & ~(int64_t)63;
+    count += count_any(bits + at / 8, (size_t)whole / 64);
+    at += whole;
+    n -= whole;
   }
   for (; n > 0; at += 8, n -= 8) count += __builtin_popcount(take_bits(bits, at, n < 8 ? n : 8));
   return count;

@@ -10,11 +10,12 @@
 #include "parquet/read/column_assemble.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "arrow/column_parts.h"
 #include "parquet/format/metadata_parts.h"
 #include "parquet/read/level_kernels.h"
+
+enum { LEVELS_A_PIECE = 4096 };
 
 bool frz_shape_needs_levels(const frz_parquet_shape *shape)
 {
@@ -74,13 +75,32 @@ static size_t next_entry(const frz_kept_levels *levels, size_t at, int32_t slot_
   return at;
 }
 
+/* Are all entries the same but for what is below the shape? Without a branch, since it is mostly
+ * so; false is no answer yet. */
+static bool entries_agree(const frz_parquet_shape *shape, const frz_kept_levels *a,
+                          const frz_kept_levels *b)
+{
+  uint8_t slot_rep = (uint8_t)shape->slot_rep;
+  uint8_t most = (uint8_t)shape->present_def;
+  unsigned differ = a->n != b->n;
+  for (size_t i = 0; differ == 0 && i < a->n; i += LEVELS_A_PIECE) {
+    size_t end = a->n - i < LEVELS_A_PIECE ? a->n : i + LEVELS_A_PIECE;
+    uint8_t found = 0;
+    for (size_t k = i; k < end; k++) {
+      uint8_t a_def = a->def[k] < most ? a->def[k] : most;
+      uint8_t b_def = b->def[k] < most ? b->def[k] : most;
+      found = (uint8_t)(found | (a->rep[k] ^ b->rep[k]) | (a_def ^ b_def) | (a->rep[k] > slot_rep));
+    }
+    differ = found;
+  }
+  return differ == 0;
+}
+
 /* Do two leaves below a struct inside of a list tell the same about it and all above it? */
 static bool levels_agree(const frz_parquet_shape *shape, const frz_kept_levels *a,
                          const frz_kept_levels *b)
 {
-  if (a->n == b->n &&
-      (a->n == 0 || (memcmp(a->rep, b->rep, a->n) == 0 && memcmp(a->def, b->def, a->n) == 0)))
-    return true;
+  if (entries_agree(shape, a, b)) return true;
   size_t i = next_entry(a, 0, shape->slot_rep);
   size_t j = next_entry(b, 0, shape->slot_rep);
   while (i < a->n && j < b->n) {

@@ -118,32 +118,71 @@ frz_status frz_dictionary_gather_fixed(frz_dictionary_reader *dictionary, uint8_
   return FRZ_OK;
 }
 
+/* The room for `n` values: counted where some are long, else more than enough. */
+static frz_status make_room(const frz_dictionary_reader *dictionary, frz_buf *bytes,
+                            const uint32_t *numbers, size_t n, frz_error *err)
+{
+  const int32_t *offsets = (const int32_t *)(const void *)dictionary->offsets.data;
+  size_t total = n * dictionary->longest;
+  if (dictionary->longest > BLOCK || total + BLOCK > bytes->max_bytes - bytes->size) {
+    total = 0;
+    for (size_t i = 0; i < n; i++) total += (size_t)(offsets[numbers[i] + 1] - offsets[numbers[i]]);
+  }
+  if (total > bytes->max_bytes - bytes->size)
+    return frz_fail(err, FRZ_ERR_LIMIT, "strings of one batch pass %zu bytes", bytes->max_bytes);
+  size_t room = total + BLOCK;
+  if (room > bytes->max_bytes - bytes->size) room = total;
+  return frz_buf_reserve(bytes, room, err);
+}
+
+/* All values are at most `block` bytes long and are copied as such: no branch, no call. */
+static inline __attribute__((always_inline)) uint8_t *gather_blocks(
+    const int32_t *offsets, const uint8_t *from, const uint32_t *numbers, size_t n, uint8_t *start,
+    uint8_t *to, int32_t *ends_out, size_t block)
+{
+  for (size_t i = 0; i < n; i++) {
+    const int32_t *ends = offsets + numbers[i];
+    memcpy(to, from + ends[0], block);
+    to += ends[1] - ends[0];
+    ends_out[i] = (int32_t)(to - start);
+  }
+  return to;
+}
+
+/* Blocks may only be written while a whole one fits. */
+static uint8_t *gather_any(const int32_t *offsets, const uint8_t *from, const uint32_t *numbers,
+                           size_t n, uint8_t *start, uint8_t *to, const uint8_t *block_end,
+                           int32_t *ends_out)
+{
+  for (size_t i = 0; i < n; i++) {
+    int32_t at = offsets[numbers[i]];
+    size_t length = (size_t)(offsets[numbers[i] + 1] - at);
+    if (length <= BLOCK && block_end - to >= BLOCK)
+      memcpy(to, from + at, BLOCK);
+    else if (length > 0)
+      memcpy(to, from + at, length);
+    to += length;
+    ends_out[i] = (int32_t)(to - start);
+  }
+  return to;
+}
+
 static frz_status gather_bytes(const frz_dictionary_reader *dictionary, int32_t *ends_out,
                                frz_buf *bytes, const uint32_t *numbers, size_t n, frz_error *err)
 {
   const int32_t *offsets = (const int32_t *)(const void *)dictionary->offsets.data;
   const uint8_t *from = dictionary->bytes.data;
-  size_t total = 0;
-  for (size_t i = 0; i < n; i++) total += (size_t)(offsets[numbers[i] + 1] - offsets[numbers[i]]);
-  if (total > bytes->max_bytes - bytes->size)
-    return frz_fail(err, FRZ_ERR_LIMIT, "strings of one batch pass %zu bytes", bytes->max_bytes);
-  size_t room = total + BLOCK;
-  if (room > bytes->max_bytes - bytes->size) room = total;
-  FRZ_TRY(frz_buf_reserve(bytes, room, err));
-  uint8_t *to = bytes->data + bytes->size;
-  /* Blocks may only be written while a whole one fits. */
-  const uint8_t *block_end = bytes->data + bytes->capacity;
-  for (size_t i = 0; i < n; i++) {
-    int32_t start = offsets[numbers[i]];
-    size_t length = (size_t)(offsets[numbers[i] + 1] - start);
-    if (length <= BLOCK && block_end - to >= BLOCK)
-      memcpy(to, from + start, BLOCK);
-    else if (length > 0)
-      memcpy(to, from + start, length);
-    to += length;
-    ends_out[i] = (int32_t)(to - bytes->data);
-  }
-  bytes->size += total;
+  FRZ_TRY(make_room(dictionary, bytes, numbers, n, err));
+  uint8_t *start = bytes->data;
+  uint8_t *to = start + bytes->size;
+  size_t room = bytes->capacity - bytes->size;
+  if (dictionary->longest > BLOCK || room < n * dictionary->longest + BLOCK)
+    to = gather_any(offsets, from, numbers, n, start, to, start + bytes->capacity, ends_out);
+  else if (dictionary->longest > BLOCK / 2)
+    to = gather_blocks(offsets, from, numbers, n, start, to, ends_out, BLOCK);
+  else
+    to = gather_blocks(offsets, from, numbers, n, start, to, ends_out, BLOCK / 2);
+  bytes->size = (size_t)(to - start);
   return FRZ_OK;
 }
 

@@ -15,6 +15,7 @@ typedef struct frz_dictionary_reader {
   frz_buf values;  /* width > 0 */
   frz_buf offsets; /* width 0: n_values + 1 int32 */
   frz_buf bytes;
+  size_t longest;          /* of the byte strings */
   frz_rle_decoder numbers; /* of the current page */
 } frz_dictionary_reader;
 
@@ -31,6 +32,6 @@ frz_status frz_dictionary_gather_fixed(frz_dictionary_reader *dictionary, uint8_
 frz_status frz_dictionary_gather_bytes(frz_dictionary_reader *dictionary, int32_t *ends_out,
                                        frz_buf *bytes, size_t n, frz_error *err) FRZ_MUST_CHECK;
 
-enum { FRZ_DICTIONARY_SPARE_BYTES = 16 };
+enum { FRZ_DICTIONARY_SPARE_BYTES = 32 };
 
 #endif

@@ -10,45 +10,11 @@
 
 #include "arrow/column_parts.h"
 #include "parquet/read/leaf_reader.h"
+#include "parquet/read/spread_values.h"
 
 enum { SCRATCH_BYTES = 16 << 10 };
 
 /* ---- spreading ---- */
-
-/* Until every place up to here is taken, place i is value k - 1 or zero; both only go down. A mask
- * instead of a branch: nulls come at random. */
-#define SPREAD(type)                                                      \
-  do {                                                                    \
-    type *at = (type *)(void *)dest;                                      \
-    int64_t i = n_slots - 1;                                              \
-    int64_t k = n_present;                                                \
-    for (; k > 0 && k <= i; i--) {                                        \
-      unsigned present = bits[(first + i) >> 3] >> ((first + i) & 7) & 1; \
-      at[i] = (type)(at[k - 1] & (type)(0 - (type)present));              \
-      k -= present;                                                       \
-    }                                                                     \
-    for (; k == 0 && i >= 0; i--) at[i] = 0;                              \
-  } while (0)
-
-static void spread_fixed(uint8_t *dest, size_t width, const uint8_t *bits, int64_t first,
-                         int64_t n_slots, int64_t n_present)
-{
-  switch (width) {
-  case 1: SPREAD(uint8_t); return;
-  case 2: SPREAD(uint16_t); return;
-  case 4: SPREAD(uint32_t); return;
-  case 8: SPREAD(uint64_t); return;
-  default: break;
-  }
-  int64_t k = n_present;
-  for (int64_t i = n_slots - 1; i >= k; i--) {
-    uint8_t *at = dest + (size_t)i * width;
-    if (k > 0 && frz_bit_get(bits, first + i))
-      memcpy(at, dest + (size_t)--k * width, width);
-    else
-      memset(at, 0, width);
-  }
-}
 
 /* `ends` may not be read below the first: an empty front has the end before. */
 static void spread_ends(int32_t *ends, const uint8_t *bits, int64_t first, int64_t n_slots,
@@ -161,7 +127,8 @@ static frz_status add_fixed(frz_leaf_reader *reader, frz_column *column, int64_t
   FRZ_TRY(frz_buf_extend(&column->values, bytes, &dest, err));
   FRZ_TRY(decode_fixed(reader, dest, n_present, err));
   if (n_present < n_slots)
-    spread_fixed(dest, reader->width, column->validity.data, column->n_rows, n_slots, n_present);
+    frz_spread_fixed(dest, reader->width, column->validity.data, column->n_rows, n_slots,
+                     n_present);
   return FRZ_OK;
 }
 
@@ -206,6 +173,11 @@ static frz_status dictionary_of_bytes(frz_leaf_reader *reader, size_t size, size
   int32_t *offsets = (int32_t *)(void *)dictionary->offsets.data;
   offsets[0] = 0;
   FRZ_TRY(frz_decoder_bytes(&reader->decoder, offsets + 1, &dictionary->bytes, n, err));
+  dictionary->longest = 0;
+  for (size_t i = 0; i < n; i++) {
+    size_t length = (size_t)(offsets[i + 1] - offsets[i]);
+    if (length > dictionary->longest) dictionary->longest = length;
+  }
   return frz_buf_append(&dictionary->bytes, spare, sizeof spare, err);
 }
 
