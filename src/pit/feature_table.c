@@ -17,14 +17,16 @@ enum { BATCH_ROWS = 65536, ARENA_BYTES_MAX = 1 << 30 };
 frz_status frz_feature_table_open(frz_feature_table *table, frz_table *handle,
                                   const frz_scan_options *scan, frz_error *err)
 {
-  frz_scan_options defaults;
-  frz_scan_options_init(&defaults);
+  frz_scan_options options;
+  FRZ_TRY(frz_scan_options_fill(scan, &options, err));
+  if (options.from_snapshot_id != 0)
+    return frz_fail(err, FRZ_ERR_INVALID, "join: from_snapshot_id is for scans alone");
   *table = (frz_feature_table){.context = frz_table_context(handle)};
   frz_arena_init(&table->arena, frz_context_alloc(table->context), ARENA_BYTES_MAX);
   table->storage = frz_storage_retain(frz_table_storage(handle));
   table->metadata = frz_table_current(handle);
-  frz_status st = frz_scan_resolve(table->metadata, scan != NULL ? scan : &defaults, &table->arena,
-                                   &table->snapshot, &table->schema, &table->filter, err);
+  frz_status st = frz_scan_resolve(table->metadata, &options, &table->arena, &table->snapshot,
+                                   &table->schema, &table->filter, err);
   if (st != FRZ_OK) frz_feature_table_dispose(table);
   return st;
 }

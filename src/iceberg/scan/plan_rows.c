@@ -112,9 +112,9 @@ frz_status frz_scan_plan_files(frz_scan *scan, struct ArrowArrayStream *stream_o
   self->scan = frz_scan_retain(scan);
   self->has_more = true;
   FRZ_TRY_OUT(frz_rows_init(&self->rows, PLAN_COLUMNS, N_PLAN_COLUMNS, alloc, err));
-  FRZ_TRY_OUT(frz_scan_planner_create(scan->context, scan->storage, scan->metadata, scan->snapshot,
-                                      scan->projection.schema, scan->projection.filter, false,
-                                      &self->planner, err));
+  FRZ_TRY_OUT(frz_scan_planner_create_from(
+      scan->context, scan->storage, scan->metadata, scan->snapshot, scan->from_snapshot_id,
+      scan->projection.schema, scan->projection.filter, false, &self->planner, err));
   frz_batch_source source = {self, plan_rows_next, plan_rows_free};
   return frz_stream_export(self->rows.fields, N_PLAN_COLUMNS, source, alloc, stream_out, err);
 out:

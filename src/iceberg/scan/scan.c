@@ -1,6 +1,7 @@
 /*
  * scan.c - the public scan: choose, bind, hand out streams.
  */
+#include "iceberg/scan/incremental_plan.h"
 #include "iceberg/scan/scan_state.h"
 #include "iceberg/table/table_handle.h"
 
@@ -30,6 +31,9 @@ static frz_status bind_scan(frz_scan *scan, const frz_scan_options *options, frz
   FRZ_TRY(frz_scan_options_fill(options, &filled, err));
   FRZ_TRY(frz_scan_resolve(scan->metadata, &filled, &scan->arena, &scan->snapshot, &schema, &filter,
                            err));
+  if (filled.from_snapshot_id != 0)
+    FRZ_TRY(frz_appends_check(scan->metadata, filled.from_snapshot_id, scan->snapshot, err));
+  scan->from_snapshot_id = filled.from_snapshot_id;
   scan->limit_rows = filled.limit_rows;
   int64_t batch_rows = filled.batch_rows_max;
   if (filled.limit_rows > 0 && filled.limit_rows < batch_rows) batch_rows = filled.limit_rows;

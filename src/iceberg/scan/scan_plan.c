@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "iceberg/scan/delete_index.h"
+#include "iceberg/scan/incremental_plan.h"
 
 #define PLAN_ARENA_BYTES ((size_t)8 << 30)
 
@@ -24,6 +25,7 @@ struct frz_scan_planner {
   const frz_schema *schema;
   const frz_expr *filter;
   bool all_metrics;
+  int64_t from_id; /* not 0: only what append snapshots after it added */
   frz_arena arena; /* the manifest list */
   const frz_manifest_file **data;
   size_t n_data, next_data;
@@ -57,8 +59,12 @@ static frz_status choose_manifests(frz_scan_planner *planner, const frz_snapshot
 {
   const frz_manifest_file *all;
   size_t n_all;
-  FRZ_TRY(frz_manifest_list_read(planner->storage, planner->metadata, snapshot, &planner->arena,
-                                 &all, &n_all, err));
+  if (planner->from_id != 0)
+    FRZ_TRY(frz_appends_collect(planner->storage, planner->metadata, planner->from_id, snapshot,
+                                &planner->arena, &all, &n_all, err));
+  else
+    FRZ_TRY(frz_manifest_list_read(planner->storage, planner->metadata, snapshot, &planner->arena,
+                                   &all, &n_all, err));
   planner->counts.n_manifests_total = n_all;
   planner->data = frz_arena_array(&planner->arena, n_all, sizeof *planner->data);
   planner->deletes = frz_arena_array(&planner->arena, n_all, sizeof *planner->deletes);
@@ -195,6 +201,17 @@ frz_status frz_scan_planner_create(frz_context *context, frz_storage *storage,
                                    const frz_schema *schema, const frz_expr *filter,
                                    bool all_metrics, frz_scan_planner **planner_out, frz_error *err)
 {
+  return frz_scan_planner_create_from(context, storage, metadata, snapshot, 0, schema, filter,
+                                      all_metrics, planner_out, err);
+}
+
+frz_status frz_scan_planner_create_from(frz_context *context, frz_storage *storage,
+                                        const frz_table_metadata *metadata,
+                                        const frz_snapshot *snapshot, int64_t from_id,
+                                        const frz_schema *schema, const frz_expr *filter,
+                                        bool all_metrics, frz_scan_planner **planner_out,
+                                        frz_error *err)
+{
   const frz_alloc *alloc = frz_context_alloc(context);
   frz_status st = FRZ_OK;
   frz_scan_planner *planner = frz_alloc_zeroed(alloc, sizeof *planner);
@@ -205,6 +222,7 @@ frz_status frz_scan_planner_create(frz_context *context, frz_storage *storage,
   planner->schema = schema;
   planner->filter = filter;
   planner->all_metrics = all_metrics;
+  planner->from_id = from_id;
   frz_arena_init(&planner->arena, alloc, PLAN_ARENA_BYTES);
   bool is_empty = snapshot == NULL || (filter != NULL && filter->kind == FRZ_EXPR_FALSE);
   if (!is_empty) FRZ_TRY_OUT(choose_manifests(planner, snapshot, err));
@@ -282,6 +300,9 @@ static frz_status load_data(void *arg, size_t i, frz_error *err)
   size_t n_tasks = 0;
   for (size_t k = 0; k < n_entries; k++) {
     bool wanted = false;
+    if (planner->from_id != 0 && (entries[k].status != FRZ_ENTRY_ADDED ||
+                                  entries[k].snapshot_id != manifest->added_snapshot_id))
+      continue;
     frz_status st = make_task(planner, &entries[k], arena, &tasks[n_tasks], &wanted, err);
     if (st != FRZ_OK) {
       frz_error_where(err, "manifest '%.*s': ", FRZ_STR_ARG(manifest->path));

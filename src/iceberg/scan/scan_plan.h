@@ -68,6 +68,14 @@ frz_status frz_scan_planner_create(frz_context *context, frz_storage *storage,
                                    const frz_schema *schema, const frz_expr *filter,
                                    bool all_metrics, frz_scan_planner **planner_out,
                                    frz_error *err) FRZ_MUST_CHECK;
+/** As above, of the files alone that were appended after the snapshot `from_id` (0: of all files);
+ * the range was checked by frz_appends_check(). */
+frz_status frz_scan_planner_create_from(frz_context *context, frz_storage *storage,
+                                        const frz_table_metadata *metadata,
+                                        const frz_snapshot *snapshot, int64_t from_id,
+                                        const frz_schema *schema, const frz_expr *filter,
+                                        bool all_metrics, frz_scan_planner **planner_out,
+                                        frz_error *err) FRZ_MUST_CHECK;
 void frz_scan_planner_free(frz_scan_planner *planner);
 
 /** Read up to `n_manifests_max` further data manifests in parallel. `more_out` false: that was the

@@ -17,6 +17,7 @@ struct frz_scan {
   frz_table_metadata *metadata;
   frz_arena arena;
   const frz_snapshot *snapshot; /* NULL: the table is empty */
+  int64_t from_snapshot_id;     /* not 0: only rows appended after it */
   frz_projection projection;
   int64_t limit_rows; /* -1: none */
 };

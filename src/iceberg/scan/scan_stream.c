@@ -471,9 +471,9 @@ static frz_status prepare(scan_stream *stream, frz_error *err)
   if (stream->window == NULL) return frz_fail_nomem(err, "scan");
   FRZ_TRY(frz_delete_cache_create(stream->context, scan->storage, scan->metadata,
                                   projection->schema, &stream->deletes, err));
-  FRZ_TRY(frz_scan_planner_create(stream->context, scan->storage, scan->metadata, scan->snapshot,
-                                  projection->schema, projection->filter, false, &stream->planner,
-                                  err));
+  FRZ_TRY(frz_scan_planner_create_from(stream->context, scan->storage, scan->metadata,
+                                       scan->snapshot, scan->from_snapshot_id, projection->schema,
+                                       projection->filter, false, &stream->planner, err));
   stream->more_manifests = true;
   return FRZ_OK;
 }
