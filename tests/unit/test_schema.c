@@ -125,7 +125,16 @@ static void test_bad_schemas_are_refused(void **state)
       {SCHEMA(FIELD("1", "a", "\"int\"") "," FIELD("2", "a", "\"int\"")), "'a' is used twice",
        FRZ_ERR_CORRUPT},
       {SCHEMA(FIELD("-3", "a", "\"int\"")), "negative", FRZ_ERR_CORRUPT},
-      {SCHEMA(FIELD("1", "g", "\"geometry(srid:4326)\"")), "geometry", FRZ_ERR_UNSUPPORTED},
+      {SCHEMA(FIELD("1", "g", "\"geometry(srid:4326\"")), "geometry", FRZ_ERR_UNSUPPORTED},
+      {SCHEMA(FIELD("2147483448", "g", "\"int\"")), "2147483448 is reserved", FRZ_ERR_CORRUPT},
+      {SCHEMA("{\"id\":1,\"name\":\"u\",\"required\":true,\"type\":\"unknown\"}"),
+       "'u' is of type unknown, and required", FRZ_ERR_CORRUPT},
+      {SCHEMA("{\"id\":1,\"name\":\"v\",\"required\":true,\"type\":\"variant\","
+              "\"write-default\":{}}"),
+       "'v' is of type variant", FRZ_ERR_CORRUPT},
+      {SCHEMA("{\"id\":1,\"name\":\"g\",\"required\":true,\"type\":\"geometry\","
+              "\"initial-default\":\"POINT (30 10)\"}"),
+       "'g' is of type geometry", FRZ_ERR_CORRUPT},
       {SCHEMA(FIELD("1", "g", "\"blob\"")), "blob", FRZ_ERR_UNSUPPORTED},
       {SCHEMA(FIELD("1", "d", "\"decimal(39,2)\"")), "decimal(39,2)", FRZ_ERR_CORRUPT},
       {SCHEMA(FIELD("1", "d", "\"decimal(3,4)\"")), "decimal(3,4)", FRZ_ERR_CORRUPT},
@@ -144,6 +153,38 @@ static void test_bad_schemas_are_refused(void **state)
     if (strstr(err.message, cases[i].message) == NULL)
       fail_msg("'%s' does not name '%s'", err.message, cases[i].message);
   }
+}
+
+/* Text for text: parameters of geometry and geography are not ours to change. */
+static void test_types_of_version_3_are_carried(void **state)
+{
+  (void)state;
+  static const char text[] =
+      "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[" FIELD("2147483447", "a", "\"geometry\"") "," FIELD("2", "b", "\"geometry(srid:4326)\"") "," FIELD(
+          "3",
+          "c", "\"geography(OGC:CRS84, vincenty)\"") "," FIELD("4", "d",
+                                                               "\"variant\"") "," FIELD("5", "e",
+                                                                                        "\"unknown"
+                                                                                        "\"") "," FIELD("6",
+                                                                                                        "f",
+                                                                                                        "\"timestamptz_ns\"") "]}";
+  frz_schema schema;
+  frz_error err;
+  assert_int_equal(parse(text, sizeof text - 1, &schema, &err), FRZ_OK);
+  for (size_t i = 0; i < schema.root.n_fields; i++) {
+    assert_true(frz_type_needs_version_3(&schema.root.fields[i].type));
+    for (size_t k = 0; k < schema.root.n_fields; k++)
+      assert_int_equal(frz_type_equal(&schema.root.fields[i].type, &schema.root.fields[k].type),
+                       i == k);
+  }
+  frz_buf out;
+  frz_json_writer json;
+  frz_buf_init(&out, frz_alloc_default(), 1 << 20);
+  frz_json_writer_init(&json, &out);
+  frz_schema_write(&json, &schema);
+  assert_int_equal(frz_json_writer_finish(&json, &err), FRZ_OK);
+  assert_true(frz_str_is(frz_buf_str(&out), text));
+  frz_buf_dispose(&out);
 }
 
 static void test_depth_is_limited(void **state)
@@ -414,6 +455,7 @@ int main(void)
       cmocka_unit_test(test_every_truncation_is_refused),
       cmocka_unit_test(test_members_come_in_any_order),
       cmocka_unit_test(test_bad_schemas_are_refused),
+      cmocka_unit_test(test_types_of_version_3_are_carried),
       cmocka_unit_test(test_depth_is_limited),
       cmocka_unit_test(test_primitive_names),
       cmocka_unit_test(test_names),

@@ -558,6 +558,51 @@ static void test_a_writer_takes_lineage(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* ---- types that are known by name ---- */
+
+/* Columns of geometry and geography are carried in schemas; the others can be read. */
+static void test_geometry_is_refused_by_name(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_scan *scan;
+  static const char *const others[] = {"id"};
+  const frz_schema_change add = {
+      .op = FRZ_SCHEMA_ADD_COLUMN, .path = "where", .type_text = "geography(srid:4326, vincenty)"};
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = frz_test_lake_table(&lake, "t", NULL, NULL);
+  frz_test_ok(frz_test_append(table, 0, 5, &err), &err);
+  assert_int_equal(frz_table_update_schema(table, &add, 1, &err), FRZ_ERR_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "format version 3"));
+  frz_test_ok(frz_table_upgrade(table, 3, &err), &err);
+  frz_test_ok(frz_table_update_schema(table, &add, 1, &err), &err);
+  frz_string json;
+  frz_test_ok(frz_table_metadata_json(table, &json, &err), &err);
+  assert_non_null(strstr(json.data, "\"type\":\"geography(srid:4326, vincenty)\""));
+  frz_string_dispose(&json);
+  frz_scan_options options;
+  frz_scan_options_init(&options);
+  assert_int_equal(frz_table_scan(table, &options, &scan, &err), FRZ_ERR_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "column 'where' (id 3): values of type geography"));
+  options.selected_fields = others;
+  options.n_selected_fields = 1;
+  frz_test_ok(frz_table_scan(table, &options, &scan, &err), &err);
+  struct ArrowArrayStream stream;
+  frz_test_ok(frz_scan_stream(scan, &stream, &err), &err);
+  struct ArrowArray array;
+  assert_int_equal(stream.get_next(&stream, &array), 0);
+  assert_int_equal(array.length, 5);
+  array.release(&array);
+  stream.release(&stream);
+  frz_scan_free(scan);
+  assert_int_equal(frz_test_append(table, 5, 5, &err), FRZ_ERR_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "'where'"));
+  assert_int_equal(frz_table_delete(table, "id = 2", NULL, NULL, &err), FRZ_ERR_UNSUPPORTED);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
 /* ---- delete files ---- */
 
 static void test_delete_files_of_the_other_version_are_refused(void **state)
@@ -603,6 +648,7 @@ int main(void)
       cmocka_unit_test(test_rewritten_rows_keep_their_lineage),
       cmocka_unit_test(test_older_versions_have_no_lineage),
       cmocka_unit_test(test_a_writer_takes_lineage),
+      cmocka_unit_test(test_geometry_is_refused_by_name),
       cmocka_unit_test(test_delete_files_of_the_other_version_are_refused),
   };
   return cmocka_run_group_tests_name("v3", tests, NULL, NULL);

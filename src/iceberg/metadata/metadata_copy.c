@@ -36,6 +36,7 @@ static bool copy_ids(frz_arena *arena, const int32_t *from, size_t n, const int3
 static bool copy_type(frz_arena *arena, const frz_type *from, frz_type *to)
 {
   *to = *from;
+  if (!frz_copy_text(arena, from->text, &to->text)) return false;
   if (from->n_fields == 0) return true;
   frz_field *fields = frz_arena_array(arena, from->n_fields, sizeof *fields);
   if (fields == NULL) return false;

@@ -34,8 +34,7 @@ static frz_status check_version(const frz_type *type, int32_t format_version, fr
   for (size_t i = 0; i < type->n_fields && format_version < 3; i++) {
     const frz_field *field = &type->fields[i];
     frz_type_kind kind = field->type.kind;
-    if (kind == FRZ_TYPE_TIMESTAMP_NS || kind == FRZ_TYPE_TIMESTAMPTZ_NS ||
-        kind == FRZ_TYPE_UNKNOWN || kind == FRZ_TYPE_VARIANT)
+    if (frz_type_needs_version_3(&field->type))
       return frz_fail(err, FRZ_ERR_INVALID, "column '%.*s': type %s needs format version 3, not %d",
                       FRZ_STR_ARG(field->name), frz_type_kind_name(kind), (int)format_version);
     if (!is_null_text(field->initial_default))

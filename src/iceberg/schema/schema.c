@@ -37,6 +37,8 @@ static const primitive_name primitive_names[] = {
     {"binary", FRZ_TYPE_BINARY},
     {"unknown", FRZ_TYPE_UNKNOWN},
     {"variant", FRZ_TYPE_VARIANT},
+    {"geometry", FRZ_TYPE_GEOMETRY},
+    {"geography", FRZ_TYPE_GEOGRAPHY},
 };
 
 enum { N_PRIMITIVE_NAMES = sizeof primitive_names / sizeof primitive_names[0] };
@@ -55,6 +57,17 @@ const char *frz_type_kind_name(frz_type_kind kind)
   }
 }
 
+static bool is_geo(frz_type_kind kind)
+{
+  return kind == FRZ_TYPE_GEOMETRY || kind == FRZ_TYPE_GEOGRAPHY;
+}
+
+bool frz_type_needs_version_3(const frz_type *type)
+{
+  return type->kind == FRZ_TYPE_TIMESTAMP_NS || type->kind == FRZ_TYPE_TIMESTAMPTZ_NS ||
+         type->kind == FRZ_TYPE_UNKNOWN || type->kind == FRZ_TYPE_VARIANT || is_geo(type->kind);
+}
+
 /* ---- comparison ---- */
 
 static bool fields_equal(const frz_field *a, const frz_field *b)
@@ -68,6 +81,7 @@ bool frz_type_equal(const frz_type *a, const frz_type *b)
   if (a->kind != b->kind || a->n_fields != b->n_fields) return false;
   if (a->kind == FRZ_TYPE_DECIMAL) return a->precision == b->precision && a->scale == b->scale;
   if (a->kind == FRZ_TYPE_FIXED) return a->length == b->length;
+  if (!frz_str_equal(a->text, b->text)) return false;
   for (size_t i = 0; i < a->n_fields; i++)
     if (!fields_equal(&a->fields[i], &b->fields[i])) return false;
   return true;
@@ -77,7 +91,7 @@ bool frz_type_equal(const frz_type *a, const frz_type *b)
 static bool same_type(const frz_type *a, const frz_type *b)
 {
   if (a->kind != b->kind || a->n_fields != b->n_fields || a->precision != b->precision ||
-      a->scale != b->scale || a->length != b->length)
+      a->scale != b->scale || a->length != b->length || !frz_str_equal(a->text, b->text))
     return false;
   for (size_t i = 0; i < a->n_fields; i++) {
     const frz_field *x = &a->fields[i], *y = &b->fields[i];
@@ -122,6 +136,8 @@ static frz_status print_type(const frz_type *type, frz_buf *out)
   case FRZ_TYPE_DECIMAL:
     return frz_buf_print(out, NULL, "decimal(%d, %d)", (int)type->precision, (int)type->scale);
   case FRZ_TYPE_FIXED: return frz_buf_print(out, NULL, "fixed[%d]", (int)type->length);
+  case FRZ_TYPE_GEOMETRY:
+  case FRZ_TYPE_GEOGRAPHY: return frz_buf_append_str(out, type->text, NULL);
   case FRZ_TYPE_STRUCT:
   case FRZ_TYPE_LIST:
   case FRZ_TYPE_MAP: break;
@@ -208,12 +224,17 @@ frz_status frz_type_parse_primitive(frz_str text, frz_type *type_out, frz_error 
   for (size_t i = 0; i < N_PRIMITIVE_NAMES; i++) {
     if (!frz_str_is(text, primitive_names[i].name)) continue;
     *type_out = (frz_type){.kind = primitive_names[i].kind};
+    if (is_geo(type_out->kind)) type_out->text = text;
     return FRZ_OK;
   }
   if (frz_str_starts(text, "decimal")) return parse_decimal(text, type_out, err);
   if (frz_str_starts(text, "fixed")) return parse_fixed(text, type_out, err);
-  if (frz_str_starts(text, "geometry") || frz_str_starts(text, "geography"))
-    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "type '%.*s' is not supported", FRZ_STR_ARG(text));
+  bool is_closed = text.size != 0 && text.data[text.size - 1] == ')';
+  if (is_closed && (frz_str_starts(text, "geometry(") || frz_str_starts(text, "geography("))) {
+    bool is_flat = frz_str_starts(text, "geometry");
+    *type_out = (frz_type){.kind = is_flat ? FRZ_TYPE_GEOMETRY : FRZ_TYPE_GEOGRAPHY, .text = text};
+    return FRZ_OK;
+  }
   return frz_fail(err, FRZ_ERR_UNSUPPORTED, "type '%.*s' is not known", FRZ_STR_ARG(text));
 }
 

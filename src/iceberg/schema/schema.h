@@ -32,6 +32,8 @@ typedef enum frz_type_kind {
   FRZ_TYPE_BINARY,
   FRZ_TYPE_UNKNOWN,
   FRZ_TYPE_VARIANT,
+  FRZ_TYPE_GEOMETRY, /* in schemas only: values are neither read nor written */
+  FRZ_TYPE_GEOGRAPHY,
   FRZ_TYPE_STRUCT,
   FRZ_TYPE_LIST,
   FRZ_TYPE_MAP
@@ -44,6 +46,7 @@ typedef struct frz_type {
   frz_type_kind kind;
   int32_t precision, scale; /* DECIMAL */
   int32_t length;           /* FIXED */
+  frz_str text;             /* GEOMETRY, GEOGRAPHY: with parameters, as in the metadata */
   const frz_field *fields;  /* STRUCT, LIST, MAP */
   size_t n_fields;
 } frz_type;
@@ -83,8 +86,10 @@ bool frz_schema_same(const frz_schema *a, const frz_schema *b);
  */
 frz_str frz_type_print(const frz_type *type, frz_arena *arena);
 
-/** Parse a primitive by its specification name. geometry and geography are FRZ_ERR_UNSUPPORTED by
- * name. */
+/** Is it a type that format versions before 3 have not? */
+bool frz_type_needs_version_3(const frz_type *type);
+
+/** Parse a primitive by its specification name. Of geometry and geography the text is borrowed. */
 frz_status frz_type_parse_primitive(frz_str text, frz_type *type_out,
                                     frz_error *err) FRZ_MUST_CHECK;
 
@@ -92,8 +97,9 @@ frz_status frz_schema_parse(frz_json_reader *json, frz_arena *arena, frz_schema 
                             frz_error *err) FRZ_MUST_CHECK;
 void frz_schema_write(frz_json_writer *json, const frz_schema *schema);
 
-/** Ids and the names of each struct are unique, ids are valid, identifier fields exist; sets
- * highest_field_id. `code` is the status of a refusal. */
+/** Ids and the names of each struct are unique, ids are valid and not reserved, identifier fields
+ * exist, columns that must be null by default are; sets highest_field_id. `code` is the status of a
+ * refusal. */
 frz_status frz_schema_validate(frz_schema *schema, const frz_alloc *alloc, frz_status code,
                                frz_error *err) FRZ_MUST_CHECK;
 

@@ -83,7 +83,8 @@ frz_status frz_field_to_arrow(const frz_field *field, frz_arena *arena, frz_arro
   case FRZ_TYPE_LIST: arrow.type.kind = FRZ_ARROW_LIST; break;
   case FRZ_TYPE_MAP: arrow.type.kind = FRZ_ARROW_MAP; break;
   default:
-    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "column '%.*s' (id %d): type %s cannot be read",
+    return frz_fail(err, FRZ_ERR_UNSUPPORTED,
+                    "column '%.*s' (id %d): values of type %s are not supported",
                     FRZ_STR_ARG(field->name), (int)field->id, frz_type_kind_name(type->kind));
   }
   FRZ_TRY(children_to_arrow(type, arena, &arrow, err));

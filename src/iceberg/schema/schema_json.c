@@ -294,6 +294,7 @@ static frz_status read_type(parser *p, int depth, frz_type *type_out, frz_error 
   frz_str text;
   FRZ_TRY(frz_json_read_string(p->json, &text, err));
   frz_status st = frz_type_parse_primitive(text, type_out, err);
+  if (st == FRZ_OK && type_out->text.data != NULL) return keep_text(p, text, &type_out->text, err);
   if (st != FRZ_ERR_INVALID) return st;
   if (err != NULL) err->code = FRZ_ERR_CORRUPT; /* in a file, not in a call */
   return FRZ_ERR_CORRUPT;
@@ -322,6 +323,8 @@ frz_status frz_schema_parse(frz_json_reader *json, frz_arena *arena, frz_schema 
 
 /* ---- checks ---- */
 
+enum { FIELD_ID_MAX = 2147483447 };
+
 static int by_id(const void *a, const void *b)
 {
   int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
@@ -333,6 +336,20 @@ static int by_name(const void *a, const void *b)
   return frz_str_compare(*(const frz_str *)a, *(const frz_str *)b);
 }
 
+/* Of columns that must be null by default. */
+static frz_status check_default(const frz_field *field, frz_status code, frz_error *err)
+{
+  frz_type_kind kind = field->type.kind;
+  bool has_default = field->initial_default.data != NULL || field->write_default.data != NULL;
+  if (kind < FRZ_TYPE_UNKNOWN || kind > FRZ_TYPE_GEOGRAPHY) return FRZ_OK;
+  if (kind == FRZ_TYPE_UNKNOWN && field->required)
+    return frz_fail(err, code, "schema: column '%.*s' is of type unknown, and required",
+                    FRZ_STR_ARG(field->name));
+  if (!has_default) return FRZ_OK;
+  return frz_fail(err, code, "schema: column '%.*s' is of type %s, which has no default but null",
+                  FRZ_STR_ARG(field->name), frz_type_kind_name(kind));
+}
+
 /* Appends every id below `type` to `ids`; the names of each struct are checked on the way. */
 static frz_status check_fields(const frz_type *type, frz_buf *ids, frz_status code, frz_error *err)
 {
@@ -342,6 +359,7 @@ static frz_status check_fields(const frz_type *type, frz_buf *ids, frz_status co
   for (size_t i = 0; i < type->n_fields; i++) {
     FRZ_TRY_OUT(frz_buf_append(ids, &type->fields[i].id, sizeof(int32_t), err));
     FRZ_TRY_OUT(frz_buf_append(&names, &type->fields[i].name, sizeof(frz_str), err));
+    FRZ_TRY_OUT(check_default(&type->fields[i], code, err));
   }
   frz_str *sorted = (frz_str *)(void *)names.data;
   if (type->n_fields > 1) qsort(sorted, type->n_fields, sizeof *sorted, by_name);
@@ -373,6 +391,9 @@ frz_status frz_schema_validate(frz_schema *schema, const frz_alloc *alloc, frz_s
     if (ids[i] < 0)
       st = frz_fail(err, code, "schema %d: field id %d is negative", (int)schema->schema_id,
                     (int)ids[i]);
+    else if (ids[i] > FIELD_ID_MAX)
+      st = frz_fail(err, code, "schema %d: field id %d is reserved for metadata columns",
+                    (int)schema->schema_id, (int)ids[i]);
     else if (i != 0 && ids[i] == ids[i - 1])
       st = frz_fail(err, code, "schema %d: field id %d is used twice", (int)schema->schema_id,
                     (int)ids[i]);
@@ -441,6 +462,8 @@ static void write_primitive(frz_json_writer *json, const frz_type *type)
             ? snprintf(text, sizeof text, "decimal(%d, %d)", (int)type->precision, (int)type->scale)
             : snprintf(text, sizeof text, "fixed[%d]", (int)type->length);
     name = (frz_str){text, (size_t)size};
+  } else if (type->text.data != NULL) {
+    name = type->text;
   }
   frz_json_write_string(json, name);
 }

@@ -16,9 +16,7 @@ enum { DEFAULT_BYTES_MAX = 1 << 20 };
 static frz_status check_version(frz_schema_edit *edit, const frz_schema_change *change,
                                 const frz_type *type, frz_error *err)
 {
-  bool is_newer = type->kind == FRZ_TYPE_TIMESTAMP_NS || type->kind == FRZ_TYPE_TIMESTAMPTZ_NS ||
-                  type->kind == FRZ_TYPE_UNKNOWN || type->kind == FRZ_TYPE_VARIANT;
-  if (!is_newer || edit->base->format_version >= 3) return FRZ_OK;
+  if (!frz_type_needs_version_3(type) || edit->base->format_version >= 3) return FRZ_OK;
   frz_str name = frz_type_print(type, &edit->arena);
   return frz_fail(err, FRZ_ERR_UNSUPPORTED,
                   "column '%s': type %.*s needs format version 3, the table has %d", change->path,
