@@ -3,12 +3,13 @@
 MESON := .venv/bin/meson
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test test-spark check bench fuzz feast-universal install clean help
+.PHONY: demo test test-spark conformance check bench fuzz feast-universal install clean help
 
 help:
 	@echo "make demo             build, and run examples/iceberg-local"
 	@echo "make test             every test: C under sanitizers, Python, interoperability"
 	@echo "make test-spark       the tests against Spark, which make test skips where there is none"
+	@echo "make conformance      docs/conformance: other implementations' files, other engines on our tables"
 	@echo "make check            format, includes, sizes, exported symbols, headers"
 	@echo "make bench            side by side with DuckDB, Polars and PyArrow"
 	@echo "make fuzz             fuzz every decoder (FUZZ_SECONDS each, default 60)"
@@ -29,6 +30,11 @@ test-spark:
 	@tools/setup spark
 	@tools/install-python
 	@.venv/bin/python tools/run-tests spark
+
+conformance:
+	@tools/setup conformance
+	@tools/install-python
+	@tools/run-conformance
 
 check:
 	@tools/setup check

@@ -83,7 +83,11 @@ def cut(array, items):
 
 
 def with_pyarrow(path):
-    table = pq.ParquetFile(path, coerce_int96_timestamp_unit="us").read()
+    return plain_table(pq.ParquetFile(path, coerce_int96_timestamp_unit="us").read())
+
+
+def plain_table(table):
+    """Names and rows of a pyarrow table, as parquet_dump prints them."""
     columns = []
     for name, column in zip(table.column_names, table.columns):
         values = []
