@@ -394,7 +394,7 @@ typedef struct element {
   int converted; /* -1: none; 100 + n: the LogicalType with field n */
 } element;
 
-enum { LOGICAL = 100, VARIANT = 116, GEOMETRY = 117, GEOGRAPHY = 118 };
+enum { LOGICAL = 100, VARIANT = 116 };
 
 static frz_status parse_elements(const element *elements, size_t n, frz_arena *arena,
                                  frz_parquet_metadata *metadata, frz_error *err)
@@ -596,14 +596,6 @@ static void test_variants_and_places(void **state)
         {"value", BYTES, OPT, 0, -1}},
        4,
        "column 'v': a variant that is not required binary metadata and value is not supported",
-       false},
-      {{{"r", -1, -1, 1, -1}, {"g", BYTES, OPT, 0, GEOMETRY}},
-       2,
-       "column 'g': GEOMETRY or GEOGRAPHY is not supported",
-       false},
-      {{{"r", -1, -1, 1, -1}, {"s", -1, OPT, 1, -1}, {"g", BYTES, OPT, 0, GEOGRAPHY}},
-       3,
-       "column 's.g': GEOMETRY or GEOGRAPHY is not supported",
        false},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -441,8 +441,7 @@ static void test_fixtures_are_read_or_refused(void **state)
        "repetition level 1"},
       {"parquet-testing/bad_data/ARROW-GH-47662.parquet", -1, FRZ_ERR_CORRUPT, "plain values"},
       {"parquet-testing/bad_data/ARROW-GH-43605.parquet", 21186, FRZ_OK, ""},
-      {"parquet-testing/data/geospatial/geospatial.parquet", -1, FRZ_ERR_UNSUPPORTED,
-       "column 'geometry': GEOMETRY or GEOGRAPHY"},
+      {"parquet-testing/data/geospatial/geospatial.parquet", 196, FRZ_OK, ""},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     size_t size;
@@ -461,24 +460,6 @@ static void test_fixtures_are_read_or_refused(void **state)
     }
     free(data);
   }
-}
-
-/* A column that is not understood does not keep one from reading the others. */
-static void test_columns_beside_a_place_are_read(void **state)
-{
-  (void)state;
-  static const bool selected[] = {true, true, false};
-  size_t size;
-  frz_batch all;
-  frz_error error = {0};
-  frz_parquet_read_options options = {.batch_rows_max = 50, .selected_leaves = selected};
-  uint8_t *data = read_fixture("parquet-testing/data/geospatial/geospatial.parquet", &size);
-  if (data == NULL) return;
-  ASSERT_OK(read_bytes(data, size, &options, &all, &error));
-  assert_int_equal(all.n_rows, 196);
-  assert_int_equal(all.n_columns, 2);
-  frz_batch_dispose(&all);
-  free(data);
 }
 
 static void test_int96_of_spark(void **state)
@@ -552,7 +533,6 @@ int main(void)
       cmocka_unit_test(test_changed_bytes_do_no_harm),
       cmocka_unit_test(test_failed_reads_are_told),
       cmocka_unit_test(test_fixtures_are_read_or_refused),
-      cmocka_unit_test(test_columns_beside_a_place_are_read),
       cmocka_unit_test(test_int96_of_spark),
       cmocka_unit_test(test_damaged_fixtures_do_no_harm),
   };

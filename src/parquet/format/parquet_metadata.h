@@ -58,9 +58,10 @@ typedef enum frz_parquet_repetition {
  * A VARIANT group that is not shredded (required binary `metadata` and `value`) becomes an Arrow
  * STRUCT of those two with type.is_variant, which leaves frazil as the canonical extension type
  * "arrow.parquet.variant" (extension metadata: empty); the bytes pass through as they are. One with
- * a `typed_value` is FRZ_ERR_UNSUPPORTED, as are GEOMETRY and GEOGRAPHY; the message has the
- * column's path, and other columns of such a file are read. A group without the annotation (Spark
- * 4.0 writes variants so) is a plain struct: the table's schema has to say what it is.
+ * a `typed_value` is FRZ_ERR_UNSUPPORTED; the message has the column's path, and other columns of
+ * such a file are read. A group without the annotation (Spark 4.0 writes variants so) is a plain
+ * struct: the table's schema has to say what it is. GEOMETRY and GEOGRAPHY are the bytes that are
+ * stored (well-known binary), without bounds; Iceberg's types of those names are refused by name.
  */
 typedef enum frz_parquet_logical {
   FRZ_PARQUET_LOGICAL_NONE,

@@ -111,7 +111,6 @@ static frz_status leaf_type(const frz_parquet_node *leaf, frz_arrow_type *type_o
   case FRZ_PARQUET_LOGICAL_UUID: type.is_uuid = true; break;
   case FRZ_PARQUET_LOGICAL_FLOAT16: type = (frz_arrow_type){.kind = FRZ_ARROW_FLOAT16}; break;
   case FRZ_PARQUET_LOGICAL_NULL: type = (frz_arrow_type){.kind = FRZ_ARROW_NULL}; break;
-  case FRZ_PARQUET_LOGICAL_GEO: return fail_node(leaf, "GEOMETRY or GEOGRAPHY", err);
   default: break;
   }
   *type_out = type;
