@@ -314,7 +314,8 @@ static void test_files_roll_at_their_target_size(void **state)
   table self;
   table_open(&self, "",
              "\"write.target-file-size-bytes\":\"20000\",\"write.parquet.compression-codec\":"
-             "\"none\",\"write.parquet.dict-size-bytes\":\"0\"");
+             "\"none\",\"write.parquet.dict-size-bytes\":\"0\",\"frazil.parquet.encodings\":"
+             "\"basic\"");
   row rows[500];
   for (int i = 0; i < 500; i++) rows[i] = (row){i, "x", i, i, NULL};
   for (int i = 0; i < 10; i++) write_rows(&self, rows, 500);
@@ -360,6 +361,15 @@ static void test_properties_place_and_shape_files(void **state)
       "\"write.parquet.compression-codec\":\"lzo\"",
       "\"write.parquet.page-size-bytes\":\"0\"",
       "\"write.parquet.row-group-limit\":\"-3\"",
+      "\"write.parquet.page-version\":\"v3\"",
+      "\"frazil.parquet.encodings\":\"some\"",
+      "\"write.parquet.bloom-filter-max-bytes\":\"0\"",
+      "\"write.parquet.bloom-filter-enabled.column.id\":\"true\","
+      "\"write.parquet.bloom-filter-fpp.column.id\":\"1.0\"",
+      "\"write.parquet.bloom-filter-enabled.column.id\":\"true\","
+      "\"write.parquet.bloom-filter-fpp.column.id\":\"0.1x\"",
+      "\"write.parquet.bloom-filter-enabled.column.id\":\"true\","
+      "\"write.parquet.bloom-filter-ndv.column.id\":\"-5\"",
       "\"write.target-file-size-bytes\":\"many\"",
       "\"write.metadata.metrics.default\":\"truncate(0)\"",
       "\"write.metadata.metrics.default\":\"truncate()\"",
@@ -369,7 +379,7 @@ static void test_properties_place_and_shape_files(void **state)
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
     table_open_with(&self, fields_json, "", refused[i]);
     assert_int_equal(start(&self, &error), FRZ_ERR_INVALID);
-    assert_non_null(strstr(error.message, "write."));
+    assert_non_null(strstr(error.message, "table property '"));
     table_close(&self);
   }
 }

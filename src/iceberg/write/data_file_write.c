@@ -25,6 +25,7 @@
 #include "iceberg/write/lazy_sink.h"
 #include "iceberg/write/partition_split.h"
 #include "iceberg/write/stored_columns.h"
+#include "iceberg/write/write_properties.h"
 #include "parquet/write/parquet_writer.h"
 
 enum {
@@ -64,9 +65,8 @@ struct frz_data_file_writer {
   size_t n_written;          /* those, and lineage */
   bool has_lineage;
 
-  frz_parquet_write_options options;
+  frz_write_properties properties;
   frz_metrics_config metrics;
-  int64_t target_bytes;
   int64_t memory_max;
   frz_str data_path;
   char uuid[37];
@@ -93,73 +93,6 @@ struct frz_data_file_writer {
   bool finished;
   bool kept;
 };
-
-/* ---- properties ---- */
-
-static frz_status property(const frz_table_metadata *metadata, const char *key, int64_t least,
-                           int64_t most, int64_t *value_inout, frz_error *err)
-{
-  int64_t value;
-  FRZ_TRY(frz_metadata_property_i64(metadata, key, *value_inout, &value, err));
-  if (value < least || value > most)
-    return frz_fail(err, FRZ_ERR_INVALID, "table property '%s': %lld is not in [%lld, %lld]", key,
-                    (long long)value, (long long)least, (long long)most);
-  *value_inout = value;
-  return FRZ_OK;
-}
-
-static frz_status read_codec(const frz_table_metadata *metadata, frz_parquet_codec *codec_out,
-                             frz_error *err)
-{
-  static const struct {
-    const char *name;
-    frz_parquet_codec codec;
-  } names[] = {
-      {"zstd", FRZ_PARQUET_ZSTD},         {"snappy", FRZ_PARQUET_SNAPPY},
-      {"gzip", FRZ_PARQUET_GZIP},         {"brotli", FRZ_PARQUET_BROTLI},
-      {"lz4", FRZ_PARQUET_LZ4_RAW},       {"lz4_raw", FRZ_PARQUET_LZ4_RAW},
-      {"none", FRZ_PARQUET_UNCOMPRESSED}, {"uncompressed", FRZ_PARQUET_UNCOMPRESSED},
-  };
-  static const char key[] = "write.parquet.compression-codec";
-  frz_str value = frz_metadata_property(metadata, key);
-  if (value.data == NULL) return FRZ_OK;
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    if (!frz_str_is_word(value, names[i].name)) continue;
-    *codec_out = names[i].codec;
-    return FRZ_OK;
-  }
-  return frz_fail(err, FRZ_ERR_INVALID, "table property '%s': codec '%.*s' is not known", key,
-                  FRZ_STR_ARG(value));
-}
-
-static frz_status read_properties(frz_data_file_writer *writer, frz_error *err)
-{
-  const frz_table_metadata *metadata = writer->metadata;
-  frz_parquet_write_options *options = &writer->options;
-  frz_parquet_write_options_init(options);
-  writer->target_bytes = (int64_t)512 << 20;
-  int64_t level = 0;
-  int64_t most_bytes = (int64_t)1 << 40;
-  int64_t page_max = (int64_t)FRZ_LIMIT_PAGE_BYTES / 2;
-  FRZ_TRY(
-      property(metadata, "write.target-file-size-bytes", 1, INT64_MAX, &writer->target_bytes, err));
-  FRZ_TRY(property(metadata, "write.parquet.row-group-size-bytes", 1, most_bytes,
-                   &options->row_group_bytes, err));
-  FRZ_TRY(property(metadata, "write.parquet.row-group-limit", 1, INT32_MAX,
-                   &options->row_group_rows_max, err));
-  FRZ_TRY(
-      property(metadata, "write.parquet.page-size-bytes", 1, page_max, &options->page_bytes, err));
-  FRZ_TRY(property(metadata, "write.parquet.page-row-limit", 1, INT32_MAX / 2,
-                   &options->page_rows_max, err));
-  FRZ_TRY(property(metadata, "write.parquet.dict-size-bytes", 0, page_max,
-                   &options->dictionary_bytes, err));
-  FRZ_TRY(read_codec(metadata, &options->codec, err));
-  FRZ_TRY(property(metadata, "write.parquet.compression-level", -1000, 1000, &level, err));
-  options->level = (int32_t)level;
-  writer->memory_max = frz_context_memory_limit(writer->context) / 4;
-  if (writer->memory_max < MEMORY_MIN) writer->memory_max = MEMORY_MIN;
-  return FRZ_OK;
-}
 
 /* ---- creation ---- */
 
@@ -195,8 +128,8 @@ static frz_status make_key_values(frz_data_file_writer *writer, frz_error *err)
     goto out;
   }
   *pair = (frz_parquet_key_value){FRZ_STR("iceberg.schema"), copy};
-  writer->options.key_values = pair;
-  writer->options.n_key_values = 1;
+  writer->properties.parquet.key_values = pair;
+  writer->properties.parquet.n_key_values = 1;
 out:
   frz_buf_dispose(&text);
   return st;
@@ -204,7 +137,10 @@ out:
 
 static frz_status prepare(frz_data_file_writer *writer, frz_error *err)
 {
-  FRZ_TRY(read_properties(writer, err));
+  FRZ_TRY(frz_write_properties_read(writer->metadata, writer->schema, &writer->arena,
+                                    &writer->properties, err));
+  writer->memory_max = frz_context_memory_limit(writer->context) / 4;
+  if (writer->memory_max < MEMORY_MIN) writer->memory_max = MEMORY_MIN;
   writer->data_path = frz_data_folder(writer->metadata, &writer->arena);
   if (writer->data_path.data == NULL) return frz_fail_nomem(err, "data file writer");
   FRZ_TRY(make_fields(writer, err));
@@ -336,7 +272,7 @@ static frz_status open_slot(frz_data_file_writer *writer, uint32_t partition, fr
       frz_lazy_sink_create(writer->alloc, writer->storage, file.path, HOLD_BYTES, &file.sink, err));
   frz_status st =
       frz_parquet_writer_create(writer->context, writer->stored.fields, writer->n_written,
-                                file.sink, &writer->options, &file.parquet, err);
+                                file.sink, &writer->properties.parquet, &file.parquet, err);
   if (st != FRZ_OK) {
     frz_sink_free(file.sink);
     return st;
@@ -457,7 +393,7 @@ static frz_status write_range(frz_data_file_writer *writer, uint32_t partition,
     FRZ_TRY(frz_parquet_writer_write_rows(file->parquet, batch, first, piece, err));
     first += piece;
     n -= piece;
-    if (frz_parquet_writer_bytes(file->parquet) >= writer->target_bytes) {
+    if (frz_parquet_writer_bytes(file->parquet) >= writer->properties.target_bytes) {
       FRZ_TRY(close_slot(writer, slot, err));
     } else {
       file->has_rows = true;

@@ -348,6 +348,7 @@ static frz_status record_page(frz_column_writer *column, size_t at, frz_error *e
   }
   FRZ_TRY(frz_buf_append(&column->records, &record, sizeof record, err));
   column->chunk_rows += column->page_rows;
+  column->chunk_raw_bytes += column->page_raw_bytes;
   column->chunk_levels += (int64_t)column->page_levels;
   column->chunk_nulls += record.n_nulls;
   return frz_value_bounds_merge(&column->chunk_bounds, column->plan->stored, bounds, err);
@@ -625,9 +626,10 @@ size_t frz_column_writer_held(const frz_column_writer *column)
 {
   size_t page = column->is_dictionary_on ? column->page_values : column->page_raw_bytes;
   size_t rest = page + column->dictionary.entries.size;
-  /* What is not compressed yet will shrink as the pages before it did. */
-  if (column->uncompressed_bytes > 0)
-    rest = (size_t)((double)rest * (double)column->pages.size / (double)column->uncompressed_bytes);
+  /* What is not encoded yet will shrink as the pages before it did. */
+  size_t before =
+      column->is_dictionary_on ? (size_t)column->uncompressed_bytes : column->chunk_raw_bytes;
+  if (before > 0) rest = (size_t)((double)rest * (double)column->pages.size / (double)before);
   return column->pages.size + rest;
 }
 
@@ -669,6 +671,7 @@ frz_status frz_column_writer_next_chunk(frz_column_writer *column, frz_error *er
   column->records.size = 0;
   column->bound_bytes.size = 0;
   column->chunk_rows = 0;
+  column->chunk_raw_bytes = 0;
   column->chunk_levels = 0;
   column->chunk_nulls = 0;
   column->uncompressed_bytes = 0;

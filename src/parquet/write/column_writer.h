@@ -55,6 +55,7 @@ typedef struct frz_column_writer {
   int64_t chunk_rows;
   int64_t chunk_levels;
   int64_t chunk_nulls;
+  size_t chunk_raw_bytes;     /* of the ended pages' values, before encoding */
   int64_t uncompressed_bytes; /* with headers */
   int32_t n_dictionary_pages; /* data pages of numbers */
   int32_t n_plain_pages;
