@@ -126,6 +126,9 @@ frz_status frz_batch_init(frz_batch *batch, const frz_arrow_field *fields, size_
 
 void frz_batch_dispose(frz_batch *batch);
 
+/** Memory that the batch's columns occupy. */
+size_t frz_batch_memory(const frz_batch *batch);
+
 /** Keep the rows named by `rows` (ascending), in place of all. */
 frz_status frz_batch_filter(frz_batch *batch, const int64_t *rows, int64_t n_rows,
                             frz_error *err) FRZ_MUST_CHECK;

@@ -357,6 +357,22 @@ frz_status frz_batch_init(frz_batch *batch, const frz_arrow_field *fields, size_
   return FRZ_OK;
 }
 
+static size_t column_memory(const frz_column *column)
+{
+  size_t bytes = column->validity.capacity + column->offsets.capacity + column->values.capacity +
+                 column->n_children * sizeof *column->children;
+  for (size_t i = 0; i < column->n_children; i++) bytes += column_memory(&column->children[i]);
+  return bytes;
+}
+
+size_t frz_batch_memory(const frz_batch *batch)
+{
+  size_t bytes = 0;
+  for (size_t i = 0; i < batch->n_columns; i++)
+    bytes += sizeof *batch->columns + column_memory(&batch->columns[i]);
+  return bytes;
+}
+
 void frz_batch_dispose(frz_batch *batch)
 {
   if (batch->columns != NULL) {

@@ -18,6 +18,7 @@
 enum { N_ROWS = 40 };
 
 static char folder[256];
+static int sort_order_id; /* of the table: 0 or 1 */
 
 static frz_status load_table(const frz_alloc *alloc, frz_table_metadata **metadata_out,
                              frz_error *err)
@@ -36,9 +37,13 @@ static frz_status load_table(const frz_alloc *alloc, frz_table_metadata **metada
           "\"fields\":[{\"field-id\":1000,\"source-id\":2,\"name\":\"name\","
           "\"transform\":\"truncate[1]\"},{\"field-id\":1001,\"source-id\":1,\"name\":\"bucket\","
           "\"transform\":\"bucket[2]\"}]}],\"last-partition-id\":1001,"
-          "\"default-sort-order-id\":0,\"sort-orders\":[{\"order-id\":0,\"fields\":[]}],"
-          "\"properties\":{\"write.target-file-size-bytes\":\"600\"},\"snapshots\":[]}",
-          folder),
+          "\"default-sort-order-id\":%d,\"sort-orders\":[{\"order-id\":0,\"fields\":[]},"
+          "{\"order-id\":1,\"fields\":[{\"transform\":\"bucket[4]\",\"source-id\":1,"
+          "\"direction\":\"desc\",\"null-order\":\"nulls-last\"}]}],"
+          "\"properties\":{\"write.target-file-size-bytes\":\"600\","
+          "\"write.parquet.bloom-filter-enabled.column.id\":\"true\","
+          "\"write.parquet.bloom-filter-max-bytes\":\"64\"},\"snapshots\":[]}",
+          folder, sort_order_id),
       FRZ_OK);
   frz_status st =
       frz_table_metadata_parse(alloc, FRZ_STR("test"), json.data, json.size, metadata_out, err);
@@ -98,9 +103,8 @@ out:
   return st;
 }
 
-static void test_every_refused_allocation_is_reported(void **state)
+static void refuse_every_allocation(void)
 {
-  (void)state;
   frz_test_folder(folder);
   frz_fault fault = {0};
   long n = 0;
@@ -113,6 +117,13 @@ static void test_every_refused_allocation_is_reported(void **state)
     assert_int_equal(fault.live, 0);
   } while (fault.requests >= n);
   frz_test_folder_remove(folder);
+}
+
+static void test_every_refused_allocation_is_reported(void **state)
+{
+  (void)state;
+  for (sort_order_id = 0; sort_order_id < 2; sort_order_id++) refuse_every_allocation();
+  sort_order_id = 0;
 }
 
 /* ---- a storage that fails ---- */

@@ -15,7 +15,8 @@
 #include "iceberg/write/data_file_metrics.h"
 #include "iceberg/write/data_file_write.h"
 #include "iceberg/write/lazy_sink.h"
-#include "parquet/format/parquet_metadata.h"
+#include "iceberg/write/sort_plan.h"
+#include "parquet/read/parquet_reader.h"
 #include "storage/storage.h"
 #include "test_files.h"
 
@@ -53,6 +54,13 @@ typedef struct table {
   frz_data_file_writer *writer;
 } table;
 
+#define SORT(transform, source, direction, nulls)                                         \
+  "{\"transform\":\"" transform "\",\"source-id\":" #source ",\"direction\":\"" direction \
+  "\",\"null-order\":\"nulls-" nulls "\"}"
+
+/* Of tables that are opened from here on; NULL: unsorted. */
+static const char *sort_fields;
+
 /* `spec` are partition fields as JSON, `properties` the inside of a JSON object. */
 static void table_open_with(table *self, const char *fields, const char *spec,
                             const char *properties)
@@ -74,9 +82,11 @@ static void table_open_with(table *self, const char *fields, const char *spec,
       "\"location\":\"%s/t\",\"last-sequence-number\":0,\"last-updated-ms\":1700000000000,"
       "\"last-column-id\":1000,\"current-schema-id\":0,\"schemas\":[{\"type\":\"struct\","
       "\"schema-id\":0,\"fields\":[%s]}],\"default-spec-id\":3,\"partition-specs\":[{\"spec-id\":3,"
-      "\"fields\":[%s]}],\"last-partition-id\":1001,\"default-sort-order-id\":0,"
-      "\"sort-orders\":[{\"order-id\":0,\"fields\":[]}],\"properties\":{%s},\"snapshots\":[]}",
-      self->folder, fields, spec, properties));
+      "\"fields\":[%s]}],\"last-partition-id\":1001,\"default-sort-order-id\":%d,"
+      "\"sort-orders\":[{\"order-id\":0,\"fields\":[]},{\"order-id\":5,\"fields\":[%s]}],"
+      "\"properties\":{%s},\"snapshots\":[]}",
+      self->folder, fields, spec, sort_fields != NULL ? 5 : 0,
+      sort_fields != NULL ? sort_fields : SORT("identity", 1, "asc", "first"), properties));
   ASSERT_OK(frz_table_metadata_parse(frz_alloc_default(), FRZ_STR("test"), json.data, json.size,
                                      &self->metadata, &error));
   frz_buf_dispose(&json);
@@ -771,6 +781,149 @@ static void test_unknown_parts_are_left_out(void **state)
   }
 }
 
+/* ---- sorted files ---- */
+
+/* The file's rows, in one batch. */
+static void read_file(const table *self, const frz_data_file *file, frz_batch *batch_out)
+{
+  frz_error error = {0};
+  frz_source *source = NULL;
+  frz_parquet_file *opened = NULL;
+  frz_parquet_reader *reader = NULL;
+  frz_parquet_read_options options = {.batch_rows_max = 1 << 20};
+  ASSERT_OK(frz_storage_open(self->storage, file->path, &source, &error));
+  ASSERT_OK(frz_parquet_file_open(self->context, source, file->path, &opened, &error));
+  ASSERT_OK(frz_parquet_reader_create(opened, &options, &reader, &error));
+  int64_t first;
+  ASSERT_OK(frz_parquet_reader_next(reader, batch_out, &first, &error));
+  assert_int_equal(batch_out->n_rows, file->n_rows);
+  frz_parquet_reader_free(reader);
+  frz_parquet_file_free(opened);
+}
+
+/* Every file is sorted by the table's order; the files hold ids [0, n_rows) once each. */
+static void check_sorted_files(const table *self, const frz_data_file *files, size_t n_files,
+                               int64_t n_rows, frz_arena *arena)
+{
+  frz_error error = {0};
+  frz_sort_plan plan;
+  uint8_t *seen = test_calloc((size_t)n_rows, 1);
+  ASSERT_OK(frz_sort_plan_init(&plan, frz_alloc_default(), arena, self->schema,
+                               frz_metadata_sort_order(self->metadata, 5), true, &error));
+  int64_t n_found = 0;
+  for (size_t i = 0; i < n_files; i++) {
+    frz_batch batch;
+    frz_sort_keys keys;
+    read_file(self, &files[i], &batch);
+    assert_int_equal(files[i].sort_order_id, 5);
+    ASSERT_OK(frz_sort_keys_make(&plan, batch.columns, batch.n_rows, &keys, &error));
+    assert_true(frz_sort_is_ordered(keys.keys, keys.n_keys, 0, batch.n_rows));
+    const int64_t *ids = (const int64_t *)(const void *)batch.columns[0].values.data;
+    for (int64_t r = 0; r < batch.n_rows; r++) {
+      assert_in_range(ids[r], 0, n_rows - 1);
+      assert_int_equal(seen[ids[r]]++, 0);
+    }
+    n_found += batch.n_rows;
+    frz_sort_keys_dispose(&keys);
+    frz_batch_dispose(&batch);
+  }
+  assert_int_equal(n_found, n_rows);
+  test_free(seen);
+}
+
+static const char *const some_names[] = {"pear", NULL, "fig", "a name of many letters", "", "pea"};
+static const char *const some_cities[] = {"Oslo", "Rome", NULL, "Lima"};
+
+/* `n` rows from id `first` on, none of which is where it belongs. */
+static void write_mixed(table *self, int64_t first, int64_t n)
+{
+  row *rows = test_calloc((size_t)n, sizeof *rows);
+  for (int64_t i = 0; i < n; i++) {
+    int64_t id = first + i;
+    int64_t mixed = id * 7919 % 1009;
+    rows[i] = (row){id, some_names[mixed % 6],
+                    mixed % 11 == 0   ? no_price
+                    : mixed % 13 == 0 ? __builtin_nan("")
+                                      : (double)(mixed % 50) - 25,
+                    mixed * 3600000000 - 500 * 3600000000, some_cities[mixed % 4]};
+  }
+  write_rows(self, rows, (size_t)n);
+  test_free(rows);
+}
+
+static void test_files_are_sorted_by_the_tables_order(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *spec, *sort, *properties;
+    size_t n_files;
+  } cases[] = {
+      {"", SORT("identity", 1, "desc", "first"), "", 1},
+      {"", SORT("identity", 3, "asc", "first") "," SORT("identity", 2, "desc", "last"), "", 1},
+      {"", SORT("identity", 3, "desc", "last"), "", 1},
+      {"", SORT("bucket[5]", 1, "asc", "first") "," SORT("day", 5, "desc", "first"), "", 1},
+      {"", SORT("truncate[2]", 2, "asc", "last") "," SORT("identity", 4, "desc", "last"), "", 1},
+      {"", SORT("identity", 7, "asc", "last") "," SORT("identity", 5, "asc", "first"), "", 1},
+      {"", SORT("void", 2, "asc", "last") "," SORT("year", 5, "desc", "first"), "", 1},
+      {"{\"field-id\":1000,\"source-id\":7,\"name\":\"city\",\"transform\":\"identity\"}",
+       SORT("identity", 2, "asc", "last") "," SORT("identity", 1, "asc", "first"), "", 4},
+      /* One run, rolled into several files. */
+      {"", SORT("identity", 2, "asc", "last"), "\"write.target-file-size-bytes\":\"1\"", 2},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    table self;
+    frz_arena arena;
+    frz_arena_init(&arena, frz_alloc_default(), 1 << 24);
+    sort_fields = cases[i].sort;
+    table_open(&self, cases[i].spec, cases[i].properties);
+    int64_t n_rows = cases[i].n_files == 2 ? 70000 : 1000;
+    for (int64_t first = 0; first < n_rows; first += n_rows / 5)
+      write_mixed(&self, first, n_rows / 5);
+    size_t n;
+    const frz_data_file *files = finish(&self, &n);
+    assert_int_equal(n, cases[i].n_files);
+    check_sorted_files(&self, files, n, n_rows, &arena);
+    table_close(&self);
+    frz_arena_free(&arena);
+  }
+  sort_fields = NULL;
+}
+
+/* What cannot be followed leaves rows as they come, and says so. */
+static void test_other_files_are_not_called_sorted(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *sort;
+    bool is_overruled;
+  } cases[] = {
+      {NULL, false},
+      {SORT("identity", 1, "desc", "first"), true},
+      {SORT("identity", 1, "desc", "first") "," SORT("zorder[3]", 2, "asc", "first"), false},
+      {SORT("identity", 9, "desc", "first"), false}, /* below a list */
+      {SORT("void", 1, "desc", "first"), false},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    table self;
+    frz_error error = {0};
+    sort_fields = cases[i].sort;
+    table_open(&self, "", "");
+    if (cases[i].is_overruled) ASSERT_OK(frz_data_file_writer_sort_by(self.writer, NULL, &error));
+    write_mixed(&self, 0, 100);
+    size_t n;
+    const frz_data_file *files = finish(&self, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(files[0].sort_order_id, 0);
+    frz_batch batch;
+    read_file(&self, &files[0], &batch);
+    for (int64_t r = 0; r < 100; r++)
+      assert_int_equal(((const int64_t *)(const void *)batch.columns[0].values.data)[r], r);
+    frz_batch_dispose(&batch);
+    table_close(&self);
+  }
+  sort_fields = NULL;
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -792,6 +945,8 @@ int main(void)
       cmocka_unit_test(test_a_wrong_batch_is_refused),
       cmocka_unit_test(test_unknown_columns_are_left_out),
       cmocka_unit_test(test_unknown_parts_are_left_out),
+      cmocka_unit_test(test_files_are_sorted_by_the_tables_order),
+      cmocka_unit_test(test_other_files_are_not_called_sorted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

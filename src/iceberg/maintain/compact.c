@@ -119,6 +119,8 @@ static frz_status open_writer(compaction *job, int64_t file_bytes, frz_data_file
   FRZ_TRY(st);
   job->writers[job->n_writers++] = writer;
   *out = writer;
+  /* Rows of a sorting job come sorted, over more rows than the writer would hold. */
+  if (job->sorts) FRZ_TRY(frz_data_file_writer_sort_by(writer, NULL, err));
   return frz_data_file_writer_add_lineage(writer, err);
 }
 

@@ -76,8 +76,7 @@ static frz_status check_entry(const conflict_check *check, const frz_snapshot *s
                     "data file %.*s, of which rows are to be deleted, got a deletion vector from "
                     "snapshot %lld",
                     FRZ_STR_ARG(file->referenced_data_file), (long long)snapshot->snapshot_id);
-  if (file->content == FRZ_CONTENT_EQUALITY_DELETES &&
-      check->change->rules->allow_equality_deletes)
+  if (file->content == FRZ_CONTENT_EQUALITY_DELETES && check->change->rules->allow_equality_deletes)
     return FRZ_OK;
   if (!may_apply(check, file)) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_CONFLICT,

@@ -8,6 +8,10 @@
  * early; when that is not enough, or too many files were created, those that were used longest ago
  * are closed.
  *
+ * In a table with a sort order rows are held as they come until they are as many as a file should
+ * have, or memory is short. Then all that are held for a partition are sorted and written, and the
+ * file is closed: each file is one sorted run (or a part of one, where it rolls).
+ *
  * Invariants: slots[0, n_slots) are files under way; slot_of[p] is the slot of partition p, or -1;
  * memory_bytes is the sum of the slots'; every path that may exist in storage is in `paths`, from
  * before it is committed.
@@ -24,6 +28,7 @@
 #include "iceberg/write/data_file_metrics.h"
 #include "iceberg/write/lazy_sink.h"
 #include "iceberg/write/partition_split.h"
+#include "iceberg/write/sort_plan.h"
 #include "iceberg/write/stored_columns.h"
 #include "iceberg/write/write_properties.h"
 #include "parquet/write/parquet_writer.h"
@@ -33,6 +38,7 @@ enum {
   CREATED_MAX = 200,  /* descriptors, or uploads */
   SLOTS_CALM = 16,    /* more than these give back their scratch memory after each use */
   SLICE_ROWS = 65536, /* between two looks at a file's size */
+  HELD_A_TARGET = 4,  /* rows take about so much more memory than they will take in a file */
   GATHER_PARALLEL_VALUES = 65536
 };
 #define HOLD_BYTES ((size_t)4 << 20)
@@ -46,6 +52,7 @@ typedef struct open_file {
   frz_str path;
   int64_t last_use;
   size_t memory_bytes;
+  frz_batch held;  /* sorted tables: rows that wait; columns NULL where there are none */
   bool is_created; /* in storage */
   bool has_rows;   /* since its row group was last ended for want of memory */
 } open_file;
@@ -68,6 +75,10 @@ struct frz_data_file_writer {
   frz_write_properties properties;
   frz_metrics_config metrics;
   int64_t memory_max;
+  frz_sort_plan sort;
+  int32_t sort_order_id; /* of files that are sorted by the plan */
+  size_t held_bytes_max; /* for one partition */
+  bool has_rows;
   frz_str data_path;
   char uuid[37];
 
@@ -141,6 +152,10 @@ static frz_status prepare(frz_data_file_writer *writer, frz_error *err)
                                     &writer->properties, err));
   writer->memory_max = frz_context_memory_limit(writer->context) / 4;
   if (writer->memory_max < MEMORY_MIN) writer->memory_max = MEMORY_MIN;
+  int64_t held_max = writer->memory_max / 2;
+  if (held_max / HELD_A_TARGET > writer->properties.target_bytes)
+    held_max = writer->properties.target_bytes * HELD_A_TARGET;
+  writer->held_bytes_max = (size_t)(held_max < MEMORY_MIN ? MEMORY_MIN : held_max);
   writer->data_path = frz_data_folder(writer->metadata, &writer->arena);
   if (writer->data_path.data == NULL) return frz_fail_nomem(err, "data file writer");
   FRZ_TRY(make_fields(writer, err));
@@ -150,6 +165,9 @@ static frz_status prepare(frz_data_file_writer *writer, frz_error *err)
   FRZ_TRY(
       frz_partition_split_init(&writer->split, writer->alloc, writer->schema, writer->spec, err));
   writer->has_split = true;
+  const frz_table_metadata *metadata = writer->metadata;
+  FRZ_TRY(frz_data_file_writer_sort_by(
+      writer, frz_metadata_sort_order(metadata, metadata->default_sort_order_id), err));
   return frz_os_uuid(writer->uuid, err);
 }
 
@@ -178,6 +196,25 @@ frz_status frz_data_file_writer_create(frz_context *context, frz_storage *storag
     return st;
   }
   *writer_out = writer;
+  return FRZ_OK;
+}
+
+frz_status frz_data_file_writer_sort_by(frz_data_file_writer *writer, const frz_sort_order *order,
+                                        frz_error *err)
+{
+  static const frz_sort_order unsorted = {0};
+  assert(!writer->has_rows);
+  if (order == NULL) order = &unsorted;
+  frz_sort_plan plan;
+  const frz_parquet_sorting_column *sorting;
+  size_t n_sorting;
+  FRZ_TRY(
+      frz_sort_plan_init(&plan, writer->alloc, &writer->arena, writer->schema, order, true, err));
+  FRZ_TRY(frz_sort_plan_describe(&plan, &writer->arena, &sorting, &n_sorting, err));
+  writer->sort = plan;
+  writer->sort_order_id = plan.n_parts != 0 ? order->order_id : 0;
+  writer->properties.parquet.sorting = sorting;
+  writer->properties.parquet.n_sorting = n_sorting;
   return FRZ_OK;
 }
 
@@ -212,6 +249,7 @@ static void drop_slot(frz_data_file_writer *writer, size_t slot)
   open_file *file = &writer->slots[slot];
   frz_parquet_writer_free(file->parquet);
   frz_sink_free(file->sink);
+  frz_batch_dispose(&file->held);
   writer->memory_bytes -= file->memory_bytes;
   writer->n_created -= file->is_created;
   *slot_of(writer, file->partition) = -1;
@@ -292,7 +330,7 @@ static frz_status describe(frz_data_file_writer *writer, const open_file *file,
                                .path = file->path,
                                .format = FRZ_FORMAT_PARQUET,
                                .spec_id = writer->spec->spec_id,
-                               .sort_order_id = 0, /* unsorted */
+                               .sort_order_id = writer->sort_order_id,
                                .first_row_id = -1,
                                .content_offset = -1,
                                .content_size_bytes = -1};
@@ -302,7 +340,7 @@ static frz_status describe(frz_data_file_writer *writer, const open_file *file,
 }
 
 /* Everything that can fail happens before the commit: a committed file is always described. */
-static frz_status close_slot(frz_data_file_writer *writer, size_t slot, frz_error *err)
+static frz_status end_file(frz_data_file_writer *writer, size_t slot, frz_error *err)
 {
   const open_file *file = &writer->slots[slot];
   frz_parquet_write_summary summary;
@@ -317,6 +355,89 @@ static frz_status close_slot(frz_data_file_writer *writer, size_t slot, frz_erro
   writer->n_files++;
   drop_slot(writer, slot);
   return FRZ_OK;
+}
+
+typedef struct gather {
+  const frz_batch *from;
+  frz_batch *to;
+  const int64_t *rows; /* NULL: from `first` on */
+  int64_t first;
+  int64_t n;
+} gather;
+
+static frz_status gather_column(void *arg, size_t i, frz_error *err)
+{
+  const gather *self = arg;
+  frz_column *to = &self->to->columns[i];
+  const frz_column *from = &self->from->columns[i];
+  if (self->rows == NULL) return frz_column_append_rows(to, from, self->first, self->n, err);
+  return frz_column_append_take(to, from, self->rows, self->n, err);
+}
+
+/* Append rows to a batch of the written columns; it keeps the rows it had on failure. */
+static frz_status gather_rows(frz_data_file_writer *writer, const gather *self, frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  frz_batch *to = self->to;
+  if (self->n * (int64_t)writer->n_written >= GATHER_PARALLEL_VALUES)
+    st = frz_parallel_for(writer->context, writer->n_written, gather_column,
+                          (void *)(uintptr_t)self, err);
+  else
+    for (size_t i = 0; st == FRZ_OK && i < writer->n_written; i++)
+      st = gather_column((void *)(uintptr_t)self, i, err);
+  if (st == FRZ_OK) to->n_rows += self->n;
+  for (size_t i = 0; st != FRZ_OK && i < to->n_columns; i++)
+    frz_column_truncate(&to->columns[i], to->n_rows);
+  return st;
+}
+
+/* Write all rows of `held` in the order that `rows` gives, into as many files as they fill. */
+static frz_status write_run(frz_data_file_writer *writer, uint32_t partition, const frz_batch *held,
+                            const int64_t *rows, frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  for (int64_t first = 0; st == FRZ_OK && first < held->n_rows; first += SLICE_ROWS) {
+    if (*slot_of(writer, partition) < 0) FRZ_TRY(open_slot(writer, partition, err));
+    size_t slot = (size_t)*slot_of(writer, partition);
+    int64_t n = held->n_rows - first < SLICE_ROWS ? held->n_rows - first : SLICE_ROWS;
+    frz_batch piece;
+    FRZ_TRY(frz_batch_init(&piece, writer->stored.fields, writer->n_written, writer->alloc, err));
+    gather self = {.from = held, .to = &piece, .rows = rows + first, .n = n};
+    st = gather_rows(writer, &self, err);
+    if (st == FRZ_OK) st = frz_parquet_writer_write(writer->slots[slot].parquet, &piece, err);
+    frz_batch_dispose(&piece);
+    if (st == FRZ_OK && first + n < held->n_rows &&
+        frz_parquet_writer_bytes(writer->slots[slot].parquet) >= writer->properties.target_bytes)
+      st = end_file(writer, slot, err);
+  }
+  return st;
+}
+
+static frz_status write_held(frz_data_file_writer *writer, size_t slot, frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  uint32_t partition = writer->slots[slot].partition;
+  frz_batch held = writer->slots[slot].held;
+  writer->slots[slot].held = (frz_batch){0};
+  frz_sort_keys keys = {0};
+  frz_buf rows;
+  frz_buf_init(&rows, writer->alloc, SIZE_MAX / 4);
+  FRZ_TRY_OUT(frz_sort_keys_make(&writer->sort, held.columns, held.n_rows, &keys, err));
+  FRZ_TRY_OUT(frz_sort_rows(keys.keys, keys.n_keys, held.n_rows, &rows, err));
+  frz_sort_keys_dispose(&keys);
+  FRZ_TRY_OUT(write_run(writer, partition, &held, (const int64_t *)(const void *)rows.data, err));
+out:
+  frz_sort_keys_dispose(&keys);
+  frz_buf_dispose(&rows);
+  frz_batch_dispose(&held);
+  return st;
+}
+
+static frz_status close_slot(frz_data_file_writer *writer, size_t slot, frz_error *err)
+{
+  uint32_t partition = writer->slots[slot].partition;
+  if (writer->slots[slot].held.n_rows != 0) FRZ_TRY(write_held(writer, slot, err));
+  return end_file(writer, (size_t)*slot_of(writer, partition), err);
 }
 
 /* Of the created files, or of all. There is one. */
@@ -337,7 +458,8 @@ static void measure(frz_data_file_writer *writer, open_file *file)
 {
   writer->memory_bytes -= file->memory_bytes;
   writer->n_created -= file->is_created;
-  file->memory_bytes = frz_parquet_writer_memory(file->parquet) + frz_lazy_sink_memory(file->sink);
+  file->memory_bytes = frz_parquet_writer_memory(file->parquet) + frz_lazy_sink_memory(file->sink) +
+                       frz_batch_memory(&file->held);
   file->is_created = frz_lazy_sink_is_open(file->sink);
   writer->memory_bytes += file->memory_bytes;
   writer->n_created += file->is_created;
@@ -364,6 +486,14 @@ static frz_status shrink_largest(frz_data_file_writer *writer, bool *found_out, 
   return FRZ_OK;
 }
 
+static size_t largest_slot(const frz_data_file_writer *writer)
+{
+  size_t largest = 0;
+  for (size_t i = 1; i < writer->n_slots; i++)
+    if (writer->slots[i].memory_bytes > writer->slots[largest].memory_bytes) largest = i;
+  return largest;
+}
+
 /* Keep memory, files and descriptors below their limits. Slots move: no pointer to one survives. */
 static frz_status settle(frz_data_file_writer *writer, frz_error *err)
 {
@@ -371,6 +501,10 @@ static frz_status settle(frz_data_file_writer *writer, frz_error *err)
   while (writer->n_created > CREATED_MAX) FRZ_TRY(close_oldest(writer, true, err));
   while (writer->n_slots > 0 && writer->memory_bytes > (size_t)writer->memory_max) {
     bool found;
+    if (writer->sort.n_parts != 0) {
+      FRZ_TRY(close_slot(writer, largest_slot(writer), err));
+      continue;
+    }
     FRZ_TRY(shrink_largest(writer, &found, err));
     if (!found) FRZ_TRY(close_oldest(writer, false, err));
     while (writer->n_created > CREATED_MAX) FRZ_TRY(close_oldest(writer, true, err));
@@ -380,10 +514,42 @@ static frz_status settle(frz_data_file_writer *writer, frz_error *err)
 
 /* ---- rows ---- */
 
+/* Hold rows until they can be sorted. A batch whose offsets are full is written first. */
+static frz_status hold_rows(frz_data_file_writer *writer, uint32_t partition,
+                            const frz_batch *batch, const int64_t *rows, int64_t first, int64_t n,
+                            frz_error *err)
+{
+  while (n > 0) {
+    if (*slot_of(writer, partition) < 0) FRZ_TRY(open_slot(writer, partition, err));
+    size_t slot = (size_t)*slot_of(writer, partition);
+    open_file *file = &writer->slots[slot];
+    file->last_use = ++writer->clock;
+    if (file->held.columns == NULL)
+      FRZ_TRY(frz_batch_init(&file->held, writer->stored.fields, writer->n_written, writer->alloc,
+                             err));
+    int64_t piece = n < SLICE_ROWS ? n : SLICE_ROWS;
+    gather self = {batch, &file->held, rows, first, piece};
+    frz_status st = gather_rows(writer, &self, err);
+    if (st == FRZ_ERR_LIMIT && file->held.n_rows != 0) {
+      FRZ_TRY(close_slot(writer, slot, err));
+      continue;
+    }
+    FRZ_TRY(st);
+    n -= piece;
+    first += piece;
+    if (rows != NULL) rows += piece;
+    measure(writer, file);
+    if (file->memory_bytes >= writer->held_bytes_max) FRZ_TRY(close_slot(writer, slot, err));
+    FRZ_TRY(settle(writer, err));
+  }
+  return FRZ_OK;
+}
+
 /* Rows [first, first + n) of a batch of the written columns. */
 static frz_status write_range(frz_data_file_writer *writer, uint32_t partition,
                               const frz_batch *batch, int64_t first, int64_t n, frz_error *err)
 {
+  if (writer->sort.n_parts != 0) return hold_rows(writer, partition, batch, NULL, first, n, err);
   while (n > 0) {
     if (*slot_of(writer, partition) < 0) FRZ_TRY(open_slot(writer, partition, err));
     size_t slot = (size_t)*slot_of(writer, partition);
@@ -405,34 +571,14 @@ static frz_status write_range(frz_data_file_writer *writer, uint32_t partition,
   return FRZ_OK;
 }
 
-typedef struct gather {
-  const frz_batch *from;
-  frz_batch *to;
-  const int64_t *rows;
-  int64_t n;
-} gather;
-
-static frz_status gather_column(void *arg, size_t i, frz_error *err)
-{
-  const gather *self = arg;
-  return frz_column_append_take(&self->to->columns[i], &self->from->columns[i], self->rows, self->n,
-                                err);
-}
-
 static frz_status write_gathered(frz_data_file_writer *writer, uint32_t partition,
                                  const frz_batch *batch, const int64_t *rows, int64_t n,
                                  frz_error *err)
 {
   frz_batch taken;
   FRZ_TRY(frz_batch_init(&taken, writer->stored.fields, writer->n_written, writer->alloc, err));
-  gather self = {batch, &taken, rows, n};
-  frz_status st = FRZ_OK;
-  if (n * (int64_t)writer->n_written >= GATHER_PARALLEL_VALUES)
-    st = frz_parallel_for(writer->context, writer->n_written, gather_column, &self, err);
-  else
-    for (size_t i = 0; st == FRZ_OK && i < writer->n_written; i++)
-      st = gather_column(&self, i, err);
-  taken.n_rows = n;
+  gather self = {batch, &taken, rows, 0, n};
+  frz_status st = gather_rows(writer, &self, err);
   if (st == FRZ_OK) st = write_range(writer, partition, &taken, 0, n, err);
   frz_batch_dispose(&taken);
   return st;
@@ -443,6 +589,7 @@ static frz_status write_group(frz_data_file_writer *writer, uint32_t partition,
                               frz_error *err)
 {
   if (rows[n - 1] - rows[0] == n - 1) return write_range(writer, partition, batch, rows[0], n, err);
+  if (writer->sort.n_parts != 0) return hold_rows(writer, partition, batch, rows, 0, n, err);
   return write_gathered(writer, partition, batch, rows, n, err);
 }
 
@@ -546,6 +693,7 @@ static frz_status write_batch(frz_data_file_writer *writer, const frz_batch *bat
 {
   FRZ_TRY(check_batch(writer, batch, err));
   if (batch->n_rows == 0) return FRZ_OK;
+  writer->has_rows = true;
   if (writer->stored.is_all && batch->n_columns == writer->n_written)
     return write_split(writer, batch, batch, err);
   if (!writer->has_lineage || batch->n_columns > writer->n_fields)

@@ -3,13 +3,24 @@
  *
  * Rows are split by partition value, files are rolled at the table's target size, and each file
  * that was written is described with its metrics, ready for a manifest. Nothing is committed to
- * the table here. A writer is used by one thread; it works on the context's threads itself.
+ * the table here. In a table with a sort order each file is sorted as a whole by it, and says so;
+ * no order is kept between files, neither of one partition nor of several: rows are sorted in runs
+ * of as many as memory holds (half of what the writer may use for one partition, four times the
+ * target size at most), each run a file, or several where it passes the target size. An order that
+ * cannot be followed (see sort_plan.h) leaves rows as they come, and files say that they are not
+ * sorted. A writer is used by one thread; it works on the context's threads itself.
  *
  * Table properties that are followed, with defaults: write.data.path (<location>/data),
  * write.target-file-size-bytes (512 MiB), write.parquet.compression-codec (zstd),
  * write.parquet.compression-level, write.parquet.row-group-size-bytes (128 MiB),
  * write.parquet.row-group-limit (1048576 rows), write.parquet.page-size-bytes (1 MiB),
  * write.parquet.page-row-limit (20000), write.parquet.dict-size-bytes (2 MiB),
+ * write.parquet.page-version (v1), write.parquet.bloom-filter-max-bytes (1 MiB),
+ * write.parquet.bloom-filter-enabled.column.<name> (false),
+ * write.parquet.bloom-filter-fpp.column.<name> (0.01),
+ * write.parquet.bloom-filter-ndv.column.<name> (from the data), frazil.parquet.encodings: "basic"
+ * (dictionary and PLAIN), "delta" (default; the delta encodings where they are smaller) or "all"
+ * (BYTE_STREAM_SPLIT too, which Spark reads in Iceberg tables alone),
  * write.metadata.metrics.default (truncate(16)), write.metadata.metrics.column.<name>.
  */
 #ifndef FRZ_ICEBERG_DATA_FILE_WRITE_H
@@ -30,6 +41,11 @@ frz_status frz_data_file_writer_create(frz_context *context, frz_storage *storag
                                        const frz_partition_spec *spec,
                                        frz_data_file_writer **writer_out,
                                        frz_error *err) FRZ_MUST_CHECK;
+
+/** Sort files by this order (the schema's) instead of the table's; NULL: rows stay as they come.
+ * Before the first rows. The order is borrowed for the writer's life. */
+frz_status frz_data_file_writer_sort_by(frz_data_file_writer *writer, const frz_sort_order *order,
+                                        frz_error *err) FRZ_MUST_CHECK;
 
 /** The Arrow fields that batches must have: frz_field_to_arrow() of the schema's. Borrowed. */
 const frz_arrow_field *frz_data_file_writer_fields(const frz_data_file_writer *writer,

@@ -14,6 +14,7 @@
 
 #include "base/arena_list.h"
 #include "base/limits.h"
+#include "iceberg/write/field_path.h"
 
 #define SPLIT_BYTES_MAX ((size_t)1 << 30)
 
@@ -27,8 +28,7 @@ struct frz_split_field {
   frz_type source_type;
   frz_type result_type;
   bool is_void;
-  size_t path[FRZ_LIMIT_DEPTH]; /* top-level column, then children of structs */
-  size_t n_path;
+  frz_field_path path;
   frz_map codes;
   frz_literal *values;
   size_t n_values, values_capacity;
@@ -39,25 +39,6 @@ struct frz_split_field {
 
 /* ---- preparing ---- */
 
-static bool find_path(const frz_type *type, int32_t id, frz_split_field *self, size_t depth,
-                      const frz_field **field_out)
-{
-  if (depth >= FRZ_LIMIT_DEPTH) return false;
-  for (size_t i = 0; i < type->n_fields; i++) {
-    const frz_field *field = &type->fields[i];
-    self->path[depth] = i;
-    self->n_path = depth + 1;
-    if (field->id == id) {
-      *field_out = field;
-      return true;
-    }
-    if (field->type.kind == FRZ_TYPE_STRUCT &&
-        find_path(&field->type, id, self, depth + 1, field_out))
-      return true;
-  }
-  return false;
-}
-
 static frz_status prepare_field(frz_split_field *self, const frz_schema *schema,
                                 const frz_partition_field *field, frz_error *err)
 {
@@ -67,10 +48,10 @@ static frz_status prepare_field(frz_split_field *self, const frz_schema *schema,
     return frz_fail(err, FRZ_ERR_UNSUPPORTED,
                     "partition field '%.*s': transform '%.*s' is not known",
                     FRZ_STR_ARG(field->name), FRZ_STR_ARG(transform->text));
-  const frz_field *source = NULL;
   self->is_void = transform->kind == FRZ_TRANSFORM_VOID;
   self->result_type = frz_partition_field_type(field, schema);
-  if (!find_path(&schema->root, field->source_id, self, 0, &source)) {
+  const frz_field *source = frz_field_path_find(schema, field->source_id, &self->path);
+  if (source == NULL) {
     if (self->is_void) return FRZ_OK;
     return frz_fail(err, FRZ_ERR_INVALID, "partition field '%.*s': no column has its source id %d",
                     FRZ_STR_ARG(field->name), field->source_id);
@@ -123,11 +104,8 @@ void frz_partition_split_dispose(frz_partition_split *split)
 
 static frz_literal source_value(const frz_split_field *self, const frz_batch *batch, int64_t row)
 {
-  const frz_column *column = &batch->columns[self->path[0]];
-  for (size_t i = 1; i < self->n_path; i++) {
-    if (frz_column_is_null(column, row)) return frz_literal_null(self->source_type.kind);
-    column = &column->children[self->path[i]];
-  }
+  const frz_column *column = frz_field_path_column(&self->path, batch->columns, row);
+  if (column == NULL) return frz_literal_null(self->source_type.kind);
   return frz_literal_from_column(&self->source_type, column, row);
 }
 
