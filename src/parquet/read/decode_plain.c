@@ -13,7 +13,7 @@
 #include "parquet/read/decoder.h"
 
 /* Short strings are copied as one block of this size, so that no call is needed. */
-enum { BLOCK = 16, FEW = 512 };
+enum { BLOCK = 16 };
 
 static frz_status fail_short(const frz_decoder *decoder, size_t n, frz_error *err)
 {
@@ -30,11 +30,12 @@ frz_status frz_plain_fixed(frz_decoder *decoder, uint8_t *dest, size_t n, frz_er
   return FRZ_OK;
 }
 
-/* How many bytes `n` values may take: exactly for few, at most the page's rest for many. */
-static size_t room_for(const frz_decoder *decoder, size_t n)
+/* How many bytes `n` values may take: at most the page's rest, where that is there; else exactly.
+ */
+static size_t room_for(const frz_decoder *decoder, const frz_buf *bytes, size_t n)
 {
-  size_t left = decoder->size - decoder->pos;
-  if (n > FEW) return left - 4 * n + BLOCK;
+  size_t most = decoder->size - decoder->pos - 4 * n + BLOCK;
+  if (most <= bytes->capacity - bytes->size) return most;
   size_t room = BLOCK;
   for (size_t at = decoder->pos; n > 0 && decoder->size - at >= 4; n--) {
     size_t length = frz_load_u32le(decoder->data + at);
@@ -50,7 +51,7 @@ frz_status frz_plain_bytes(frz_decoder *decoder, int32_t *ends_out, frz_buf *byt
 {
   size_t left = decoder->size - decoder->pos;
   if (n > left / 4) return fail_short(decoder, n, err);
-  size_t room = room_for(decoder, n);
+  size_t room = room_for(decoder, bytes, n);
   if (room > bytes->max_bytes - bytes->size) room = bytes->max_bytes - bytes->size;
   FRZ_TRY(frz_buf_reserve(bytes, room, err));
   const uint8_t *from = decoder->data + decoder->pos;

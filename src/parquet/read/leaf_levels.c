@@ -75,23 +75,32 @@ static frz_status take_bitmap(frz_leaf_reader *reader, validity_run *run, int64_
   return FRZ_OK;
 }
 
-static frz_status take_packed(frz_leaf_reader *reader, validity_run *run, int64_t n, frz_error *err)
+/* The next `n` <= PIECE levels of a packed run, or of several runs, as bytes. */
+static frz_status unpack_piece(frz_rle_decoder *decoder, int32_t max, uint8_t *dest, size_t n,
+                               frz_error *err)
 {
   uint32_t levels[PIECE];
-  uint32_t max = (uint32_t)reader->max_def;
-  FRZ_TRY(frz_rle_decode(&reader->def, levels, (size_t)n, err));
-  FRZ_TRY(need_bits(run, err));
-  uint8_t *kept = NULL;
-  if (reader->keep_levels) FRZ_TRY(frz_buf_extend(&reader->def_levels, (size_t)n, &kept, err));
-  uint8_t *bits = run->column->validity.data;
-  for (int64_t i = 0; i < n; i++) {
-    if (levels[i] > max) return fail_level(levels[i], reader->max_def, err);
-    bool present = levels[i] == max;
-    int64_t at = run->column->n_rows + run->done + i;
-    bits[at >> 3] = (uint8_t)(bits[at >> 3] | (unsigned)present << (at & 7));
-    run->n_present += present;
-    if (kept != NULL) kept[i] = (uint8_t)levels[i];
+  uint32_t greatest = 0;
+  FRZ_TRY(frz_rle_decode(decoder, levels, n, err));
+  for (size_t i = 0; i < n; i++) {
+    greatest = levels[i] > greatest ? levels[i] : greatest;
+    dest[i] = (uint8_t)levels[i];
   }
+  return greatest <= (uint32_t)max ? FRZ_OK : fail_level(greatest, max, err);
+}
+
+static frz_status take_packed(frz_leaf_reader *reader, validity_run *run, int64_t n, frz_error *err)
+{
+  uint8_t levels[PIECE];
+  const frz_level_kernels *kernels = frz_level_kernels_best();
+  frz_level_span span = {levels, NULL, (size_t)n, 0, 0, reader->max_def};
+  int64_t n_slots = 0, n_present = 0;
+  FRZ_TRY(unpack_piece(&reader->def, reader->max_def, levels, (size_t)n, err));
+  FRZ_TRY(need_bits(run, err));
+  if (reader->keep_levels) FRZ_TRY(frz_buf_append(&reader->def_levels, levels, (size_t)n, err));
+  kernels->count(&span, &n_slots, &n_present);
+  kernels->slots_to_bits(&span, run->column->validity.data, run->column->n_rows + run->done);
+  run->n_present += n_present;
   run->done += n;
   return FRZ_OK;
 }
@@ -161,17 +170,19 @@ frz_status frz_leaf_levels_skip(frz_leaf_reader *reader, int64_t n, int64_t *n_p
 static frz_status unpack(frz_rle_decoder *decoder, int32_t max, uint8_t *dest, size_t n,
                          frz_error *err)
 {
-  uint32_t levels[PIECE];
   for (size_t done = 0; done < n;) {
-    size_t piece = n - done < PIECE ? n - done : PIECE;
-    FRZ_TRY(frz_rle_decode(decoder, levels, piece, err));
-    uint32_t greatest = 0;
-    for (size_t i = 0; i < piece; i++) {
-      greatest = levels[i] > greatest ? levels[i] : greatest;
-      dest[done + i] = (uint8_t)levels[i];
+    uint32_t level = 0;
+    size_t taken = 0;
+    FRZ_TRY(frz_rle_peek_run(decoder, n - done, &level, &taken, err));
+    if (taken > 0) {
+      if (level > (uint32_t)max) return fail_level(level, max, err);
+      memset(dest + done, (int)level, taken);
+      frz_rle_skip_run(decoder, taken);
+    } else {
+      taken = n - done < PIECE ? n - done : PIECE;
+      FRZ_TRY(unpack_piece(decoder, max, dest + done, taken, err));
     }
-    if (greatest > (uint32_t)max) return fail_level(greatest, max, err);
-    done += piece;
+    done += taken;
   }
   return FRZ_OK;
 }

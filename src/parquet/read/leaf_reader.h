@@ -57,6 +57,10 @@ typedef struct frz_leaf_reader {
   uint32_t window_next, window_end;
   frz_buf window; /* FRZ_LEVEL_WINDOW definition levels, then as many repetition levels */
 
+  /* The batch before: what the next will need about. */
+  int64_t last_rows, last_slots;
+  size_t last_bytes;
+
   /* Levels of the batch's rows, when kept; repetition levels only below lists. */
   frz_buf def_levels, rep_levels;
 } frz_leaf_reader;

@@ -373,15 +373,34 @@ static frz_column *leaf_column(const frz_parquet_shape *shape, frz_column *colum
   return NULL;
 }
 
+/* Room for as much as the batch before needed, an eighth more since rows differ, and less where
+ * rows are fewer: a buffer that grows is copied. Nothing here comes from what a file claims. */
+static frz_status reserve_rows(const frz_leaf_reader *leaf, frz_column *column, int64_t n_rows,
+                               frz_error *err)
+{
+  if (leaf->max_rep == 0) FRZ_TRY(frz_column_reserve(column, n_rows, err));
+  if (leaf->last_rows == 0) return FRZ_OK;
+  double share = n_rows < leaf->last_rows ? (double)n_rows / (double)leaf->last_rows : 1.0;
+  share *= 1.125;
+  if (leaf->max_rep > 0)
+    FRZ_TRY(frz_column_reserve(column, (int64_t)((double)leaf->last_slots * share), err));
+  size_t bytes = (size_t)((double)leaf->last_bytes * share);
+  if (!leaf->is_byte_list || bytes > column->values.max_bytes) return FRZ_OK;
+  return frz_buf_reserve(&column->values, bytes, err);
+}
+
 static frz_status read_leaf(frz_parquet_reader *reader, frz_leaf_reader *leaf, frz_column *column,
                             int64_t n_rows, frz_error *err)
 {
   const row_run *runs = (const row_run *)(const void *)reader->runs.data;
   size_t n_runs = reader->runs.size / sizeof *runs;
   frz_leaf_reader_start_batch(leaf);
-  if (leaf->max_rep == 0) FRZ_TRY(frz_column_reserve(column, n_rows, err));
+  FRZ_TRY(reserve_rows(leaf, column, n_rows, err));
   for (size_t i = 0; i < n_runs; i++)
     FRZ_TRY(frz_leaf_reader_read(leaf, runs[i].first, runs[i].n, column, err));
+  leaf->last_rows = n_rows;
+  leaf->last_slots = column->n_rows;
+  leaf->last_bytes = column->values.size;
   return FRZ_OK;
 }
 
