@@ -18,12 +18,13 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "avro/avro_header.h"
 #include "avro/avro_value.h"
 #include "base/limits.h"
 #include "base/os.h"
 #include "codec/checksum.h"
 
-enum { SYNC_BYTES = 16, META_MAX = 10000, BLOCK_BYTES = 64 << 10, CRC_BYTES = 4 };
+enum { BLOCK_BYTES = 64 << 10, CRC_BYTES = 4 };
 
 static const char magic[4] = {'O', 'b', 'j', 1};
 
@@ -32,11 +33,7 @@ struct frz_avro_reader {
   frz_arena arena; /* metadata list and schema */
   frz_str name;
   frz_reader file;
-  frz_avro_meta *meta;
-  size_t n_meta;
-  const frz_avro_type *schema;
-  frz_codec codec;
-  const uint8_t *sync;
+  frz_avro_header header;
   frz_buf block;     /* decompressed; empty for codec null */
   frz_reader record; /* over the current block */
   int64_t left;      /* records of it */
@@ -44,73 +41,6 @@ struct frz_avro_reader {
 };
 
 /* ---- reading ---- */
-
-static bool find_codec(frz_str name, frz_codec *codec_out)
-{
-  static const struct {
-    const char *name;
-    frz_codec codec;
-  } codecs[] = {{"null", FRZ_CODEC_NONE},
-                {"deflate", FRZ_CODEC_DEFLATE},
-                {"snappy", FRZ_CODEC_SNAPPY},
-                {"zstandard", FRZ_CODEC_ZSTD}};
-  for (size_t i = 0; i < sizeof codecs / sizeof codecs[0]; i++) {
-    if (!frz_str_is(name, codecs[i].name)) continue;
-    *codec_out = codecs[i].codec;
-    return true;
-  }
-  return false;
-}
-
-static frz_status add_meta(frz_avro_reader *r, size_t *capacity, frz_avro_meta meta, frz_error *err)
-{
-  if (r->n_meta == META_MAX)
-    return frz_fail(err, FRZ_ERR_LIMIT, "more than %d metadata entries", META_MAX);
-  if (r->n_meta == *capacity) {
-    size_t wanted = *capacity == 0 ? 16 : *capacity * 2;
-    frz_avro_meta *grown = frz_arena_array(&r->arena, wanted, sizeof *grown);
-    if (grown == NULL) return frz_fail_nomem(err, "avro header");
-    if (r->n_meta != 0) memcpy(grown, r->meta, r->n_meta * sizeof *grown);
-    r->meta = grown;
-    *capacity = wanted;
-  }
-  r->meta[r->n_meta++] = meta;
-  return FRZ_OK;
-}
-
-static frz_status read_meta(frz_avro_reader *r, frz_error *err)
-{
-  size_t capacity = 0;
-  for (;;) {
-    int64_t n;
-    FRZ_TRY(frz_avro_read_block(&r->file, &n, err));
-    if (n == 0) return FRZ_OK;
-    for (int64_t i = 0; i < n; i++) {
-      frz_avro_meta meta;
-      FRZ_TRY(frz_avro_read_bytes(&r->file, &meta.key, err));
-      FRZ_TRY(frz_avro_read_bytes(&r->file, &meta.value, err));
-      FRZ_TRY(add_meta(r, &capacity, meta, err));
-    }
-  }
-}
-
-static frz_status read_header(frz_avro_reader *r, frz_error *err)
-{
-  const uint8_t *bytes;
-  if (!frz_read_bytes(&r->file, sizeof magic, &bytes) || memcmp(bytes, magic, sizeof magic) != 0)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "not an Avro file: it does not begin with 'Obj' 1");
-  FRZ_TRY(read_meta(r, err));
-  if (!frz_read_bytes(&r->file, SYNC_BYTES, &r->sync))
-    return frz_fail(err, FRZ_ERR_CORRUPT, "the sync marker is cut");
-  frz_str codec = FRZ_STR("null");
-  frz_avro_reader_meta(r, "avro.codec", &codec);
-  if (!find_codec(codec, &r->codec))
-    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "avro.codec '%.*s'", FRZ_STR_ARG(codec));
-  frz_str schema;
-  if (!frz_avro_reader_meta(r, "avro.schema", &schema))
-    return frz_fail(err, FRZ_ERR_CORRUPT, "no avro.schema in the header");
-  return frz_avro_schema_parse(schema, &r->arena, &r->schema, err);
-}
 
 frz_status frz_avro_reader_open(const frz_alloc *alloc, frz_str name, const void *data, size_t size,
                                 frz_avro_reader **reader_out, frz_error *err)
@@ -122,7 +52,7 @@ frz_status frz_avro_reader_open(const frz_alloc *alloc, frz_str name, const void
   r->file = frz_reader_of(data, size);
   frz_arena_init(&r->arena, alloc, FRZ_LIMIT_METADATA_BYTES);
   frz_buf_init(&r->block, alloc, FRZ_LIMIT_PAGE_BYTES);
-  frz_status st = read_header(r, err);
+  frz_status st = frz_avro_header_read(&r->file, &r->arena, &r->header, err);
   if (st != FRZ_OK) {
     frz_error_where(err, "avro file '%.*s' header, offset %zu: ", FRZ_STR_ARG(name), r->file.pos);
     frz_avro_reader_free(r);
@@ -142,45 +72,12 @@ void frz_avro_reader_free(frz_avro_reader *reader)
 
 const frz_avro_type *frz_avro_reader_schema(const frz_avro_reader *reader)
 {
-  return reader->schema;
+  return reader->header.schema;
 }
 
 bool frz_avro_reader_meta(const frz_avro_reader *reader, const char *key, frz_str *value_out)
 {
-  for (size_t i = 0; i < reader->n_meta; i++) {
-    if (!frz_str_is(reader->meta[i].key, key)) continue;
-    *value_out = reader->meta[i].value;
-    return true;
-  }
-  return false;
-}
-
-/* Snappy blocks carry the CRC-32 of their decompressed bytes behind them, big-endian. */
-static frz_status check_crc(const frz_buf *block, const uint8_t *stored, frz_error *err)
-{
-  uint32_t found = frz_crc32(0, block->data, block->size);
-  uint32_t wanted = frz_load_u32be(stored);
-  if (found == wanted) return FRZ_OK;
-  return frz_fail(err, FRZ_ERR_CORRUPT, "CRC-32 is 0x%08" PRIx32 ", stored is 0x%08" PRIx32, found,
-                  wanted);
-}
-
-static frz_status decompress_block(frz_avro_reader *r, const uint8_t *data, size_t size,
-                                   frz_error *err)
-{
-  if (r->codec == FRZ_CODEC_NONE) {
-    r->record = frz_reader_of(data, size);
-    return FRZ_OK;
-  }
-  size_t crc_bytes = r->codec == FRZ_CODEC_SNAPPY ? CRC_BYTES : 0;
-  if (size < crc_bytes)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "snappy block of %zu bytes has no CRC-32", size);
-  size -= crc_bytes;
-  r->block.size = 0;
-  FRZ_TRY(frz_decompress_append(r->codec, data, size, &r->block, err));
-  if (crc_bytes != 0) FRZ_TRY(check_crc(&r->block, data + size, err));
-  r->record = frz_reader_of(r->block.data, r->block.size);
-  return FRZ_OK;
+  return frz_avro_header_meta(&reader->header, key, value_out);
 }
 
 static frz_status read_block(frz_avro_reader *r, frz_error *err)
@@ -192,13 +89,15 @@ static frz_status read_block(frz_avro_reader *r, frz_error *err)
   r->record = (frz_reader){0};
   FRZ_TRY(frz_avro_read_long(&r->file, &n, err));
   FRZ_TRY(frz_avro_read_bytes(&r->file, &data, err));
-  if (!frz_read_bytes(&r->file, SYNC_BYTES, &sync) || memcmp(sync, r->sync, SYNC_BYTES) != 0)
+  if (!frz_read_bytes(&r->file, FRZ_AVRO_SYNC_BYTES, &sync) ||
+      memcmp(sync, r->header.sync, FRZ_AVRO_SYNC_BYTES) != 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "no sync marker behind it, at file offset %zu",
                     r->file.pos);
   if (data.size > FRZ_LIMIT_PAGE_BYTES)
     return frz_fail(err, FRZ_ERR_LIMIT, "%zu bytes pass the limit of %zu", data.size,
                     FRZ_LIMIT_PAGE_BYTES);
-  FRZ_TRY(decompress_block(r, (const uint8_t *)data.data, data.size, err));
+  FRZ_TRY(frz_avro_block_open(r->header.codec, (const uint8_t *)data.data, data.size, &r->block,
+                              &r->record, err));
   if (n < 0 || (uint64_t)n > r->record.size)
     return frz_fail(err, FRZ_ERR_CORRUPT, "%" PRId64 " records in %zu bytes", n, r->record.size);
   r->left = n;
@@ -245,7 +144,7 @@ struct frz_avro_writer {
   frz_buf records; /* of the block being filled */
   frz_buf out;     /* a header or block as it goes to the sink */
   int64_t n_records;
-  uint8_t sync[SYNC_BYTES];
+  uint8_t sync[FRZ_AVRO_SYNC_BYTES];
 };
 
 static const char *codec_name(frz_codec codec)
@@ -269,14 +168,14 @@ static frz_status write_header(frz_avro_writer *w, frz_str schema_json, const fr
                                size_t n_meta, const char *codec, frz_error *err)
 {
   frz_buf *out = &w->out;
-  FRZ_TRY(frz_os_random(w->sync, SYNC_BYTES, err));
+  FRZ_TRY(frz_os_random(w->sync, FRZ_AVRO_SYNC_BYTES, err));
   FRZ_TRY(frz_buf_append(out, magic, sizeof magic, err));
   FRZ_TRY(frz_avro_write_long(out, (int64_t)n_meta + 2, err));
   for (size_t i = 0; i < n_meta; i++) FRZ_TRY(write_meta(out, meta[i].key, meta[i].value, err));
   FRZ_TRY(write_meta(out, FRZ_STR("avro.codec"), frz_str_from(codec), err));
   FRZ_TRY(write_meta(out, FRZ_STR("avro.schema"), schema_json, err));
   FRZ_TRY(frz_avro_write_long(out, 0, err));
-  FRZ_TRY(frz_buf_append(out, w->sync, SYNC_BYTES, err));
+  FRZ_TRY(frz_buf_append(out, w->sync, FRZ_AVRO_SYNC_BYTES, err));
   return frz_sink_write(w->sink, out->data, out->size, err);
 }
 
@@ -334,7 +233,7 @@ static frz_status flush_block(frz_avro_writer *w, frz_error *err)
   FRZ_TRY(frz_avro_write_long(&head, (int64_t)data->size, err));
   FRZ_TRY(frz_sink_write(w->sink, head.data, head.size, err));
   FRZ_TRY(frz_sink_write(w->sink, data->data, data->size, err));
-  FRZ_TRY(frz_sink_write(w->sink, w->sync, SYNC_BYTES, err));
+  FRZ_TRY(frz_sink_write(w->sink, w->sync, FRZ_AVRO_SYNC_BYTES, err));
   w->records.size = 0;
   w->n_records = 0;
   return FRZ_OK;

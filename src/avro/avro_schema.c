@@ -85,6 +85,12 @@ static frz_status read_flag(frz_json_reader *json, bool *value_out, frz_error *e
 {
   frz_json_kind kind;
   FRZ_TRY(frz_json_peek(json, &kind, err));
+  if (kind == FRZ_JSON_STRING) { /* Java reads "true" too */
+    frz_str text;
+    FRZ_TRY(frz_json_read_string(json, &text, err));
+    *value_out = frz_str_same_word(text, FRZ_STR("true"));
+    return FRZ_OK;
+  }
   if (kind != FRZ_JSON_BOOL) return frz_json_skip(json, err);
   return frz_json_read_bool(json, value_out, err);
 }
@@ -367,6 +373,28 @@ static frz_status parse_element(parser *p, const members *m, frz_str name_space,
   return FRZ_OK;
 }
 
+static frz_status parse_symbols(parser *p, frz_str raw, frz_avro_type *type, frz_error *err)
+{
+  size_t n;
+  FRZ_TRY(count_items(p, raw, &n, err));
+  p->n_nodes += n;
+  frz_str *symbols = frz_arena_array(p->arena, n, sizeof *symbols);
+  if (symbols == NULL) return frz_fail_nomem(err, "avro schema");
+  frz_json_reader json;
+  frz_json_reader_init(&json, raw.data, raw.size, p->arena);
+  FRZ_TRY(frz_json_array_begin(&json, err));
+  for (size_t i = 0; i < n; i++) {
+    bool more;
+    frz_str symbol;
+    FRZ_TRY(frz_json_array_next(&json, &more, err));
+    FRZ_TRY(frz_json_read_string(&json, &symbol, err));
+    FRZ_TRY(copy_text(p, symbol, &symbols[i], err));
+  }
+  type->symbols = symbols;
+  type->n_symbols = n;
+  return FRZ_OK;
+}
+
 static frz_status check_fixed(const members *m, frz_avro_type *type, frz_error *err)
 {
   if (m->size < 0 || m->size > FRZ_LIMIT_FIXED_BYTES)
@@ -392,7 +420,7 @@ static frz_status parse_kind(parser *p, const members *m, frz_avro_kind kind, fr
     if (m->symbols.data == NULL)
       return frz_fail(err, FRZ_ERR_CORRUPT, "avro schema: enum '%.*s' without symbols",
                       FRZ_STR_ARG(type->name));
-    FRZ_TRY(count_items(p, m->symbols, &type->n_symbols, err));
+    FRZ_TRY(parse_symbols(p, m->symbols, type, err));
     break;
   case FRZ_AVRO_ARRAY:
   case FRZ_AVRO_MAP: FRZ_TRY(parse_element(p, m, name_space, depth, type, err)); break;

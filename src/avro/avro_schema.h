@@ -52,7 +52,8 @@ struct frz_avro_type {
   const frz_avro_type *const
       *branches; /* UNION; ARRAY and MAP: branches[0] is the element or value */
   size_t n_branches;
-  size_t n_symbols; /* ENUM */
+  const frz_str *symbols; /* ENUM */
+  size_t n_symbols;
   /* Parts of one value that take no bytes (nulls, empty fixed and records), so that work can be
    * bounded by bytes read. At most FRZ_AVRO_EMPTY_PARTS_MAX; -1 while a record is being parsed. */
   int32_t n_empty_parts;

@@ -30,6 +30,10 @@
 #define FRZ_LIMIT_PAGE_INDEX_BYTES ((size_t)32 << 20)
 /** A bloom filter's bitset. */
 #define FRZ_LIMIT_BLOOM_BYTES ((size_t)128 << 20)
+/** The header of an Avro file: its schema and metadata. */
+#define FRZ_LIMIT_AVRO_HEADER_BYTES ((size_t)64 << 20)
+/** What nulls and symbols of one batch may take beyond the bytes that they come from. */
+#define FRZ_LIMIT_PADDING_BYTES ((size_t)64 << 20)
 /** Elements of a fixed or decimal byte array type. */
 #define FRZ_LIMIT_FIXED_BYTES ((int32_t)1 << 24)
 /** Rows of one batch that leaves frazil. */

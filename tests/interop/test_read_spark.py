@@ -1,4 +1,4 @@
-"""Tables written by Spark, with position deletes, deletion vectors and evolved specs, read by frazil.
+"""Tables written by Spark in Parquet and Avro, with position deletes, deletion vectors and evolved specs.
 
 Wants pyspark 4.1 (in this Python, or in the one that $FRAZIL_SPARK_PYTHON names) and Iceberg's runtime
 iceberg-spark-runtime-4.1_2.13 in ~/.m2 or at $FRAZIL_SPARK_JAR; skipped without.
@@ -85,6 +85,27 @@ SCRIPT = textwrap.dedent("""
     for version in (2, 3):
         evolved(f"evolved{version}", version)
         long(f"long{version}", version)
+    avro = ", 'write.format.default'='avro'"
+    for version in (2, 3):
+        partitioned(f"avro{version}", version, avro)
+        run(f"create table c.d.avro_types{version} (id bigint, b boolean, i int, f float, d double, dec decimal(9,2), "
+            f"wide decimal(38,10), day date, ts timestamp, local timestamp_ntz, s string, bin binary, "
+            f"by_int map<int,string>, by_text map<string,struct<a: int, b: array<string>>>, l array<array<int>>) "
+            f"using iceberg {properties(version, avro)}")
+        run(f"insert into c.d.avro_types{version} select id, id % 2 = 0, cast(id as int), cast(id / 3 as float), id / 7.0D, "
+            f"cast(id / 4 as decimal(9,2)), cast(-id * 12345678901 as decimal(38,10)), date'1969-12-20' + cast(id as int), "
+            f"timestamp'1969-12-31 23:00:00' + make_dt_interval(0, cast(id as int)), "
+            f"timestamp_ntz'2024-02-28 12:00:00' + make_dt_interval(0, cast(id as int)), if(id % 5 = 0, null, concat('s', id)), "
+            f"cast(concat('b', id) as binary), map(cast(id as int), concat('v', id), -1, null), "
+            f"map('k', named_struct('a', cast(id as int), 'b', array('x', null)), 'n', null), "
+            f"array(array(cast(id as int)), array(), null) from range(0, 3000)")
+        run(f"delete from c.d.avro_types{version} where id % 4 = 1")
+        run(f"alter table c.d.avro_types{version} add column extra string first")
+        run(f"alter table c.d.avro_types{version} alter column i type bigint")
+        run(f"alter table c.d.avro_types{version} drop column f")
+        names.append(f"avro_types{version}")
+    run(f"create table c.d.orc2 ({columns}) using iceberg {properties(2, avro.replace('avro', 'orc'))}")
+    run(f"insert into c.d.orc2 {rows(0, 10)}")
     for name in names:
         spark.table(f"c.d.{name}").write.parquet(f"{folder}/expected/{name}")
 """)
@@ -129,15 +150,19 @@ def rows(table, columns):
 
 
 def in_utc(table):
-    """Spark writes timestamps that pyarrow gives without their zone."""
+    """Spark writes timestamps that pyarrow gives without their zone; "local" has none."""
     for i, field in enumerate(table.schema):
-        if pa.types.is_timestamp(field.type):
+        if pa.types.is_timestamp(field.type) and field.name != "local":
             table = table.set_column(i, field.name, table.column(i).cast(pa.timestamp("us", "UTC")))
     return table
 
 
 @pytest.mark.parametrize(
-    "name", ["file2", "partition2", "vectors3", "evolved2", "evolved3", "long2", "long3"]
+    "name",
+    [
+        "file2", "partition2", "vectors3", "evolved2", "evolved3", "long2", "long3",
+        "avro2", "avro3", "avro_types2", "avro_types3",
+    ],
 )
 def test_rows_that_spark_left_alive(warehouse, name):
     table = frazil.load_catalog("static", type="static").load_table(str(pathlib.Path(warehouse) / "d" / name))
@@ -150,3 +175,9 @@ def test_rows_that_spark_left_alive(warehouse, name):
     kept = want.filter(pc.equal(want["s"], "s3")).select(["id"])
     got = table.scan(row_filter="s = 's3'", selected_fields=("id",)).to_arrow()
     assert rows(got, ["id"]) == rows(kept, ["id"])
+
+
+def test_orc_is_refused_by_name(warehouse):
+    table = frazil.load_catalog("static", type="static").load_table(str(pathlib.Path(warehouse) / "d" / "orc2"))
+    with pytest.raises(frazil.FrazilError, match=r"\.orc': .*ORC"):
+        table.scan().to_arrow()

@@ -19,7 +19,8 @@ frz_status frz_row_file_open(frz_context *context, frz_storage *storage,
   switch (described->format) {
   case FRZ_FORMAT_PARQUET:
     return frz_parquet_rows_open(context, storage, described->path, file_out, err);
-  case FRZ_FORMAT_AVRO: return frz_fail(err, FRZ_ERR_UNSUPPORTED, "files in Avro are not read");
+  case FRZ_FORMAT_AVRO:
+    return frz_avro_rows_open(context, storage, described->path, described->n_rows, file_out, err);
   case FRZ_FORMAT_ORC: return frz_fail(err, FRZ_ERR_UNSUPPORTED, "files in ORC are not read");
   case FRZ_FORMAT_PUFFIN: break;
   }

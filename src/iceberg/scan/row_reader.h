@@ -102,6 +102,10 @@ size_t frz_row_count_leaves(const frz_arrow_field *field);
 
 /* ---- the formats ---- */
 
+/** `n_rows`: as the manifest says; -1: it does not. */
+frz_status frz_avro_rows_open(frz_context *context, frz_storage *storage, frz_str path,
+                              int64_t n_rows, frz_row_file **file_out,
+                              frz_error *err) FRZ_MUST_CHECK;
 frz_status frz_parquet_rows_open(frz_context *context, frz_storage *storage, frz_str path,
                                  frz_row_file **file_out, frz_error *err) FRZ_MUST_CHECK;
 
