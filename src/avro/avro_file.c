@@ -264,12 +264,12 @@ void frz_avro_writer_free(frz_avro_writer *writer)
 static frz_status flatten_header(const frz_avro_reader *r, frz_buf *out, frz_error *err)
 {
   FRZ_TRY(frz_buf_append(out, magic, sizeof magic, err));
-  FRZ_TRY(frz_avro_write_long(out, (int64_t)r->n_meta + 1, err));
+  FRZ_TRY(frz_avro_write_long(out, (int64_t)r->header.n_meta + 1, err));
   FRZ_TRY(write_meta(out, FRZ_STR("avro.codec"), FRZ_STR("null"), err)); /* the first one counts */
-  for (size_t i = 0; i < r->n_meta; i++)
-    FRZ_TRY(write_meta(out, r->meta[i].key, r->meta[i].value, err));
+  for (size_t i = 0; i < r->header.n_meta; i++)
+    FRZ_TRY(write_meta(out, r->header.meta[i].key, r->header.meta[i].value, err));
   FRZ_TRY(frz_avro_write_long(out, 0, err));
-  return frz_buf_append(out, r->sync, SYNC_BYTES, err);
+  return frz_buf_append(out, r->header.sync, FRZ_AVRO_SYNC_BYTES, err);
 }
 
 static frz_status flatten_blocks(frz_avro_reader *r, frz_buf *out, frz_error *err)
@@ -283,7 +283,7 @@ static frz_status flatten_blocks(frz_avro_reader *r, frz_buf *out, frz_error *er
     FRZ_TRY(frz_avro_write_long(out, r->left, err));
     FRZ_TRY(
         frz_avro_write_bytes(out, (frz_str){(const char *)r->record.data, r->record.size}, err));
-    FRZ_TRY(frz_buf_append(out, r->sync, SYNC_BYTES, err));
+    FRZ_TRY(frz_buf_append(out, r->header.sync, FRZ_AVRO_SYNC_BYTES, err));
   }
   return FRZ_OK;
 }

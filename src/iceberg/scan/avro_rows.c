@@ -112,7 +112,9 @@ static frz_status avro_read(const frz_row_file *file, const frz_row_read_options
   if (reader == NULL) return frz_fail_nomem(err, "avro rows");
   reader->base = (frz_row_reader){avro_next, avro_reader_free};
   reader->rows = rows;
-  reader->is_whole = options->ranges == NULL;
+  reader->is_whole = options->ranges == NULL ||
+                     (options->n_ranges == 1 && options->ranges[0].first == WHOLE_FILE.first &&
+                      options->ranges[0].last == WHOLE_FILE.last);
   frz_status st = frz_avro_columns_create(rows->table, &read, &reader->columns, err);
   if (st != FRZ_OK) {
     avro_reader_free(&reader->base);

@@ -74,7 +74,10 @@ struct frz_row_reader {
   void (*free)(frz_row_reader *reader);
 };
 
-/** Open a data or delete file by its format. FRZ_ERR_UNSUPPORTED: ORC, or encrypted. */
+/** Can such a file be read at all? FRZ_ERR_UNSUPPORTED: ORC, or encrypted. */
+frz_status frz_row_file_check(const frz_data_file *described, frz_error *err) FRZ_MUST_CHECK;
+
+/** Open a data or delete file by its format, if it can be read. */
 frz_status frz_row_file_open(frz_context *context, frz_storage *storage,
                              const frz_data_file *described, frz_row_file **file_out,
                              frz_error *err) FRZ_MUST_CHECK;

@@ -15,6 +15,7 @@
 
 #include "iceberg/scan/delete_index.h"
 #include "iceberg/scan/incremental_plan.h"
+#include "iceberg/scan/row_reader.h"
 
 #define PLAN_ARENA_BYTES ((size_t)8 << 30)
 
@@ -33,7 +34,8 @@ struct frz_scan_planner {
   size_t n_deletes;
   frz_arena *delete_arenas; /* n_deletes */
   frz_delete_index *index;
-  const int32_t *metric_ids; /* with !all_metrics */
+  const frz_data_file *unreadable; /* a delete file; NULL: none */
+  const int32_t *metric_ids;       /* with !all_metrics */
   size_t n_metric_ids;
   frz_plan_counts counts;
 };
@@ -146,7 +148,10 @@ static frz_status index_deletes(frz_scan_planner *planner, frz_error *err)
       frz_delete_index_create(alloc, planner->metadata, list, n_kept, &planner->index, err));
 
   size_t n_ids = 0;
-  for (size_t i = 0; i < n_kept; i++) n_ids += list[i]->file.n_equality_ids;
+  for (size_t i = 0; i < n_kept; i++) {
+    n_ids += list[i]->file.n_equality_ids;
+    if (frz_row_file_check(&list[i]->file, NULL) != FRZ_OK) planner->unreadable = &list[i]->file;
+  }
   int32_t *ids = frz_arena_array(&planner->arena, n_ids, sizeof *ids);
   if (ids == NULL) {
     st = frz_fail_nomem(err, "scan plan");
@@ -161,6 +166,28 @@ static frz_status index_deletes(frz_scan_planner *planner, frz_error *err)
 out:
   if (list != NULL) frz_alloc_free(alloc, list, n_all * sizeof *list);
   return st;
+}
+
+/* ---- can it be read ---- */
+
+static frz_status check_file(const frz_data_file *file, frz_error *err)
+{
+  frz_status st = frz_row_file_check(file, err);
+  if (st != FRZ_OK)
+    frz_error_where(err, "%s '%.*s': ", file->content == FRZ_CONTENT_DATA ? "file" : "deletes",
+                    FRZ_STR_ARG(file->path));
+  return st;
+}
+
+frz_status frz_scan_planner_check_deletes(const frz_scan_planner *planner, frz_error *err)
+{
+  return planner->unreadable != NULL ? check_file(planner->unreadable, err) : FRZ_OK;
+}
+
+frz_status frz_scan_tasks_check(const frz_scan_task *tasks, size_t n_tasks, frz_error *err)
+{
+  for (size_t i = 0; i < n_tasks; i++) FRZ_TRY(check_file(&tasks[i].entry->file, err));
+  return FRZ_OK;
 }
 
 /* ---- metrics that planning needs ---- */

@@ -85,6 +85,13 @@ frz_status frz_scan_planner_next(frz_scan_planner *planner, size_t n_manifests_m
                                  frz_error *err) FRZ_MUST_CHECK;
 void frz_scan_part_dispose(frz_scan_part *part);
 
+/** Can every delete file of the plan be read, and every data file of these tasks? So that a scan
+ * fails before its first row, not behind it. FRZ_ERR_UNSUPPORTED names a file. */
+frz_status frz_scan_planner_check_deletes(const frz_scan_planner *planner,
+                                          frz_error *err) FRZ_MUST_CHECK;
+frz_status frz_scan_tasks_check(const frz_scan_task *tasks, size_t n_tasks,
+                                frz_error *err) FRZ_MUST_CHECK;
+
 frz_plan_counts frz_scan_planner_counts(const frz_scan_planner *planner);
 
 /* ---- at once ---- */

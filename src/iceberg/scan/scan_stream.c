@@ -115,6 +115,10 @@ static frz_status plan_more(scan_stream *stream, frz_error *err)
   if (tasks == NULL) return frz_fail_nomem(err, "scan plan");
   frz_status st = frz_scan_planner_next(stream->planner, stream->n_manifests_next, &tasks->part,
                                         &stream->more_manifests, err);
+  if (st == FRZ_OK) {
+    st = frz_scan_tasks_check(tasks->part.tasks, tasks->part.n_tasks, err);
+    if (st != FRZ_OK) frz_scan_part_dispose(&tasks->part);
+  }
   if (st != FRZ_OK) {
     frz_alloc_free(stream->alloc, tasks, sizeof *tasks);
     return st;
@@ -475,7 +479,7 @@ static frz_status prepare(scan_stream *stream, frz_error *err)
                                        scan->snapshot, scan->from_snapshot_id, projection->schema,
                                        projection->filter, false, &stream->planner, err));
   stream->more_manifests = true;
-  return FRZ_OK;
+  return frz_scan_planner_check_deletes(stream->planner, err);
 }
 
 frz_status frz_scan_source_create(frz_scan *scan, frz_batch_source *source_out, frz_error *err)
