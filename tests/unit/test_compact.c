@@ -420,13 +420,7 @@ static void test_appends_and_equality_deletes_meanwhile(void **state)
   frz_test_lake_close(&lake);
 }
 
-typedef enum meanwhile {
-  POSITIONS,
-  POSITIONS_OF_SEVERAL,
-  VECTORS,
-  REMOVAL,
-  REWRITE
-} meanwhile;
+typedef enum meanwhile { POSITIONS, POSITIONS_OF_SEVERAL, VECTORS, REMOVAL, REWRITE } meanwhile;
 
 static void test_rows_deleted_meanwhile_are_a_conflict(void **state)
 {
@@ -435,8 +429,7 @@ static void test_rows_deleted_meanwhile_are_a_conflict(void **state)
     frz_test_lake lake;
     frz_error err = {0};
     frz_test_lake_open(&lake, NULL);
-    frz_table *first =
-        frz_test_lake_table(&lake, "t", NULL, what == VECTORS ? version_3 : NULL);
+    frz_table *first = frz_test_lake_table(&lake, "t", NULL, what == VECTORS ? version_3 : NULL);
     append_each(first, 0, 5, 10);
     frz_table *stale = load(lake.catalog, "ns.t");
     frz_compact_options all = everything();
@@ -450,9 +443,8 @@ static void test_rows_deleted_meanwhile_are_a_conflict(void **state)
       compact(first, &all);
     frz_test_sum before = frz_test_scan(first, NULL);
     assert_int_equal(frz_table_compact(stale, NULL, NULL, &err), FRZ_ERR_CONFLICT);
-    assert_non_null(strstr(err.message, what <= VECTORS
-                                            ? "which may hide rows of a rewritten file"
-                                            : "was removed by a concurrent commit"));
+    assert_non_null(strstr(err.message, what <= VECTORS ? "which may hide rows of a rewritten file"
+                                                        : "was removed by a concurrent commit"));
     frz_test_ok(frz_table_refresh(stale, NULL, &err), &err);
     expect_rows(stale, before.n_rows, before.id_sum);
     compact(stale, &all);
