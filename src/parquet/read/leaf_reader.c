@@ -126,6 +126,7 @@ frz_status frz_leaf_reader_open(frz_leaf_reader *reader, const frz_parquet_chunk
   reader->page_offset = start;
   reader->at_start = true;
   reader->ends_row = false;
+  reader->page_end_row = -1;
   reader->window_next = reader->window_end = 0;
   if (places->n_places > 0) {
     const frz_page_place *last = &places->places[places->n_places - 1];
@@ -199,6 +200,8 @@ static frz_status open_data_page(frz_leaf_reader *reader, const frz_page_header 
   reader->page_left = header->n_values;
   if (reader->ends_row) reader->at_start = true;
   reader->ends_row = header->type == FRZ_PAGE_DATA_V2 || reader->places.n_places > 0;
+  bool says_rows = reader->max_rep > 0 && header->type == FRZ_PAGE_DATA_V2;
+  reader->page_end_row = says_rows ? reader->row + header->n_rows : -1;
   if (!reader->is_dictionary_page)
     return frz_decoder_open(&reader->decoder, header->encoding, values, values_bytes, err);
   if (!reader->has_dictionary && values_bytes > 0 && header->n_values > 0)
@@ -357,6 +360,15 @@ static frz_status read_flat(frz_leaf_reader *reader, int64_t first, int64_t n, f
 
 /* ---- below lists: a row ends where the next starts ---- */
 
+/* Pages are passed over by the rows that their headers say, so those must be true. */
+static frz_status check_page_rows(const frz_leaf_reader *reader, bool is_whole, frz_error *err)
+{
+  int64_t end = reader->page_end_row;
+  if (end < 0 || reader->row == end || (!is_whole && reader->row < end)) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_CORRUPT, "page reaches row %lld, its header says %lld",
+                  (long long)reader->row, (long long)end);
+}
+
 /* The first window entry from window_next on that starts row `target`. */
 static frz_status find_row(frz_leaf_reader *reader, int64_t target, uint32_t *end_out,
                            frz_error *err)
@@ -371,7 +383,7 @@ static frz_status find_row(frz_leaf_reader *reader, int64_t target, uint32_t *en
   i += (uint32_t)frz_level_kernels_best()->skip_rows(rep + i, reader->window_end - i, &rows_left);
   reader->row = target - rows_left;
   *end_out = i;
-  return FRZ_OK;
+  return check_page_rows(reader, false, err);
 }
 
 /* Take entries up to the start of row `target`; into the column, or past them where it is NULL. */
@@ -381,6 +393,7 @@ static frz_status walk_rows(frz_leaf_reader *reader, int64_t target, frz_column 
   for (;;) {
     if (reader->window_next == reader->window_end) {
       if (reader->page_left == 0) {
+        FRZ_TRY(check_page_rows(reader, true, err));
         if (reader->row == target && (reader->ends_row || target == 0)) return FRZ_OK;
         bool found = false;
         FRZ_TRY(next_page(reader, column == NULL ? target : reader->row, &found, err));

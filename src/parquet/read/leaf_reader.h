@@ -48,8 +48,9 @@ typedef struct frz_leaf_reader {
   int64_t page_offset; /* for messages */
   int64_t page_left;   /* entries whose levels were not taken yet */
   bool is_dictionary_page;
-  bool ends_row; /* the page after it starts with a new row */
-  bool at_start; /* the next entry must start a row */
+  bool ends_row;        /* the page after it starts with a new row */
+  bool at_start;        /* the next entry must start a row */
+  int64_t page_end_row; /* the row behind the page, as its header says; -1: not said */
   frz_rle_decoder def, rep;
   frz_buf old_def, old_rep; /* BIT_PACKED levels as hybrids */
 
