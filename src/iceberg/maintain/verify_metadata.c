@@ -96,5 +96,5 @@ frz_status frz_verify_metadata(frz_verify_job *job, frz_error *err)
   FRZ_TRY(verify_refs(job, err));
   for (size_t i = 0; i < job->metadata->n_snapshots; i++)
     FRZ_TRY(verify_one(job, &job->metadata->snapshots[i], err));
-  return frz_metadata_visit_statistics(job->metadata, job->alloc, verify_statistics, job, err);
+  return frz_metadata_visit_statistics(job->metadata, verify_statistics, job, err);
 }
