@@ -406,6 +406,49 @@ static void test_position_deletes(void **state)
   free(got);
 }
 
+/** Rows of pages that a filter leaves out do not move those that are deleted. */
+static void test_deletes_in_pages_left_out(void **state)
+{
+  frz_test_lake *lake = *state;
+  static const frz_property small_pages[] = {{"write.parquet.row-group-limit", "100"},
+                                             {"write.parquet.page-row-limit", "10"},
+                                             {NULL, NULL}};
+  static const struct {
+    const char *filter;
+    int64_t ids[8]; /* that a scan gives; -1: the end */
+  } cases[] = {
+      {"id = 42", {42, -1}},
+      {"id = 43", {-1}},                                         /* by position */
+      {"id in (5, 43, 44, 299)", {44, 299, -1}},                 /* 5 by key */
+      {"id > 295 and id < 299", {296, 298, -1}},                 /* 297 by position */
+      {"id between 99 and 101 or id = 200", {99, 101, 200, -1}}, /* 100 by position */
+      {"name = 'n250'", {250, -1}},
+      {"name is null and id > 280", {287, 294, -1}},
+  };
+  char path[1][512];
+  frz_error err = {0};
+  result *got = malloc(sizeof *got);
+  frz_table *table = frz_test_lake_table(lake, "pages", NULL, small_pages);
+  frz_test_ok(frz_test_append(table, 0, 300, &err), &err);
+  assert_int_equal(list_files(table, NULL, path, 1), 1);
+  const position rows[] = {{path[0], 43}, {path[0], 100}, {path[0], 297}};
+  static const int64_t key[] = {5};
+  static const char *const name[] = {"n5"};
+  delete_positions(table, rows, LENGTH(rows), true);
+  delete_keys(table, key, name, 1, 0);
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    frz_scan_options options = options_of(cases[i].filter);
+    int64_t n = 0;
+    scan(table, &options, got);
+    while (cases[i].ids[n] != -1) n++;
+    if (got->n != n || memcmp(got->ids, cases[i].ids, (size_t)n * sizeof *got->ids) != 0)
+      fail_msg("%s: %lld rows, the first %lld", cases[i].filter, (long long)got->n,
+               got->n > 0 ? (long long)got->ids[0] : -1);
+  }
+  frz_table_free(table);
+  free(got);
+}
+
 /** Equality deletes of one partition leave the same keys in others alone. */
 static void test_deletes_keep_to_their_partition(void **state)
 {
@@ -645,6 +688,7 @@ int main(void)
       cmocka_unit_test(test_limits),
       cmocka_unit_test(test_equality_deletes),
       cmocka_unit_test(test_position_deletes),
+      cmocka_unit_test(test_deletes_in_pages_left_out),
       cmocka_unit_test(test_deletes_keep_to_their_partition),
       cmocka_unit_test(test_snapshots_are_read_as_they_were),
       cmocka_unit_test(test_wrong_options),
