@@ -177,6 +177,36 @@ def test_rows_that_spark_left_alive(warehouse, name):
     assert rows(got, ["id"]) == rows(kept, ["id"])
 
 
+@pytest.mark.parametrize("name", ["avro2", "avro3"])
+def test_joins_over_avro_are_those_over_parquet(warehouse, name, tmp_path):
+    """The same rows, in Avro with deletes and in one Parquet file, give the same winners."""
+    table = frazil.load_catalog("static", type="static").load_table(str(pathlib.Path(warehouse) / "d" / name))
+    catalog = frazil.load_catalog("c", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=str(tmp_path))
+    catalog.create_namespace("ns")
+    copied = table.scan(selected_fields=["k", "ts", "s", "id", "st"]).to_arrow()
+    copy = catalog.create_table("ns.t", copied.schema)
+    copy.append(copied)
+    seconds = [600 + 37 * i for i in range(400)]
+    frame = pa.table(
+        {
+            "k": pa.array([i % 7 for i in seconds], pa.int32()),
+            "event_timestamp": pa.array([(1704067200 + i) * 1000000 for i in seconds], pa.timestamp("us", "UTC")),
+        }
+    )
+
+    def joined(of):
+        view = frazil.View(of, "v", join_keys=["k"], features=["s", "id", "st"], timestamp_field="ts")
+        return frazil.pit_join(frame, [view]).to_arrow()
+
+    def latest(of):
+        found = frazil.latest_per_key(of, ["k"], "ts", columns=["k", "ts", "s", "id"]).to_arrow()
+        return rows(found, found.column_names)
+
+    assert joined(table).equals(joined(copy))
+    assert joined(table)["id"].null_count < len(seconds)
+    assert latest(table) == latest(copy) and len(latest(table)) == 7
+
+
 def test_orc_is_refused_by_name(warehouse):
     table = frazil.load_catalog("static", type="static").load_table(str(pathlib.Path(warehouse) / "d" / "orc2"))
     with pytest.raises(frazil.FrazilError, match=r"\.orc': .*ORC"):
