@@ -190,21 +190,41 @@ frz_status frz_bitpack64(frz_buf *out, const uint64_t *values, size_t n, unsigne
   return FRZ_OK;
 }
 
+/* Eight values of up to 16 bits fit 128; stores 16 bytes, `width` of them for good. */
+INLINE void pack_narrow_group(uint8_t *dest, const uint32_t *values, unsigned width)
+{
+  uint64_t low = values[0] | (uint64_t)values[1] << width | (uint64_t)values[2] << 2 * width |
+                 (uint64_t)values[3] << 3 * width;
+  uint64_t high = values[4] | (uint64_t)values[5] << width | (uint64_t)values[6] << 2 * width |
+                  (uint64_t)values[7] << 3 * width;
+  unsigned shift = 4 * width;
+  frz_store_u64le(dest, shift < 64 ? low | high << shift : low);
+  frz_store_u64le(dest + 8, shift < 64 ? high >> (64 - shift) : high);
+}
+
+static void pack_group(uint8_t *dest, const uint32_t *values, unsigned width)
+{
+  uint64_t held = 0;
+  unsigned n_held = 0; /* bits in `held`, less than 32 between values */
+  for (unsigned i = 0; i < 8; i++) {
+    held |= (uint64_t)values[i] << n_held;
+    n_held += width;
+    if (n_held < 32) continue;
+    frz_store_u32le(dest, (uint32_t)held);
+    dest += 4;
+    held >>= 32;
+    n_held -= 32;
+  }
+  for (; n_held != 0; n_held -= 8, held >>= 8) *dest++ = (uint8_t)held;
+}
+
 void frz_bitpack32_groups(uint8_t *dest, const uint32_t *values, size_t n_groups, unsigned width)
 {
   assert(width <= 32);
-  for (size_t group = 0; group < n_groups; group++, values += 8) {
-    uint64_t held = 0;
-    unsigned n_held = 0; /* bits in `held`, less than 32 between values */
-    for (unsigned i = 0; i < 8; i++) {
-      held |= (uint64_t)values[i] << n_held;
-      n_held += width;
-      if (n_held < 32) continue;
-      frz_store_u32le(dest, (uint32_t)held);
-      dest += 4;
-      held >>= 32;
-      n_held -= 32;
-    }
-    for (; n_held != 0; n_held -= 8, held >>= 8) *dest++ = (uint8_t)held;
-  }
+  size_t group = 0;
+  /* Groups behind take what a store wrote too far. */
+  if (width >= 1 && width <= 16)
+    for (; (n_groups - group) * width >= 16; group++, values += 8, dest += width)
+      pack_narrow_group(dest, values, width);
+  for (; group < n_groups; group++, values += 8, dest += width) pack_group(dest, values, width);
 }

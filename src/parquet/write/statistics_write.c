@@ -9,7 +9,7 @@
 
 __extension__ typedef unsigned __int128 stat_u128;
 
-enum { BOUND_BYTES_MAX = 64 };
+enum { BOUND_BYTES_MAX = 64, FLOAT_LANES = 8 };
 
 void frz_value_bounds_init(frz_value_bounds *bounds, const frz_alloc *alloc)
 {
@@ -80,21 +80,36 @@ DEFINE_RANGE(range_i64, int64_t)
 DEFINE_RANGE(range_u64, uint64_t)
 DEFINE_RANGE(range_i128, frz_stat_i128)
 
-/* Floats start outside of every value; a comparison with NaN is false, so NaN changes nothing. */
+/* Floats start outside of every value; a comparison with NaN is false, so NaN changes nothing. Each
+ * lane keeps a range of its own, as the compiler may not regroup comparisons of floats itself. */
 #define DEFINE_FLOAT_RANGE(name, type)                                              \
   static size_t name(const uint8_t *values, size_t n, type *min_out, type *max_out) \
   {                                                                                 \
     const type *items = (const type *)(const void *)values;                         \
-    type min = (type)__builtin_inf();                                               \
-    type max = -(type)__builtin_inf();                                              \
+    type min[FLOAT_LANES];                                                          \
+    type max[FLOAT_LANES];                                                          \
     size_t n_nans = 0;                                                              \
-    for (size_t i = 0; i < n; i++) {                                                \
-      min = items[i] < min ? items[i] : min;                                        \
-      max = items[i] > max ? items[i] : max;                                        \
-      n_nans += items[i] != items[i];                                               \
+    size_t i = 0;                                                                   \
+    for (size_t k = 0; k < FLOAT_LANES; k++) {                                      \
+      min[k] = (type)__builtin_inf();                                               \
+      max[k] = -(type)__builtin_inf();                                              \
     }                                                                               \
-    *min_out = min;                                                                 \
-    *max_out = max;                                                                 \
+    for (; n - i >= FLOAT_LANES; i += FLOAT_LANES)                                  \
+      for (size_t k = 0; k < FLOAT_LANES; k++) {                                    \
+        min[k] = items[i + k] < min[k] ? items[i + k] : min[k];                     \
+        max[k] = items[i + k] > max[k] ? items[i + k] : max[k];                     \
+      }                                                                             \
+    for (size_t k = 0; i + k < n; k++) {                                            \
+      min[k] = items[i + k] < min[k] ? items[i + k] : min[k];                       \
+      max[k] = items[i + k] > max[k] ? items[i + k] : max[k];                       \
+    }                                                                               \
+    for (size_t k = 1; k < FLOAT_LANES; k++) {                                      \
+      min[0] = min[k] < min[0] ? min[k] : min[0];                                   \
+      max[0] = max[k] > max[0] ? max[k] : max[0];                                   \
+    }                                                                               \
+    for (i = 0; i < n; i++) n_nans += items[i] != items[i];                         \
+    *min_out = min[0];                                                              \
+    *max_out = max[0];                                                              \
     return n_nans;                                                                  \
   }
 DEFINE_FLOAT_RANGE(range_f32, float)
