@@ -28,8 +28,9 @@ TABLE_PARTS = {"join", "decode"}
 def run_engine(engine, task, folder):
     """Seconds inside the task, peak resident bytes of the process, and the result's check sums."""
     start = time.perf_counter()
+    # NumPy, which PyArrow imports, has threads of its own that spin for a while: not an engine's work.
     process = subprocess.Popen([sys.executable, str(HERE / "engines.py"), engine, task, str(folder)],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                               env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     output, errors = process.stdout.read(), process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
