@@ -10,12 +10,9 @@
 #include <cmocka.h>
 
 #include "arrow/arrow_stream.h"
-#include "avro/avro_file.h"
-#include "avro/avro_value.h"
+#include "avro_table.h"
 #include "iceberg/scan/deletion_vector.h"
-#include "iceberg/write/snapshot_producer.h"
 #include "puffin/puffin.h"
-#include "test_lake.h"
 
 #define ID_FIELD(type, id) "{\"name\":\"id\",\"type\":\"" type "\"" id "}"
 #define NAME_FIELD(id) "{\"name\":\"name\",\"type\":[\"null\",\"string\"]" id "}"
@@ -27,102 +24,6 @@ static const char position_schema[] =
     RECORD("{\"name\":\"file_path\",\"field-id\":2147483546,\"type\":\"string\"},"
            "{\"name\":\"pos\",\"field-id\":2147483545,\"type\":\"long\"}");
 static const char key_schema[] = RECORD(ID_FIELD("long", ",\"field-id\":1"));
-
-/** A file being written beside a table, and what its manifest says of it. */
-typedef struct made_file {
-  char path[400];
-  frz_sink *sink;
-  frz_avro_writer *writer;
-  frz_data_file described;
-} made_file;
-
-static void begin(made_file *file, frz_table *table, const frz_test_lake *lake, const char *name,
-                  const char *schema)
-{
-  frz_error err = {0};
-  *file = (made_file){0};
-  snprintf(file->path, sizeof file->path, "%s/%s", lake->folder, name);
-  file->described = (frz_data_file){.format = FRZ_FORMAT_AVRO,
-                                    .path = frz_str_from(file->path),
-                                    .sort_order_id = -1,
-                                    .first_row_id = -1,
-                                    .content_offset = -1};
-  frz_test_ok(frz_storage_create_file(frz_table_storage(table), file->described.path, true,
-                                      &file->sink, &err),
-              &err);
-  frz_test_ok(frz_avro_writer_create(frz_alloc_default(), file->sink, frz_str_from(schema), NULL, 0,
-                                     FRZ_CODEC_DEFLATE, &file->writer, &err),
-              &err);
-}
-
-static void put_long(made_file *file, int64_t value)
-{
-  assert_int_equal(frz_avro_write_long(frz_avro_writer_record(file->writer), value, NULL), FRZ_OK);
-}
-
-static void put_text(made_file *file, const char *text)
-{
-  assert_int_equal(
-      frz_avro_write_bytes(frz_avro_writer_record(file->writer), frz_str_from(text), NULL), FRZ_OK);
-}
-
-static void end_row(made_file *file)
-{
-  assert_int_equal(frz_avro_writer_end_record(file->writer, NULL), FRZ_OK);
-  file->described.n_rows++;
-}
-
-static void close_file(made_file *file)
-{
-  frz_error err = {0};
-  frz_test_ok(frz_avro_writer_finish(file->writer, &err), &err);
-  frz_test_ok(frz_sink_commit(file->sink, &err), &err);
-  file->described.size_bytes = file->sink->written_bytes;
-  frz_avro_writer_free(file->writer);
-  frz_sink_free(file->sink);
-}
-
-static frz_status add_file(frz_table *table, const frz_data_file *described, frz_error *err)
-{
-  int64_t snapshot_id;
-  frz_snapshot_change change = {.operation =
-                                    described->content == FRZ_CONTENT_DATA ? "append" : "delete",
-                                .added = described,
-                                .n_added = 1,
-                                .added_sequence_number = -1};
-  return frz_snapshot_commit(table, &change, &snapshot_id, err);
-}
-
-static void commit(frz_table *table, made_file *file)
-{
-  frz_error err = {0};
-  close_file(file);
-  frz_test_ok(add_file(table, &file->described, &err), &err);
-}
-
-/* Rows as frz_test_rows() makes them. */
-static void put_rows(made_file *file, int64_t first, int64_t n, bool with_names)
-{
-  for (int64_t i = first; i < first + n; i++) {
-    char name[32];
-    snprintf(name, sizeof name, "n%lld", (long long)i);
-    put_long(file, i);
-    if (with_names) {
-      put_long(file, i % 7 != 0);
-      if (i % 7 != 0) put_text(file, name);
-    }
-    end_row(file);
-  }
-}
-
-static void add_rows(frz_table *table, const frz_test_lake *lake, const char *name,
-                     const char *schema, int64_t first, int64_t n, bool with_names,
-                     made_file *file_out)
-{
-  begin(file_out, table, lake, name, schema);
-  put_rows(file_out, first, n, with_names);
-  commit(table, file_out);
-}
 
 static void assert_rows(frz_table *table, const char *filter, int64_t n_rows, int64_t id_sum,
                         int64_t n_null_names)
@@ -163,11 +64,11 @@ static void test_rows_of_both_formats(void **state)
   (void)state;
   frz_test_lake lake;
   frz_error err = {0};
-  made_file file;
+  frz_test_avro file;
   frz_test_lake_open(&lake, NULL);
   frz_table *table = frz_test_lake_table(&lake, "t", NULL, NULL);
   frz_test_ok(frz_test_append(table, 0, 100, &err), &err);
-  add_rows(table, &lake, "a.avro", plain_schema, 100, 50, true, &file);
+  frz_test_avro_add(table, &lake, "a.avro", plain_schema, 100, 50, true, &file);
   assert_rows(table, NULL, 150, 149 * 150 / 2, 22);
   assert_rows(table, "id >= 98 and id < 102", 4, 98 + 99 + 100 + 101, 1);
   assert_rows(table, "name = 'n120'", 1, 120, 0);
@@ -186,23 +87,23 @@ static void test_evolved_files(void **state)
   static const char turned[] =
       RECORD(NAME_FIELD(",\"field-id\":2") "," ID_FIELD("long", ",\"field-id\":1"));
   frz_test_lake lake;
-  made_file file;
+  frz_test_avro file;
   frz_test_lake_open(&lake, NULL);
   frz_table *table = frz_test_lake_table(&lake, "t", NULL, NULL);
-  begin(&file, table, &lake, "narrow.avro", narrow);
+  frz_test_avro_begin(&file, table, &lake, "narrow.avro", narrow);
   for (int i = 0; i < 10; i++) {
-    put_text(&file, "passed over");
-    put_long(&file, i);
-    end_row(&file);
+    frz_test_avro_text(&file, "passed over");
+    frz_test_avro_long(&file, i);
+    frz_test_avro_end_row(&file);
   }
-  commit(table, &file);
+  frz_test_avro_commit(table, &file);
   assert_rows(table, NULL, 10, 45, 10);
-  begin(&file, table, &lake, "turned.avro", turned);
-  put_long(&file, 1);
-  put_text(&file, "x");
-  put_long(&file, 10);
-  end_row(&file);
-  commit(table, &file);
+  frz_test_avro_begin(&file, table, &lake, "turned.avro", turned);
+  frz_test_avro_long(&file, 1);
+  frz_test_avro_text(&file, "x");
+  frz_test_avro_long(&file, 10);
+  frz_test_avro_end_row(&file);
+  frz_test_avro_commit(table, &file);
   assert_rows(table, NULL, 11, 55, 10);
   assert_rows(table, "name = 'x'", 1, 10, 0);
   frz_table_free(table);
@@ -218,15 +119,15 @@ static void test_files_without_ids(void **state)
   const frz_property properties[] = {{"schema.name-mapping.default", mapping}, {0}};
   frz_test_lake lake;
   frz_error err = {0};
-  made_file file;
+  frz_test_avro file;
   int64_t n_rows;
   frz_test_lake_open(&lake, NULL);
   frz_table *mapped = frz_test_lake_table(&lake, "mapped", NULL, properties);
-  add_rows(mapped, &lake, "m.avro", bare, 0, 20, true, &file);
+  frz_test_avro_add(mapped, &lake, "m.avro", bare, 0, 20, true, &file);
   assert_rows(mapped, NULL, 20, 190, 3);
   frz_table_free(mapped);
   frz_table *table = frz_test_lake_table(&lake, "t", NULL, NULL);
-  add_rows(table, &lake, "b.avro", bare, 0, 20, true, &file);
+  frz_test_avro_add(table, &lake, "b.avro", bare, 0, 20, true, &file);
   assert_int_equal(scan_status(table, &n_rows, &err), FRZ_ERR_UNSUPPORTED);
   assert_non_null(strstr(err.message, "b.avro': the file has no field ids"));
   frz_table_free(table);
@@ -234,17 +135,17 @@ static void test_files_without_ids(void **state)
 }
 
 static void delete_positions(frz_table *table, const frz_test_lake *lake, const char *name,
-                             const made_file *data, int64_t first, int64_t last)
+                             const frz_test_avro *data, int64_t first, int64_t last)
 {
-  made_file file;
-  begin(&file, table, lake, name, position_schema);
+  frz_test_avro file;
+  frz_test_avro_begin(&file, table, lake, name, position_schema);
   for (int64_t i = first; i < last; i++) {
-    put_text(&file, data->path);
-    put_long(&file, i);
-    end_row(&file);
+    frz_test_avro_text(&file, data->path);
+    frz_test_avro_long(&file, i);
+    frz_test_avro_end_row(&file);
   }
   file.described.content = FRZ_CONTENT_POSITION_DELETES;
-  commit(table, &file);
+  frz_test_avro_commit(table, &file);
 }
 
 static void test_deletes_in_avro(void **state)
@@ -253,20 +154,20 @@ static void test_deletes_in_avro(void **state)
   static const int32_t key[] = {1};
   frz_test_lake lake;
   frz_error err = {0};
-  made_file data, keys;
+  frz_test_avro data, keys;
   frz_test_lake_open(&lake, NULL);
   frz_table *table = frz_test_lake_table(&lake, "t", NULL, NULL);
   frz_test_ok(frz_test_append(table, 0, 100, &err), &err); /* Parquet: for the keys */
-  add_rows(table, &lake, "a.avro", plain_schema, 100, 100, true, &data);
+  frz_test_avro_add(table, &lake, "a.avro", plain_schema, 100, 100, true, &data);
   delete_positions(table, &lake, "p.avro", &data, 10, 30); /* the ids 110 to 129 */
   int64_t sum = 199 * 200 / 2 - (110 + 129) * 10;
   assert_rows(table, NULL, 180, sum, 29 - 3);
-  begin(&keys, table, &lake, "k.avro", key_schema);
-  put_rows(&keys, 98, 4, false); /* 98 to 101: of both files */
+  frz_test_avro_begin(&keys, table, &lake, "k.avro", key_schema);
+  frz_test_avro_rows(&keys, 98, 4, false); /* 98 to 101: of both files */
   keys.described.content = FRZ_CONTENT_EQUALITY_DELETES;
   keys.described.equality_ids = key;
   keys.described.n_equality_ids = 1;
-  commit(table, &keys);
+  frz_test_avro_commit(table, &keys);
   sum -= 98 + 99 + 100 + 101;
   assert_rows(table, NULL, 176, sum, 29 - 3 - 1);
   assert_rows(table, "id > 105 and id < 132", 6, 106 + 107 + 108 + 109 + 130 + 131, 0);
@@ -280,7 +181,7 @@ static void test_deletion_vectors_on_avro(void **state)
   static const frz_property v3[] = {{"format-version", "3"}, {0}};
   frz_test_lake lake;
   frz_error err = {0};
-  made_file data;
+  frz_test_avro data;
   char path[400];
   frz_buf blob;
   frz_sink *sink;
@@ -288,7 +189,7 @@ static void test_deletion_vectors_on_avro(void **state)
   frz_roaring *rows;
   frz_test_lake_open(&lake, NULL);
   frz_table *table = frz_test_lake_table(&lake, "t", NULL, v3);
-  add_rows(table, &lake, "a.avro", plain_schema, 0, 100, true, &data);
+  frz_test_avro_add(table, &lake, "a.avro", plain_schema, 0, 100, true, &data);
   frz_test_ok(frz_roaring_create(frz_alloc_default(), &rows, &err), &err);
   for (int64_t i = 50; i < 60; i++) frz_test_ok(frz_roaring_add(rows, i, &err), &err);
   frz_buf_init(&blob, frz_alloc_default(), 1 << 20);
@@ -313,7 +214,7 @@ static void test_deletion_vectors_on_avro(void **state)
   frz_test_ok(frz_puffin_writer_finish(writer, NULL, 0, &err), &err);
   frz_test_ok(frz_sink_commit(sink, &err), &err);
   vector.size_bytes = sink->written_bytes;
-  frz_test_ok(add_file(table, &vector, &err), &err);
+  frz_test_ok(frz_test_add_file(table, &vector, &err), &err);
   assert_rows(table, NULL, 90, 99 * 100 / 2 - (50 + 59) * 5, 15 - 1);
   frz_puffin_writer_free(writer);
   frz_sink_free(sink);
@@ -329,14 +230,14 @@ static void test_counts_that_do_not_fit(void **state)
   for (int64_t more = -1; more <= 1; more += 2) {
     frz_test_lake lake;
     frz_error err = {0};
-    made_file file;
+    frz_test_avro file;
     int64_t n_rows;
     frz_test_lake_open(&lake, NULL);
     frz_table *table = frz_test_lake_table(&lake, "t", NULL, NULL);
-    begin(&file, table, &lake, "a.avro", plain_schema);
-    put_rows(&file, 0, 10, true);
+    frz_test_avro_begin(&file, table, &lake, "a.avro", plain_schema);
+    frz_test_avro_rows(&file, 0, 10, true);
     file.described.n_rows += more;
-    commit(table, &file);
+    frz_test_avro_commit(table, &file);
     assert_int_equal(scan_status(table, &n_rows, &err), FRZ_ERR_CORRUPT);
     assert_non_null(strstr(err.message, more < 0 ? "10 rows or more, the manifest says 9"
                                                  : "10 rows, the manifest says 11"));
@@ -364,7 +265,7 @@ static void test_orc_is_refused_first(void **state)
                          .content_offset = -1};
     if (as_delete != 0) orc.content = FRZ_CONTENT_POSITION_DELETES;
     frz_test_ok(frz_test_append(table, 0, 10, &err), &err);
-    frz_test_ok(add_file(table, &orc, &err), &err);
+    frz_test_ok(frz_test_add_file(table, &orc, &err), &err);
     frz_test_ok(frz_test_append(table, 10, 10, &err), &err);
     frz_scan *scan;
     struct ArrowArrayStream stream;
