@@ -462,6 +462,39 @@ static void test_fixtures_are_read_or_refused(void **state)
   }
 }
 
+static void test_row_groups_without_rows(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *name;
+    int64_t n_rows;
+  } cases[] = {{"parquet/empty_groups.parquet", 6},
+               {"parquet/zero_rows.parquet", 0},
+               {"parquet/no_groups.parquet", 0}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (int64_t batch_rows = 1; batch_rows <= 4; batch_rows++) {
+      char path[4096];
+      size_t size;
+      frz_batch all;
+      frz_error error = {0};
+      frz_parquet_read_options options = {.batch_rows_max = batch_rows};
+      frz_test_golden(cases[i].name, path);
+      uint8_t *data = frz_test_read(path, &size);
+      assert_non_null(data);
+      ASSERT_OK(read_bytes(data, size, &options, &all, &error));
+      assert_int_equal(all.n_rows, cases[i].n_rows);
+      assert_int_equal(all.n_columns, 2);
+      for (int64_t row = 0; row < all.n_rows; row++) {
+        const int32_t *ids = (const int32_t *)(const void *)all.columns[0].values.data;
+        assert_int_equal(frz_column_is_null(&all.columns[0], row), row % 3 == 2);
+        if (row % 3 != 2) assert_int_equal(ids[row], row % 3 + 1);
+      }
+      frz_batch_dispose(&all);
+      free(data);
+    }
+  }
+}
+
 static void test_int96_of_spark(void **state)
 {
   (void)state;
@@ -533,6 +566,7 @@ int main(void)
       cmocka_unit_test(test_changed_bytes_do_no_harm),
       cmocka_unit_test(test_failed_reads_are_told),
       cmocka_unit_test(test_fixtures_are_read_or_refused),
+      cmocka_unit_test(test_row_groups_without_rows),
       cmocka_unit_test(test_int96_of_spark),
       cmocka_unit_test(test_damaged_fixtures_do_no_harm),
   };

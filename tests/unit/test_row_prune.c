@@ -17,6 +17,7 @@
 #include "iceberg/scan/row_prune.h"
 #include "parquet/read/bloom_filter.h"
 #include "parquet_sample.h"
+#include "test_files.h"
 
 enum { ID, PRICE, NAME, DAY, AMOUNT, TS, FLAG, RATIO, COLUMNS };
 
@@ -608,6 +609,56 @@ static void test_indexes_are_read_only_for_a_use(void **state)
   free_made(&made);
 }
 
+/* Page indexes and bloom filters of pyarrow: see tests/golden/parquet. */
+static void test_indexes_of_another_implementation(void **state)
+{
+  (void)state;
+  enum { ROWS = 240, PAGE = 10 };
+  static const frz_arrow_field two[] = {{COLUMN("id", 1, FRZ_ARROW_INT64)},
+                                        {COLUMN("name", 2, FRZ_ARROW_STRING)}};
+  char path[4096];
+  size_t size;
+  frz_error err = {0};
+  made_file made = {0};
+  frz_test_golden("parquet/bloom_and_index.parquet", path);
+  uint8_t *data = frz_test_read(path, &size);
+  assert_non_null(data);
+  frz_watched_source_init(&made.source, data, size);
+  ok(frz_parquet_file_open(context, &made.source.base, FRZ_STR("golden"), &made.file, &err), &err);
+  frz_arena_init(&made.arena, frz_alloc_default(), (size_t)1 << 26);
+  int32_t next_id = 1;
+  ok(frz_schema_from_arrow(two, 2, 2, &next_id, &made.arena, &made.schema, &err), &err);
+  made.columns = (frz_column_source){.fields = two, .n_fields = 2};
+  int64_t n_wanted = 0;
+  for (int64_t row = 0; row < ROWS; row++) {
+    char text[80];
+    const frz_row_range *ranges = NULL;
+    snprintf(text, sizeof text, "id = %lld", (long long)(row * 7919 % ROWS * 3));
+    size_t n = prune(&made, parse(&made, text), &ranges);
+    bool is_there = false;
+    for (size_t i = 0; i < n; i++) {
+      is_there = is_there || (ranges[i].first <= row && row < ranges[i].last);
+      n_wanted += ranges[i].last - ranges[i].first;
+    }
+    if (!is_there) fail_msg("%s is not in the ranges", text);
+    snprintf(text, sizeof text, "id = %lld", (long long)(row * 3 + 1));
+    n = prune(&made, parse(&made, text), &ranges);
+    for (size_t i = 0; i < n; i++) n_wanted += ranges[i].last - ranges[i].first;
+    snprintf(text, sizeof text, "name = 'n%03lld'", (long long)row);
+    n = prune(&made, parse(&made, text), &ranges);
+    assert_int_equal(n, row % 40 < 30 ? 1 : 0);
+    if (n == 1) assert_int_equal(ranges[0].first, row / PAGE * PAGE);
+    if (n == 1) assert_int_equal(ranges[0].last, row / PAGE * PAGE + PAGE);
+  }
+  assert_true(n_wanted < ROWS * ROWS / 2 * 6 / 5); /* half of the pages may have the right bounds */
+  const frz_row_range *nulls = NULL;
+  assert_int_equal(prune(&made, parse(&made, "name is null"), &nulls), 6);
+  for (size_t i = 0; i < 6; i++) assert_int_equal(nulls[i].first, 30 + 40 * (int64_t)i);
+  frz_parquet_file_free(made.file);
+  frz_arena_free(&made.arena);
+  free(data);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -618,6 +669,7 @@ int main(void)
       cmocka_unit_test(test_an_absent_key_touches_no_page),
       cmocka_unit_test(test_denials_add_up),
       cmocka_unit_test(test_indexes_are_read_only_for_a_use),
+      cmocka_unit_test(test_indexes_of_another_implementation),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

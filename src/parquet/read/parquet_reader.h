@@ -47,7 +47,8 @@ const frz_arrow_field *frz_parquet_reader_fields(const frz_parquet_reader *reade
 /**
  * The next rows of the ranges, at most batch_rows_max and within one row group. `first_row_out` is
  * the file position of the batch's first row (a batch never spans two ranges unless
- * `merge_ranges`). n_rows 0: the end. Every level, length, offset and checksum was checked.
+ * `merge_ranges`). n_rows 0: the end. Every level, length, offset and checksum was checked; the
+ * bytes of STRING columns are those of the file, UTF-8 only if its writer saw to it.
  */
 frz_status frz_parquet_reader_next(frz_parquet_reader *reader, frz_batch *batch_out,
                                    int64_t *first_row_out, frz_error *err) FRZ_MUST_CHECK;
