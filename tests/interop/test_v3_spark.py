@@ -1,4 +1,4 @@
-"""Format version 3 against Spark: row lineage of tables that either wrote, equal as both read it.
+"""Format version 3 against Spark: row lineage and new types of tables that either wrote, equal as both read them.
 
 Wants what test_read_spark.py wants, and is skipped without.
 """
@@ -58,6 +58,11 @@ SCRIPT = textwrap.dedent("""
         table = spark.read.format("iceberg").load(location)
         columns = table.columns
         table.select(*columns, *lineage.split(", ")).write.parquet(f"{folder}/read/{name}")
+    run("create table c.d.kinds (id bigint, v variant, s struct<x: int, w: variant>) using iceberg tblproperties ('format-version'='3')")
+    run("insert into c.d.kinds select id, if(id % 7 = 3, null, parse_json(cast(id as string))), "
+        "named_struct('x', 1, 'w', parse_json(concat('[', id, ']'))) from range(50)")
+    spark.read.format("iceberg").load(open(f"{folder}/kinds").read()).selectExpr(
+        "id", "to_json(v) v", "u is null and s.u is null u", "s.x x", "to_json(s.w) w").write.parquet(f"{folder}/read/kinds")
 """)
 
 
@@ -86,12 +91,36 @@ def make_ours(folder):
     return tables
 
 
+def variant(value):
+    """A small whole number in the binary form, without a dictionary of names."""
+    return {"metadata": bytes([1, 0, 0]), "value": bytes([0x0C, value])}
+
+
+def make_kinds(folder):
+    """Variants, and columns of type unknown, which data files do not hold."""
+    catalog = frazil.load_catalog("kinds", type="sql", uri=f"sqlite:///{folder}/kinds.db", warehouse=f"{folder}/kinds_of")
+    catalog.create_namespace("d")
+    parts = pa.struct([pa.field("metadata", pa.binary(), False), pa.field("value", pa.binary(), False)])
+    v = pa.field("v", parts, metadata={"ARROW:extension:name": "arrow.parquet.variant", "ARROW:extension:metadata": ""})
+    inner = pa.struct([("u", pa.null()), ("x", pa.int32()), v.with_name("w")])
+    schema = pa.schema([("u", pa.null()), ("id", pa.int64()), v, ("s", inner)])
+    table = catalog.create_table("d.kinds", schema, format_version=3)
+    rows = [
+        {"u": None, "id": i, "v": None if i % 5 == 2 else variant(i), "s": {"u": None, "x": i, "w": variant(100 - i)}}
+        for i in range(40)
+    ]
+    table.append(pa.Table.from_pylist(rows, schema=schema))
+    assert sorted(table.to_arrow().to_pylist(), key=lambda row: row["id"]) == rows
+    return table
+
+
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     folder = tmp_path_factory.mktemp("spark") / "lake"
     folder.mkdir()
     tables = make_ours(folder)
     (folder / "ours.json").write_text(json.dumps({name: table.metadata_location for name, table in tables.items()}))
+    (folder / "kinds").write_text(make_kinds(folder).metadata_location)
     run_in_spark(SCRIPT, folder)
     return folder, tables
 
@@ -120,3 +149,23 @@ def test_lineage_that_frazil_wrote(lake, name):
     want = pq.read_table(str(folder / "read" / name))
     assert len(want) > 100
     check_lineage(tables[name], want)
+
+
+def test_variants_that_frazil_wrote(lake):
+    folder, _ = lake
+    got = sorted(pq.read_table(str(folder / "read" / "kinds")).to_pylist(), key=lambda row: row["id"])
+    assert got == [
+        {"id": i, "v": None if i % 5 == 2 else str(i), "u": True, "x": i, "w": str(100 - i)} for i in range(40)
+    ]
+
+
+def test_variants_that_spark_wrote(lake):
+    folder, _ = lake
+    table = frazil.load_catalog("static", type="static").load_table(str(folder / "d" / "kinds"))
+    got = {row["id"]: row for row in table.to_arrow().to_pylist()}
+    assert len(got) == 50
+    for i, row in got.items():
+        assert row["v"] is None if i % 7 == 3 else row["v"]["value"] == variant(i)["value"]
+        # an array of one element: header, count, two offsets, the element
+        assert row["s"]["w"]["value"] == bytes([3, 1, 0, 2]) + variant(i)["value"]
+    assert table.scan(row_filter="v is null").to_arrow()["id"].to_pylist() == [i for i in range(50) if i % 7 == 3]

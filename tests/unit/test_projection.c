@@ -552,6 +552,67 @@ static void test_leaves_below_structs(void **state)
   frz_column_dispose(&column);
 }
 
+/** Parts of a variant are found by name, whether the file calls it one or not. */
+static void test_variants_by_name(void **state)
+{
+  (void)state;
+  frz_schema schema = one_field("variant", "");
+  const frz_field *field = &schema.root.fields[0];
+  frz_arrow_field target;
+  assert_int_equal(frz_field_to_arrow(field, &arena, &target, NULL), FRZ_OK);
+  assert_true(target.type.kind == FRZ_ARROW_STRUCT && target.type.is_variant);
+  static const frz_arrow_type binary = {.kind = FRZ_ARROW_BINARY};
+  const struct {
+    const char *names[2];
+    bool fits;
+  } cases[] = {
+      {{"metadata", "value"}, true},
+      {{"value", "metadata"}, true},
+      {{"metadata", "values"}, false},
+      {{"value", "value"}, false},
+  };
+  for (size_t i = 0; i < LENGTH(cases); i++) {
+    frz_arrow_field parts[2];
+    for (size_t k = 0; k < 2; k++)
+      parts[k] = (frz_arrow_field){
+          .name = frz_str_from(cases[i].names[k]), .field_id = -1, .type = binary};
+    frz_arrow_field from = {.name = {"v", 1},
+                            .nullable = true,
+                            .field_id = field->id,
+                            .type = {.kind = FRZ_ARROW_STRUCT, .is_variant = i == 0},
+                            .children = parts,
+                            .n_children = 2};
+    frz_column_source source = {.fields = &from, .n_fields = 1};
+    frz_column_map map;
+    frz_column column, made;
+    frz_status st = frz_column_map_make(field, &target, &source, &arena, &map, NULL);
+    assert_int_equal(st, cases[i].fits ? FRZ_OK : FRZ_ERR_CORRUPT);
+    if (!cases[i].fits) continue;
+    assert_int_equal(frz_column_init(&column, &from, frz_alloc_default(), NULL), FRZ_OK);
+    for (size_t k = 0; k < 2; k++)
+      assert_int_equal(frz_column_append_value(&column.children[k], cases[i].names[k], 5, NULL),
+                       FRZ_OK);
+    assert_int_equal(frz_column_append_present(&column, NULL), FRZ_OK);
+    assert_int_equal(frz_column_append_nulls(&column, 1, NULL), FRZ_OK);
+    assert_int_equal(frz_column_map_apply(&map, &column, 2, frz_alloc_default(), &made, NULL),
+                     FRZ_OK);
+    assert_true(made.type.is_variant);
+    assert_int_equal(made.n_nulls, 1);
+    assert_true(frz_str_is(frz_column_bytes(&made.children[0], 0), "metad"));
+    assert_true(frz_str_is(frz_column_bytes(&made.children[1], 0), "value"));
+    frz_column_dispose(&made);
+    frz_column_dispose(&column);
+  }
+  /* One that the file lacks is null. */
+  frz_column_source nothing = {0};
+  frz_column_map map;
+  frz_column made;
+  assert_int_equal(frz_column_map_make(field, &target, &nothing, &arena, &map, NULL), FRZ_OK);
+  assert_int_equal(frz_column_map_apply(&map, NULL, 2, frz_alloc_default(), &made, NULL), FRZ_OK);
+  assert_int_equal(made.n_nulls, 2);
+  frz_column_dispose(&made);
+}
+
 /* ---- name mapping ---- */
 
 static void test_name_mapping(void **state)
@@ -709,6 +770,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_a_missing_struct_is_made_of_defaults, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_defaults_below_lists, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_leaves_below_structs, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_variants_by_name, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_name_mapping, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_statistics_as_bounds, set_up, tear_down),
   };

@@ -442,9 +442,17 @@ static void test_to_arrow_and_back(void **state)
   int32_t next = 1;
   assert_int_equal(frz_schema_from_arrow(arrow, 18, 3, &next, &arena, &again, NULL), FRZ_OK);
   assert_true(frz_type_equal(&schema.root, &again.root));
-  frz_field variant = {.id = 1, .name = FRZ_STR("v"), .type = {.kind = FRZ_TYPE_VARIANT}};
+  frz_field field = {.id = 1, .name = FRZ_STR("v"), .type = {.kind = FRZ_TYPE_VARIANT}};
   frz_error err;
-  assert_int_equal(frz_field_to_arrow(&variant, &arena, &arrow[0], &err), FRZ_ERR_UNSUPPORTED);
+  assert_int_equal(frz_field_to_arrow(&field, &arena, &arrow[0], &err), FRZ_OK);
+  assert_true(arrow[0].type.is_variant && arrow[0].children[0].field_id == -1);
+  assert_int_equal(frz_schema_from_arrow(arrow, 1, 3, &next, &arena, &again, NULL), FRZ_OK);
+  assert_int_equal(again.root.fields[0].type.kind, FRZ_TYPE_VARIANT);
+  assert_int_equal(frz_schema_from_arrow(arrow, 1, 2, &next, &arena, &again, &err),
+                   FRZ_ERR_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "variant"));
+  field.type.kind = FRZ_TYPE_GEOMETRY;
+  assert_int_equal(frz_field_to_arrow(&field, &arena, &arrow[0], &err), FRZ_ERR_UNSUPPORTED);
   assert_non_null(strstr(err.message, "'v'"));
 }
 

@@ -250,6 +250,27 @@ static frz_status map_nested(const frz_field *field, const frz_arrow_field *targ
                       arena, &map->children[0], err);
 }
 
+/** Its parts by name. A file need not say that the struct is a variant: the schema does. */
+static frz_status map_variant(const frz_field *field, const frz_arrow_field *target,
+                              const frz_arrow_field *from, frz_arena *arena, frz_column_map *map,
+                              frz_error *err)
+{
+  bool fits = from->type.kind == FRZ_ARROW_STRUCT && from->n_children == FRZ_VARIANT_PARTS;
+  map->children = frz_arena_array(arena, FRZ_VARIANT_PARTS, sizeof *map->children);
+  if (map->children == NULL) return frz_fail_nomem(err, "projection");
+  map->n_children = FRZ_VARIANT_PARTS;
+  for (size_t i = 0; fits && i < FRZ_VARIANT_PARTS; i++) {
+    size_t at = frz_str_equal(from->children[0].name, frz_variant_fields[i].name) ? 0 : 1;
+    fits = frz_str_equal(from->children[at].name, frz_variant_fields[i].name) &&
+           from->children[at].type.kind == FRZ_ARROW_BINARY;
+    map->children[i] = (frz_column_map){.field = &frz_variant_fields[i],
+                                        .target = &target->children[i],
+                                        .source = at,
+                                        .conversion = FRZ_CONVERT_NONE};
+  }
+  return fits ? FRZ_OK : fail_type(field, target, from, arena, err);
+}
+
 static frz_status map_found(const frz_field *field, const frz_arrow_field *target,
                             const frz_column_source *source, size_t index, int depth,
                             frz_arena *arena, frz_column_map *map, frz_error *err)
@@ -263,6 +284,8 @@ static frz_status map_found(const frz_field *field, const frz_arrow_field *targe
     map->conversion = FRZ_CONVERT_NULLS;
     return FRZ_OK;
   }
+  if (field->type.kind == FRZ_TYPE_VARIANT)
+    return map_variant(field, target, from, arena, map, err);
   if (frz_type_is_primitive(&field->type)) {
     if (from->n_children != 0 || !choose_conversion(from->type, target->type, &map->conversion))
       return fail_type(field, target, from, arena, err);

@@ -76,7 +76,9 @@ static void select_field(opening *self, const frz_field *field, const frz_arrow_
     self->selected[first] = true;
     return;
   }
-  if (field->type.kind == FRZ_TYPE_STRUCT && from->type.kind == FRZ_ARROW_STRUCT) {
+  if (field->type.kind == FRZ_TYPE_VARIANT) {
+    for (size_t i = 0; i < frz_row_count_leaves(from); i++) self->selected[first + i] = true;
+  } else if (field->type.kind == FRZ_TYPE_STRUCT && from->type.kind == FRZ_ARROW_STRUCT) {
     size_t at = first;
     for (size_t i = 0; i < from->n_children; i++) {
       for (size_t k = 0; k < field->type.n_fields; k++)

@@ -167,7 +167,7 @@ static bool missing_bounds(lookup *self, const frz_field *field, frz_column_boun
   bool is_top = false; /* below a struct a missing value is also null where the struct is */
   const frz_type *root = &self->filter->schema->root;
   for (size_t i = 0; i < root->n_fields; i++) is_top = is_top || root->fields[i].id == field->id;
-  if (!is_top) return false;
+  if (!is_top || field->type.kind == FRZ_TYPE_VARIANT) return false; /* no leaf has its id */
   /* Defaults of strings would need memory that lives on: only what fits a literal is used. */
   frz_column_source source = *self->filter->source;
   frz_arena_init(&arena, frz_alloc_default(), 0);

@@ -41,6 +41,11 @@ static const primitive_name primitive_names[] = {
     {"geography", FRZ_TYPE_GEOGRAPHY},
 };
 
+const frz_field frz_variant_fields[FRZ_VARIANT_PARTS] = {
+    {.id = -1, .name = {"metadata", 8}, .required = true, .type = {.kind = FRZ_TYPE_BINARY}},
+    {.id = -1, .name = {"value", 5}, .required = true, .type = {.kind = FRZ_TYPE_BINARY}},
+};
+
 enum { N_PRIMITIVE_NAMES = sizeof primitive_names / sizeof primitive_names[0] };
 
 const char *frz_type_kind_name(frz_type_kind kind)

@@ -69,6 +69,11 @@ typedef struct frz_schema {
   int32_t highest_field_id; /* in this schema */
 } frz_schema;
 
+/** What a VARIANT is made of, "metadata" and "value": found by name, since they have no ids. */
+enum { FRZ_VARIANT_PARTS = 2 };
+extern const frz_field frz_variant_fields[FRZ_VARIANT_PARTS];
+
+/** One value as far as schemas go: VARIANT among them, whose parts are no columns. */
 static inline bool frz_type_is_primitive(const frz_type *type)
 {
   return type->kind < FRZ_TYPE_STRUCT;

@@ -56,15 +56,15 @@ static bool primitive_to_arrow(const frz_type *type, frz_arrow_type *out)
   return true;
 }
 
-static frz_status children_to_arrow(const frz_type *type, frz_arena *arena, frz_arrow_field *out,
-                                    frz_error *err)
+static frz_status children_to_arrow(const frz_field *fields, size_t n_fields, frz_arena *arena,
+                                    frz_arrow_field *out, frz_error *err)
 {
-  frz_arrow_field *children = frz_arena_array(arena, type->n_fields, sizeof *children);
+  frz_arrow_field *children = frz_arena_array(arena, n_fields, sizeof *children);
   if (children == NULL) return frz_fail_nomem(err, "Arrow schema");
-  for (size_t i = 0; i < type->n_fields; i++)
-    FRZ_TRY(frz_field_to_arrow(&type->fields[i], arena, &children[i], err));
+  for (size_t i = 0; i < n_fields; i++)
+    FRZ_TRY(frz_field_to_arrow(&fields[i], arena, &children[i], err));
   out->children = children;
-  out->n_children = type->n_fields;
+  out->n_children = n_fields;
   return FRZ_OK;
 }
 
@@ -78,7 +78,14 @@ frz_status frz_field_to_arrow(const frz_field *field, frz_arena *arena, frz_arro
     *field_out = arrow;
     return FRZ_OK;
   }
+  const frz_field *fields = type->fields;
+  size_t n_fields = type->n_fields;
   switch (type->kind) {
+  case FRZ_TYPE_VARIANT:
+    arrow.type = (frz_arrow_type){.kind = FRZ_ARROW_STRUCT, .is_variant = true};
+    fields = frz_variant_fields;
+    n_fields = FRZ_VARIANT_PARTS;
+    break;
   case FRZ_TYPE_STRUCT: arrow.type.kind = FRZ_ARROW_STRUCT; break;
   case FRZ_TYPE_LIST: arrow.type.kind = FRZ_ARROW_LIST; break;
   case FRZ_TYPE_MAP: arrow.type.kind = FRZ_ARROW_MAP; break;
@@ -87,7 +94,7 @@ frz_status frz_field_to_arrow(const frz_field *field, frz_arena *arena, frz_arro
                     "column '%.*s' (id %d): values of type %s are not supported",
                     FRZ_STR_ARG(field->name), (int)field->id, frz_type_kind_name(type->kind));
   }
-  FRZ_TRY(children_to_arrow(type, arena, &arrow, err));
+  FRZ_TRY(children_to_arrow(fields, n_fields, arena, &arrow, err));
   if (type->kind == FRZ_TYPE_MAP) {
     frz_arrow_field *entries = frz_arena_array(arena, 1, sizeof *entries);
     if (entries == NULL) return frz_fail_nomem(err, "Arrow schema");
@@ -126,6 +133,10 @@ static bool primitive_from_arrow(const importer *in, frz_arrow_type arrow, frz_t
   case FRZ_ARROW_NULL:
     if (in->format_version < 3) return false;
     type.kind = FRZ_TYPE_UNKNOWN;
+    break;
+  case FRZ_ARROW_STRUCT:
+    if (!arrow.is_variant || in->format_version < 3) return false;
+    type.kind = FRZ_TYPE_VARIANT;
     break;
   case FRZ_ARROW_BOOL: type.kind = FRZ_TYPE_BOOLEAN; break;
   case FRZ_ARROW_INT8:
@@ -210,7 +221,8 @@ static frz_status import_type(importer *in, const frz_arrow_field *arrow, int de
                               frz_type *type_out, frz_error *err)
 {
   if (primitive_from_arrow(in, arrow->type, type_out)) return FRZ_OK;
-  if (arrow->type.kind == FRZ_ARROW_STRUCT && arrow->n_children != 0)
+  bool is_struct = arrow->type.kind == FRZ_ARROW_STRUCT && !arrow->type.is_variant;
+  if (is_struct && arrow->n_children != 0)
     return import_nested(in, FRZ_TYPE_STRUCT, arrow->children, arrow->n_children, depth, type_out,
                          err);
   if (arrow->type.kind == FRZ_ARROW_LIST && arrow->n_children == 1)

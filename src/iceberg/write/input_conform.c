@@ -215,7 +215,11 @@ static frz_status match_nested(frz_conform *conform, node *into, const frz_arrow
   const frz_type *type = &into->field->type;
   const frz_arrow_field *inputs = from->children;
   size_t n_inputs = from->n_children;
-  if (from->type.kind == FRZ_ARROW_STRUCT) {
+  if (type->kind == FRZ_TYPE_VARIANT) {
+    into->n_children = FRZ_VARIANT_PARTS;
+    FRZ_TRY(match_fields(conform, frz_variant_fields, FRZ_VARIANT_PARTS, inputs, n_inputs,
+                         into->path, depth + 1, &into->children, err));
+  } else if (from->type.kind == FRZ_ARROW_STRUCT) {
     into->n_children = type->n_fields; /* first, so that what was made is freed on failure */
     FRZ_TRY(match_fields(conform, type->fields, type->n_fields, inputs, n_inputs, into->path,
                          depth + 1, &into->children, err));

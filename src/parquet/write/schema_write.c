@@ -335,6 +335,7 @@ static frz_status add_field(builder *self, const frz_arrow_field *field, frz_str
   frz_status st;
   if (field->type.kind == FRZ_ARROW_STRUCT) {
     step->kind = FRZ_STEP_STRUCT;
+    if (field->type.is_variant) node->logical = FRZ_PARQUET_LOGICAL_VARIANT;
     st = add_struct(self, field, node, step, err);
   } else if (field->type.kind == FRZ_ARROW_LIST || field->type.kind == FRZ_ARROW_MAP) {
     step->kind = FRZ_STEP_LIST;
@@ -437,6 +438,12 @@ static void write_logical(frz_thrift_writer *thrift, const frz_parquet_node *nod
   case FRZ_PARQUET_LOGICAL_NULL: write_empty_struct(thrift, 11); break;
   case FRZ_PARQUET_LOGICAL_UUID: write_empty_struct(thrift, 14); break;
   case FRZ_PARQUET_LOGICAL_FLOAT16: write_empty_struct(thrift, 15); break;
+  case FRZ_PARQUET_LOGICAL_VARIANT:
+    frz_thrift_write_field(thrift, 16, FRZ_THRIFT_STRUCT);
+    frz_thrift_write_struct_begin(thrift);
+    frz_thrift_write_byte_field(thrift, 1, 1); /* version of the variant specification */
+    frz_thrift_write_struct_end(thrift);
+    break;
   default: assert(false); break;
   }
   frz_thrift_write_struct_end(thrift);
