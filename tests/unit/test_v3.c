@@ -603,6 +603,55 @@ static void test_geometry_is_refused_by_name(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* ---- encryption ---- */
+
+/* Nothing is written in the open to a table whose files should be encrypted. */
+static void test_encrypted_tables_are_not_written(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  const frz_property key = {"encryption.key-id", "master"};
+  const char *const removed[] = {"encryption.key-id"};
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = frz_test_lake_table(&lake, "t", NULL, version_3);
+  frz_test_ok(frz_test_append(table, 0, 5, &err), &err);
+  frz_test_ok(frz_table_set_properties(table, &key, 1, NULL, 0, &err), &err);
+  assert_int_equal(frz_test_append(table, 5, 5, &err), FRZ_ERR_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "'master'"));
+  assert_int_equal(frz_table_delete(table, "id = 1", NULL, NULL, &err), FRZ_ERR_UNSUPPORTED);
+  assert_int_equal(frz_test_scan(table, NULL).n_rows, 5);
+  frz_test_ok(frz_table_set_properties(table, NULL, 0, removed, 1, &err), &err);
+  frz_test_ok(frz_test_append(table, 5, 5, &err), &err);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
+static void test_encrypted_manifest_lists_are_named(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_arena arena;
+  const frz_manifest_file *manifests;
+  size_t n;
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = frz_test_lake_table(&lake, "t", NULL, version_3);
+  frz_test_ok(frz_test_append(table, 0, 5, &err), &err);
+  frz_table_metadata *metadata = frz_table_current(table);
+  frz_snapshot snapshot = metadata->snapshots[0];
+  snapshot.key_id = FRZ_STR("key 7");
+  frz_arena_init(&arena, frz_alloc_default(), FRZ_LIMIT_MANIFEST_BYTES);
+  assert_int_equal(frz_manifest_list_read(frz_table_storage(table), metadata, &snapshot, &arena,
+                                          &manifests, &n, &err),
+                   FRZ_ERR_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "'key 7'"));
+  frz_arena_free(&arena);
+  frz_table_metadata_release(metadata);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
 /* ---- delete files ---- */
 
 static void test_delete_files_of_the_other_version_are_refused(void **state)
@@ -649,6 +698,8 @@ int main(void)
       cmocka_unit_test(test_older_versions_have_no_lineage),
       cmocka_unit_test(test_a_writer_takes_lineage),
       cmocka_unit_test(test_geometry_is_refused_by_name),
+      cmocka_unit_test(test_encrypted_tables_are_not_written),
+      cmocka_unit_test(test_encrypted_manifest_lists_are_named),
       cmocka_unit_test(test_delete_files_of_the_other_version_are_refused),
   };
   return cmocka_run_group_tests_name("v3", tests, NULL, NULL);

@@ -303,6 +303,9 @@ frz_status frz_manifest_list_read(frz_storage *storage, const frz_table_metadata
                                   frz_error *err)
 {
   scope s = {.metadata = metadata, .arena = arena};
+  if (snapshot->key_id.data != NULL)
+    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "manifest list '%.*s' is encrypted with key '%.*s'",
+                    FRZ_STR_ARG(snapshot->manifest_list), FRZ_STR_ARG(snapshot->key_id));
   if (snapshot->manifest_list.data == NULL)
     return list_without_file(&s, storage, snapshot, manifests_out, n_manifests_out, err);
   frz_buf file;

@@ -85,6 +85,11 @@ typedef struct manifest_list {
 
 frz_status frz_table_check_writable(const frz_table_metadata *metadata, frz_error *err)
 {
+  frz_str key = frz_metadata_property(metadata, "encryption.key-id");
+  if (key.size != 0)
+    return frz_fail(err, FRZ_ERR_UNSUPPORTED,
+                    "the table is encrypted (encryption.key-id is '%.*s'): files would not be",
+                    FRZ_STR_ARG(key));
   if (metadata->format_version <= FORMAT_VERSION_WRITTEN_MAX) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_UNSUPPORTED, "format version %d is read, not written: %d at most",
                   metadata->format_version, FORMAT_VERSION_WRITTEN_MAX);

@@ -63,7 +63,8 @@ typedef struct frz_snapshot_change {
 frz_status frz_snapshot_commit(frz_table *table, const frz_snapshot_change *change,
                                int64_t *snapshot_id_out, frz_error *err) FRZ_MUST_CHECK;
 
-/** FRZ_ERR_UNSUPPORTED for tables whose format version frazil does not write. */
+/** FRZ_ERR_UNSUPPORTED for tables whose format version frazil does not write, and encrypted ones.
+ */
 frz_status frz_table_check_writable(const frz_table_metadata *metadata,
                                     frz_error *err) FRZ_MUST_CHECK;
 
