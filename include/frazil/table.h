@@ -179,15 +179,21 @@ FRZ_API frz_status frz_table_delete(frz_table *table, const char *filter,
  * @brief Update the rows whose key is in `data`, insert the others, in one snapshot.
  *
  * A row of the table that equals its new form in every column is left alone. A null in a key column
- * matches nothing, so its row is inserted.
+ * matches nothing, so its row is inserted. Where several rows of the table have one key, one row
+ * takes the place of all; those beyond the first count as deleted. `data` is held in memory, the
+ * table is read file by file.
  *
- * @param[in,out] data      Consumed. Columns as for frz_table_append().
+ * @param[in,out] data      Consumed. Columns as for frz_table_append(): in rows that are inserted a
+ *                          missing optional column is null, but no row is updated without all.
  * @param[in] join_columns  The key: primitive columns, not floating point. `n_join_columns` 0: the
  *                          schema's identifier fields.
  * @param[in] options       May be NULL.
  * @param[out] result_out   May be NULL.
- * @retval FRZ_ERR_INVALID  two rows of `data` have one key; no key columns; otherwise as for
- * append.
+ * @retval FRZ_ERR_INVALID  two rows of `data` have one key; no key columns; a row to update and a
+ * column that `data` lacks; otherwise as for append.
+ * @retval FRZ_ERR_CONFLICT as for append; also when another commit touched a file of rows to
+ * update, or, unless "write.update.isolation-level" is "snapshot", added rows that may have one of
+ * the keys.
  */
 FRZ_API frz_status frz_table_upsert(frz_table *table, struct ArrowArrayStream *data,
                                     const char *const *join_columns, size_t n_join_columns,
