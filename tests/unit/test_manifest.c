@@ -813,6 +813,50 @@ static void test_a_manifest_without_ids(void **state)
   close_table(&f);
 }
 
+/* In every place of a file: another text as long. */
+static void rename_in(frz_buf *file, const char *from, const char *to)
+{
+  size_t n = strlen(from);
+  bool found = false;
+  assert_int_equal(n, strlen(to));
+  for (size_t i = 0; i + n <= file->size; i++) {
+    if (memcmp(file->data + i, from, n) != 0) continue;
+    memcpy(file->data + i, to, n);
+    found = true;
+  }
+  assert_true(found);
+}
+
+static void test_names_do_not_count_beside_ids(void **state)
+{
+  (void)state;
+  fixture f;
+  const frz_manifest_entry *before, *after;
+  frz_manifest_file m;
+  open_table(&f, 2, "");
+  frz_manifest_entry good = sample(&f, FRZ_ENTRY_ADDED, "a", true);
+  assert_int_equal(write_one(&f, FRZ_MANIFEST_DATA, "m", &good, 1, &m), FRZ_OK);
+  assert_int_equal(read_all(&f, &m, false, &before), 1);
+  frz_buf *file = frz_memory_store_find(&f.store, "m");
+  rename_in(file, "\"lower_bounds\"", "\"------------\"");
+  rename_in(file, "\"upper_bounds\"", "\"lower_bounds\"");
+  rename_in(file, "\"------------\"", "\"upper_bounds\"");
+  rename_in(file, "\"file_path\"", "\"a_strange\"");
+  rename_in(file, "\"status\"", "\"region\"");
+  assert_int_equal(read_all(&f, &m, false, &after), 1);
+  assert_true(frz_str_equal(before[0].file.path, after[0].file.path));
+  assert_true(before[0].file.n_lower_bounds != 0 && before[0].file.n_upper_bounds != 0);
+  assert_int_equal(before[0].file.n_lower_bounds, after[0].file.n_lower_bounds);
+  assert_int_equal(before[0].file.n_upper_bounds, after[0].file.n_upper_bounds);
+  assert_true(
+      frz_str_equal(before[0].file.lower_bounds[0].bytes, after[0].file.lower_bounds[0].bytes));
+  assert_true(
+      frz_str_equal(before[0].file.upper_bounds[0].bytes, after[0].file.upper_bounds[0].bytes));
+  assert_false(
+      frz_str_equal(before[0].file.lower_bounds[0].bytes, before[0].file.upper_bounds[0].bytes));
+  close_table(&f);
+}
+
 static void test_content_spec_and_encryption_are_checked(void **state)
 {
   (void)state;
@@ -941,6 +985,7 @@ int main(void)
       cmocka_unit_test(test_names_that_avro_forbids),
       cmocka_unit_test(test_two_columns_of_one_fixed_type),
       cmocka_unit_test(test_a_manifest_without_ids),
+      cmocka_unit_test(test_names_do_not_count_beside_ids),
       cmocka_unit_test(test_content_spec_and_encryption_are_checked),
       cmocka_unit_test(test_truncated_and_changed_files),
       cmocka_unit_test(test_a_copy_stands_alone),
