@@ -17,8 +17,7 @@
 
 enum {
   HEADER_BYTES = 64, /* a header takes about 16 */
-  GAP_BYTES_NEAR = 256,
-  GAP_BYTES_FAR = 64 << 10
+  GAP_BYTES = 256
 };
 
 uint64_t frz_bloom_filter_hash(frz_str plain)
@@ -113,7 +112,6 @@ typedef struct probing {
   frz_file_piece *pieces;
   frz_bloom_filter *filters; /* of each probe's chunk */
   frz_buf bytes;
-  size_t gap_bytes;
 } probing;
 
 static frz_status read_headers(probing *self, frz_error *err)
@@ -131,8 +129,7 @@ static frz_status read_headers(probing *self, frz_error *err)
     self->pieces[n++] =
         (frz_file_piece){offset, left < HEADER_BYTES ? (size_t)left : HEADER_BYTES, NULL};
   }
-  FRZ_TRY(frz_file_pieces_read(self->file->source, self->pieces, n, self->gap_bytes, &self->bytes,
-                               err));
+  FRZ_TRY(frz_file_pieces_read(self->file->source, self->pieces, n, GAP_BYTES, &self->bytes, err));
   n = 0;
   for (size_t i = 0; i < self->n_probes; i++) {
     const frz_bloom_probe *probe = &self->probes[i];
@@ -161,8 +158,7 @@ static frz_status read_blocks(probing *self, frz_error *err)
     self->pieces[n++] = (frz_file_piece){filter->offset + block * FRZ_BLOOM_BLOCK_BYTES,
                                          FRZ_BLOOM_BLOCK_BYTES, NULL};
   }
-  FRZ_TRY(frz_file_pieces_read(self->file->source, self->pieces, n, self->gap_bytes, &self->bytes,
-                               err));
+  FRZ_TRY(frz_file_pieces_read(self->file->source, self->pieces, n, GAP_BYTES, &self->bytes, err));
   n = 0;
   for (size_t i = 0; i < self->n_probes; i++) {
     frz_bloom_probe *probe = &self->probes[i];
@@ -183,8 +179,7 @@ frz_status frz_bloom_filter_probe(frz_parquet_file *file, frz_bloom_probe *probe
   probing self = {.file = file, .probes = probes, .n_probes = n_probes};
   frz_status st = FRZ_OK;
   if (n_probes == 0) return FRZ_OK;
-  self.gap_bytes = file->is_far ? GAP_BYTES_FAR : GAP_BYTES_NEAR;
-  frz_buf_init(&self.bytes, file->alloc, (n_probes + 1) * (self.gap_bytes + HEADER_BYTES));
+  frz_buf_init(&self.bytes, file->alloc, (n_probes + 1) * (GAP_BYTES + HEADER_BYTES));
   self.pieces = frz_alloc_array(file->alloc, n_probes, sizeof *self.pieces);
   self.filters = frz_alloc_zeroed(file->alloc, n_probes * sizeof *self.filters);
   if (self.pieces == NULL || self.filters == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "bloom filter"));

@@ -13,7 +13,7 @@
 #include "parquet/read/file_pieces.h"
 #include "parquet/read/parquet_file.h"
 
-enum { GAP_BYTES_NEAR = 1 << 10, GAP_BYTES_FAR = 64 << 10 };
+enum { GAP_BYTES = 4 << 10 };
 
 static const frz_parquet_chunk *chunk_of(const frz_parquet_metadata *metadata, frz_chunk_id id)
 {
@@ -61,8 +61,7 @@ static frz_status read_chunks(frz_parquet_file *file, const frz_chunk_id *chunks
     pieces[n++] =
         (frz_file_piece){chunk->column_index_offset, (size_t)chunk->column_index_bytes, NULL};
   }
-  size_t gap = file->is_far ? GAP_BYTES_FAR : GAP_BYTES_NEAR;
-  FRZ_TRY(frz_file_pieces_read(file->source, pieces, n, gap, bytes, err));
+  FRZ_TRY(frz_file_pieces_read(file->source, pieces, n, GAP_BYTES, bytes, err));
   n = 0;
   for (size_t i = 0; i < n_chunks; i++) {
     pages_out[i] = (frz_chunk_pages){0};
@@ -78,7 +77,7 @@ frz_status frz_page_index_read(frz_parquet_file *file, const frz_chunk_id *chunk
 {
   frz_buf bytes;
   frz_buf_init(&bytes, file->alloc,
-               FRZ_LIMIT_PAGE_INDEX_BYTES + (n_chunks * 2 + 1) * (size_t)GAP_BYTES_FAR);
+               FRZ_LIMIT_PAGE_INDEX_BYTES + (n_chunks * 2 + 1) * (size_t)GAP_BYTES);
   frz_status st = read_chunks(file, chunks, n_chunks, &bytes, arena, pages_out, err);
   if (st != FRZ_OK) frz_error_where(err, "parquet '%.*s': page index: ", FRZ_STR_ARG(file->name));
   frz_buf_dispose(&bytes);
