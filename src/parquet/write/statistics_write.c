@@ -9,7 +9,7 @@
 
 __extension__ typedef unsigned __int128 stat_u128;
 
-enum { BOUND_BYTES_MAX = 64, FLOAT_LANES = 8 };
+enum { BOUND_BYTES_MAX = 64 };
 
 void frz_value_bounds_init(frz_value_bounds *bounds, const frz_alloc *alloc)
 {
@@ -82,20 +82,20 @@ DEFINE_RANGE(range_i128, frz_stat_i128)
 
 /* Floats start outside of every value; a comparison with NaN is false, so NaN changes nothing. Each
  * lane keeps a range of its own, as the compiler may not regroup comparisons of floats itself. */
-#define DEFINE_FLOAT_RANGE(name, type)                                              \
+#define DEFINE_FLOAT_RANGE(name, type, lanes)                                       \
   static size_t name(const uint8_t *values, size_t n, type *min_out, type *max_out) \
   {                                                                                 \
     const type *items = (const type *)(const void *)values;                         \
-    type min[FLOAT_LANES];                                                          \
-    type max[FLOAT_LANES];                                                          \
+    type min[lanes];                                                                \
+    type max[lanes];                                                                \
     size_t n_nans = 0;                                                              \
     size_t i = 0;                                                                   \
-    for (size_t k = 0; k < FLOAT_LANES; k++) {                                      \
+    for (size_t k = 0; k < lanes; k++) {                                            \
       min[k] = (type)__builtin_inf();                                               \
       max[k] = -(type)__builtin_inf();                                              \
     }                                                                               \
-    for (; n - i >= FLOAT_LANES; i += FLOAT_LANES)                                  \
-      for (size_t k = 0; k < FLOAT_LANES; k++) {                                    \
+    for (; n - i >= lanes; i += lanes)                                              \
+      for (size_t k = 0; k < lanes; k++) {                                          \
         min[k] = items[i + k] < min[k] ? items[i + k] : min[k];                     \
         max[k] = items[i + k] > max[k] ? items[i + k] : max[k];                     \
       }                                                                             \
@@ -103,7 +103,7 @@ DEFINE_RANGE(range_i128, frz_stat_i128)
       min[k] = items[i + k] < min[k] ? items[i + k] : min[k];                       \
       max[k] = items[i + k] > max[k] ? items[i + k] : max[k];                       \
     }                                                                               \
-    for (size_t k = 1; k < FLOAT_LANES; k++) {                                      \
+    for (size_t k = 1; k < lanes; k++) {                                            \
       min[0] = min[k] < min[0] ? min[k] : min[0];                                   \
       max[0] = max[k] > max[0] ? max[k] : max[0];                                   \
     }                                                                               \
@@ -112,8 +112,8 @@ DEFINE_RANGE(range_i128, frz_stat_i128)
     *max_out = max[0];                                                              \
     return n_nans;                                                                  \
   }
-DEFINE_FLOAT_RANGE(range_f32, float)
-DEFINE_FLOAT_RANGE(range_f64, double)
+DEFINE_FLOAT_RANGE(range_f32, float, 8)
+DEFINE_FLOAT_RANGE(range_f64, double, 4)
 
 static size_t range_f16(const uint8_t *values, size_t n, int64_t *min_out, int64_t *max_out)
 {
