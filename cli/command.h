@@ -35,12 +35,24 @@ typedef struct command_line {
   int64_t snapshot_id;
   int64_t as_of_ms;
   int64_t limit;
-  uint32_t used; /* a bit for each option that was given */
+  int64_t older_than_ms;
+  int64_t retain_last;
+  int64_t target_bytes;
+  int64_t min_files;
+  const char *sort;
+  uint64_t used; /* a bit for each option that was given */
   output_format format;
   bool has_format;
   bool json;
   bool purge;
   bool replace;
+  bool dry_run;
+  bool remove;
+  bool recent;
+  bool rewrite_all;
+  bool keep_files;
+  bool all_snapshots;
+  bool read_data;
   bool help;
 } command_line;
 
@@ -93,6 +105,12 @@ int check_table(const command_line *line);
 int run_table(const invocation *run);
 int check_scan(const command_line *line);
 int run_scan(const invocation *run);
+int check_maintain(const command_line *line);
+int run_compact(const invocation *run);
+int run_manifests(const invocation *run);
+int run_expire(const invocation *run);
+int run_orphans(const invocation *run);
+int run_verify(const invocation *run);
 int check_import(const command_line *line);
 int run_import(const invocation *run);
 

@@ -34,6 +34,12 @@ static const char help_text[] =
     "  scan TABLE                      rows\n"
     "  import FILE TABLE               append a Parquet or CSV file, creating the table if it is "
     "not there\n"
+    "  compact TABLE                   write small and much-deleted files anew, the rows as they "
+    "are\n"
+    "  rewrite-manifests TABLE         join manifests and order them by partition\n"
+    "  expire TABLE                    forget old snapshots and remove their files\n"
+    "  orphans TABLE                   files below a table that nothing leads to\n"
+    "  verify TABLE                    check every file against what is said of it\n"
     "  version\n"
     "\n"
     "TABLE is namespace.table, or a path of a table folder or metadata file (no catalog needed).\n"
@@ -64,6 +70,23 @@ static const char help_text[] =
     "import options:\n"
     "  --partition SPEC    for a new table, such as \"bucket(16, driver_id), day(event_ts)\"\n"
     "  --replace           replace the table's rows instead of appending\n"
+    "\n"
+    "maintenance options:\n"
+    "  --filter EXPRESSION  compact: only files that may hold such rows\n"
+    "  --target-size BYTES  compact: size of new files\n"
+    "  --min-files N        compact: leave partitions with fewer files to rewrite (default: 5)\n"
+    "  --sort ORDER         compact: sort the rows, such as \"driver_id, event_ts desc\"; \"\" "
+    "for\n"
+    "                       the table's own order\n"
+    "  --rewrite-all        compact: every file, whatever its size\n"
+    "  --older-than TIME    expire, orphans: what is from before this time\n"
+    "  --retain N           expire: keep at least the last N snapshots of each branch\n"
+    "  --keep-files         expire: change the metadata alone\n"
+    "  --dry-run            expire: say what would go\n"
+    "  --remove             orphans: remove the files, after a look without this option\n"
+    "  --recent             orphans: nobody writes to the table now: younger than a day is fine\n"
+    "  --all-snapshots      verify: also those that no branch or tag names\n"
+    "  --data               verify: read every row\n"
     "\n"
     "for every command:\n"
     "  --json              print JSON lines\n"
@@ -233,7 +256,19 @@ static bool parse_property(char *text, command_line *line)
   return add_property(line, text, equals + 1);
 }
 
-enum { FOR_CATALOG = 1, FOR_TABLE = 2, FOR_SCAN = 4, FOR_IMPORT = 8, FOR_ALL = 15 };
+enum {
+  FOR_CATALOG = 1,
+  FOR_TABLE = 2,
+  FOR_SCAN = 4,
+  FOR_IMPORT = 8,
+  FOR_COMPACT = 16,
+  FOR_MANIFESTS = 32,
+  FOR_EXPIRE = 64,
+  FOR_ORPHANS = 128,
+  FOR_VERIFY = 256,
+  FOR_ROWS = FOR_TABLE | FOR_SCAN | FOR_ORPHANS | FOR_VERIFY,
+  FOR_ALL = 511
+};
 
 typedef struct option_info {
   const char *name;
@@ -247,25 +282,37 @@ static const option_info options[] = {
     {"--warehouse", true, FOR_ALL},
     {"--property", true, FOR_ALL},
     {"-p", true, FOR_ALL},
-    {"--filter", true, FOR_SCAN},
+    {"--filter", true, FOR_SCAN | FOR_COMPACT},
     {"--columns", true, FOR_SCAN},
     {"--limit", true, FOR_SCAN},
     {"--snapshot", true, FOR_SCAN},
     {"--ref", true, FOR_SCAN},
     {"--as-of", true, FOR_SCAN},
-    {"--format", true, FOR_SCAN | FOR_TABLE},
-    {"--output", true, FOR_SCAN | FOR_TABLE},
-    {"-o", true, FOR_SCAN | FOR_TABLE},
+    {"--format", true, FOR_ROWS},
+    {"--output", true, FOR_ROWS},
+    {"-o", true, FOR_ROWS},
     {"--partition", true, FOR_IMPORT},
     {"--replace", false, FOR_IMPORT},
     {"--purge", false, FOR_TABLE},
+    {"--target-size", true, FOR_COMPACT},
+    {"--min-files", true, FOR_COMPACT},
+    {"--sort", true, FOR_COMPACT},
+    {"--rewrite-all", false, FOR_COMPACT},
+    {"--older-than", true, FOR_EXPIRE | FOR_ORPHANS},
+    {"--retain", true, FOR_EXPIRE},
+    {"--keep-files", false, FOR_EXPIRE},
+    {"--dry-run", false, FOR_EXPIRE},
+    {"--remove", false, FOR_ORPHANS},
+    {"--recent", false, FOR_ORPHANS},
+    {"--all-snapshots", false, FOR_VERIFY},
+    {"--data", false, FOR_VERIFY},
     {"--json", false, FOR_ALL},
     {"--help", false, FOR_ALL},
     {"-h", false, FOR_ALL},
 };
 
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
-static_assert(N_OPTIONS <= 32, "command_line.used has a bit for each");
+static_assert(N_OPTIONS <= 64, "command_line.used has a bit for each");
 
 static int find_option(const char *name)
 {
@@ -276,14 +323,23 @@ static int find_option(const char *name)
 
 static void parse_flag(const char *option, command_line *line)
 {
-  if (strcmp(option, "--json") == 0)
-    line->json = true;
-  else if (strcmp(option, "--purge") == 0)
-    line->purge = true;
-  else if (strcmp(option, "--replace") == 0)
-    line->replace = true;
-  else
-    line->help = true;
+  const struct {
+    const char *name;
+    bool *flag;
+  } flags[] = {{"--json", &line->json},
+               {"--purge", &line->purge},
+               {"--replace", &line->replace},
+               {"--dry-run", &line->dry_run},
+               {"--remove", &line->remove},
+               {"--recent", &line->recent},
+               {"--rewrite-all", &line->rewrite_all},
+               {"--keep-files", &line->keep_files},
+               {"--all-snapshots", &line->all_snapshots},
+               {"--data", &line->read_data},
+               {"--help", &line->help},
+               {"-h", &line->help}};
+  for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+    if (strcmp(option, flags[i].name) == 0) *flags[i].flag = true;
 }
 
 static bool parse_option(const char *option, char *value, command_line *line)
@@ -312,6 +368,16 @@ static bool parse_option(const char *option, char *value, command_line *line)
     return parse_format(value, line);
   else if (strcmp(option, "--partition") == 0)
     line->partition = value;
+  else if (strcmp(option, "--sort") == 0)
+    line->sort = value;
+  else if (strcmp(option, "--older-than") == 0)
+    return parse_time(option, value, &line->older_than_ms);
+  else if (strcmp(option, "--retain") == 0)
+    return parse_count(option, value, &line->retain_last);
+  else if (strcmp(option, "--target-size") == 0)
+    return parse_count(option, value, &line->target_bytes);
+  else if (strcmp(option, "--min-files") == 0)
+    return parse_count(option, value, &line->min_files);
   else
     line->output = value;
   return true;
@@ -328,7 +394,7 @@ static bool take_option(int argc, char **argv, int *at, command_line *line)
     report_usage("unknown option '%s'", word);
     return false;
   }
-  line->used |= UINT32_C(1) << option;
+  line->used |= UINT64_C(1) << option;
   if (!options[option].takes_value) {
     if (equals != NULL) report_usage("option '%s' takes no value", word);
     parse_flag(word, line);
@@ -389,10 +455,16 @@ typedef struct command {
   int flag; /* in option_info.commands */
 } command;
 
-static const command commands[] = {{"catalog", check_catalog, run_catalog, FOR_CATALOG},
-                                   {"table", check_table, run_table, FOR_TABLE},
-                                   {"scan", check_scan, run_scan, FOR_SCAN},
-                                   {"import", check_import, run_import, FOR_IMPORT}};
+static const command commands[] = {
+    {"catalog", check_catalog, run_catalog, FOR_CATALOG},
+    {"table", check_table, run_table, FOR_TABLE},
+    {"scan", check_scan, run_scan, FOR_SCAN},
+    {"import", check_import, run_import, FOR_IMPORT},
+    {"compact", check_maintain, run_compact, FOR_COMPACT},
+    {"rewrite-manifests", check_maintain, run_manifests, FOR_MANIFESTS},
+    {"expire", check_maintain, run_expire, FOR_EXPIRE},
+    {"orphans", check_maintain, run_orphans, FOR_ORPHANS},
+    {"verify", check_maintain, run_verify, FOR_VERIFY}};
 
 static const command *find_command(const char *name)
 {

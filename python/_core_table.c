@@ -417,6 +417,15 @@ static PyMethodDef table_methods[] = {
     {"set_properties", table_set_properties, METH_VARARGS, "(properties, removals)"},
     {"remove_ref", table_remove_ref, METH_VARARGS, "Remove a tag or branch."},
     {"set_ref", table_set_ref, METH_VARARGS, "(ref, is_branch, snapshot_id[, retention])"},
+    {"compact", core_table_compact, METH_VARARGS,
+     "(row_filter, target, min and max bytes, min_inputs, max_group, ratio, order, all, "
+     "properties)"},
+    {"rewrite_manifests", core_table_rewrite_manifests, METH_NOARGS, "Join and order manifests."},
+    {"expire_snapshots", core_table_expire_snapshots, METH_VARARGS,
+     "(older_than_ms, retain_last, snapshot_ids, dry_run, keep_files)"},
+    {"remove_orphans", core_table_remove_orphans, METH_VARARGS,
+     "(older_than_ms, location, remove, allow_recent)"},
+    {"verify", core_table_verify, METH_VARARGS, "(all_snapshots, read_data)"},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot table_slots[] = {{Py_tp_doc, "A loaded table."},

@@ -119,6 +119,13 @@ int core_rows_init(PyObject *module, core_state *state);
 int core_catalog_init(PyObject *module, core_state *state);
 int core_table_init(PyObject *module, core_state *state);
 
+/** Methods of Table handles, of _core_maintain.c. */
+PyObject *core_table_compact(PyObject *table, PyObject *args);
+PyObject *core_table_rewrite_manifests(PyObject *table, PyObject *unused);
+PyObject *core_table_expire_snapshots(PyObject *table, PyObject *args);
+PyObject *core_table_remove_orphans(PyObject *table, PyObject *args);
+PyObject *core_table_verify(PyObject *table, PyObject *args);
+
 /** Module functions of _core_pit.c. */
 PyObject *core_pit_join(PyObject *module, PyObject *args);
 PyObject *core_latest_per_key(PyObject *module, PyObject *args);

@@ -62,6 +62,37 @@ class Table:
     ) -> None: ...
     def remove_ref(self, ref: str, /) -> None: ...
 
+    def compact(
+        self,
+        row_filter: str | None,
+        target_file_bytes: int,
+        min_file_bytes: int,
+        max_file_bytes: int,
+        min_input_files: int,
+        max_group_bytes: int,
+        delete_ratio: float,
+        sort_order: str | None,
+        rewrite_all: bool,
+        properties: dict[str, str] | None,
+        /,
+    ) -> tuple[int, int, int, int, int, int, int]: ...
+    def rewrite_manifests(self) -> tuple[int, int, int]: ...
+    def expire_snapshots(
+        self,
+        older_than_ms: int,
+        retain_last: int,
+        snapshot_ids: tuple[int, ...],
+        dry_run: bool,
+        keep_files: bool,
+        /,
+    ) -> tuple[int, int, int, int, int, int, int]: ...
+    def remove_orphans(
+        self, older_than_ms: int, location: str | None, remove: bool, allow_recent: bool, /
+    ) -> Stream: ...
+    def verify(
+        self, all_snapshots: bool, read_data: bool, /
+    ) -> tuple[Stream, int, int, int, int, int]: ...
+
 class Catalog:
     @classmethod
     def open(cls, context: Context, name: str, properties: dict[str, str], /) -> Catalog: ...

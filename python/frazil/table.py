@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from frazil import _convert, _core
 from frazil.exceptions import InvalidError
+from frazil.maintenance import Maintenance
 from frazil.schema import HistoryEntry, PartitionSpec, Schema, Snapshot, SnapshotRef
 
 if TYPE_CHECKING:
@@ -345,6 +346,11 @@ class Table:
     @property
     def inspect(self) -> Inspect:
         return Inspect(self)
+
+    @property
+    def maintenance(self) -> Maintenance:
+        """Compaction, manifests, expiry, orphan files, verification."""
+        return Maintenance(self._handle)
 
     # -- reading --
 
