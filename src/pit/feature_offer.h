@@ -10,12 +10,14 @@
 
 #include "pit/join_key.h"
 
-/** A feature row in the running for a slot. Rows order by event, created, file rank, position. */
+/** A feature row in the running for a slot. Rows order by event, created, sequence, file rank,
+ * position. */
 typedef struct frz_candidate {
   int64_t event_time;   /* in the table's unit */
   int64_t created_time; /* INT64_MIN: null or no such column */
   int64_t position;     /* in its file */
   uint32_t file_rank;   /* FRZ_NO_FILE: no row */
+  uint32_t sequence;    /* of the commit that last changed the row, where rows tell it; else 0 */
 } frz_candidate;
 
 #define FRZ_NO_FILE UINT32_MAX
@@ -26,6 +28,7 @@ static inline bool frz_candidate_beats(const frz_candidate *a, const frz_candida
   if (b->file_rank == FRZ_NO_FILE) return true;
   if (a->event_time != b->event_time) return a->event_time > b->event_time;
   if (a->created_time != b->created_time) return a->created_time > b->created_time;
+  if (a->sequence != b->sequence) return a->sequence > b->sequence;
   if (a->file_rank != b->file_rank) return a->file_rank > b->file_rank;
   return a->position > b->position;
 }
@@ -46,6 +49,7 @@ typedef struct frz_offer {
   const int64_t *created_times; /* INT64_MIN for null; NULL: no such column */
   const uint8_t *present;       /* 0: the event time is null (or excluded); NULL: all present */
   const int64_t *positions;
+  const int64_t *sequences; /* NULL: the file's rank tells */
   uint32_t file_rank;
   int64_t n_rows;
 } frz_offer;
@@ -83,8 +87,10 @@ frz_status frz_offer_split(const frz_offer *offer, const frz_offer_window *windo
 
 static inline frz_candidate frz_offer_candidate(const frz_offer *offer, const frz_offered_row *row)
 {
+  int64_t sequence = offer->sequences != NULL ? offer->sequences[row->row] : 0;
+  if (sequence > UINT32_MAX) sequence = UINT32_MAX; /* a table of so many commits: the rank tells */
   return (frz_candidate){row->event_time, row->created_time, offer->positions[row->row],
-                         offer->file_rank};
+                         offer->file_rank, (uint32_t)sequence};
 }
 
 #endif

@@ -29,7 +29,7 @@ frz_status frz_view_columns_find(frz_view_columns *columns, frz_feature_table *t
 {
   *columns = (frz_view_columns){.n_keys = n_keys, .has_created = created != NULL};
   frz_arena *arena = &table->arena;
-  columns->names.names = frz_arena_array(arena, n_keys + 2, sizeof(char *));
+  columns->names.names = frz_arena_array(arena, n_keys + 3, sizeof(char *));
   columns->key_at = frz_arena_array(arena, n_keys, sizeof(size_t));
   columns->key_forms = frz_arena_array(arena, n_keys, sizeof(frz_key_form));
   columns->key_fields = frz_arena_array(arena, n_keys, sizeof(frz_arrow_field));
@@ -48,6 +48,10 @@ frz_status frz_view_columns_find(frz_view_columns *columns, frz_feature_table *t
   if (created != NULL)
     FRZ_TRY(find_time(columns, table, "created timestamp field", created, &created_field,
                       &columns->created_at, &columns->created_scale, err));
+  static const char sequence[] = "_last_updated_sequence_number";
+  columns->has_sequence = table->metadata->format_version >= 3 &&
+                          frz_schema_find_name(table->schema, frz_str_from(sequence), true) == NULL;
+  if (columns->has_sequence) columns->sequence_at = frz_name_list_add(&columns->names, sequence);
   return FRZ_OK;
 }
 
@@ -119,6 +123,9 @@ frz_status frz_offer_lane_fill(frz_offer_lane *lane, const frz_view_columns *col
   if (columns->has_created)
     FRZ_TRY(time_values(&batch->columns[columns->created_at], columns->created_scale, true,
                         &lane->created_times, &offer.created_times, err));
+  if (columns->has_sequence) /* where it is null it is so in every file, and zero */
+    offer.sequences =
+        (const int64_t *)(const void *)batch->columns[columns->sequence_at].values.data;
   *offer_out = offer;
   return FRZ_OK;
 }

@@ -1,6 +1,7 @@
 /*
  * view_columns.h - the columns of a feature view that decide who wins: keys, event time, created
- * time.
+ * time, and in format version 3 the sequence number of a row's last change, which stays the row's
+ * own when the row is moved to another file.
  *
  * Shared by the join and by latest-per-key: resolves the names, knows where each column lies in a
  * scanned batch, and turns batches into offers.
@@ -32,6 +33,8 @@ typedef struct frz_view_columns {
   bool has_created;
   size_t created_at;
   frz_time_scale created_scale;
+  bool has_sequence; /* rows tell the commit that last changed them: format version 3 */
+  size_t sequence_at;
 } frz_view_columns;
 
 /** `created` may be NULL. All is allocated in the table's arena; names are borrowed. */

@@ -242,3 +242,20 @@ def test_latest_of_the_whole_table(catalog):
     out = frazil.latest_per_key(table, [], "ts", "created").to_arrow()
     assert out.num_rows == 1
     assert out["ts"].to_pylist() == [max(row["ts"] for row in features if row["ts"])]
+
+
+def test_a_moved_row_wins_no_tie(catalog):
+    """Of two equal rows the later written wins, also after the earlier one was moved to a newer file."""
+    schema = pa.schema([("a", pa.int64()), ("ts", STAMP), ("x", pa.string())])
+    table = catalog.create_table("ns.moved", schema, format_version=3)
+    table.append(pa.Table.from_pylist([{"a": i, "ts": T0, "x": "old"} for i in range(3)], schema=schema))
+    table.append(pa.Table.from_pylist([{"a": i, "ts": T0, "x": "new"} for i in range(2)], schema=schema))
+    frame = pa.table({"a": [0, 1, 2], "event_timestamp": pa.array([T0 + HOUR] * 3, STAMP)})
+    view = frazil.View(table, name="f", join_keys=["a"], timestamp_field="ts", features=["x"])
+    for deleted, left in [("a = 9", ["new", "new", "old"]), ("a = 2", ["new", "new", None])]:
+        table.delete(deleted)  # the second writes the file of the old rows again
+        assert frazil.pit_join(frame, [view]).to_arrow()["x"].to_pylist() == left
+        latest = frazil.latest_per_key(table, ["a"], "ts").to_arrow().sort_by("a")
+        assert latest["x"].to_pylist() == [x for x in left if x is not None]
+    files = table.scan(selected_fields=("x", "_file")).to_arrow()
+    assert len(set(files["_file"].to_pylist())) == 2

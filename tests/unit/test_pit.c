@@ -100,10 +100,10 @@ static int64_t expected_winner(const random_case *c, int64_t entity)
     if (c->options.created_cutoff &&
         (c->created[i] == INT64_MIN || c->created[i] * c->options.created_scale.step_ns > t_ns))
       continue;
-    frz_candidate row = {c->event[i], c->created[i], c->position[i], c->file[i]};
+    frz_candidate row = {c->event[i], c->created[i], c->position[i], c->file[i], 0};
     frz_candidate held = {.file_rank = FRZ_NO_FILE};
     if (best >= 0)
-      held = (frz_candidate){c->event[best], c->created[best], c->position[best], c->file[best]};
+      held = (frz_candidate){c->event[best], c->created[best], c->position[best], c->file[best], 0};
     if (frz_candidate_beats(&row, &held)) best = i;
   }
   return best;
