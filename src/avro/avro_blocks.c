@@ -18,7 +18,8 @@ void frz_avro_blocks_init(frz_avro_blocks *blocks, const frz_alloc *alloc, frz_s
                           const frz_avro_header *header, int64_t position)
 {
   *blocks = (frz_avro_blocks){.source = source, .header = header, .position = position};
-  frz_buf_init(&blocks->window, alloc, FRZ_LIMIT_PAGE_BYTES + READ_BYTES);
+  frz_buf_init(&blocks->window, alloc,
+               FRZ_LIMIT_PAGE_BYTES + FRZ_AVRO_SYNC_BYTES + READ_BYTES); /* a block, and ahead */
   frz_buf_init(&blocks->plain, alloc, FRZ_LIMIT_PAGE_BYTES);
 }
 
