@@ -210,76 +210,111 @@ static PyObject *table_scan(PyObject *object, PyObject *args)
 
 static PyObject *write_result(const frz_write_result *result)
 {
-  return Py_BuildValue("(LLLLL)", (long long)result->snapshot_id, (long long)result->n_rows_added,
+  return Py_BuildValue("(LLLLLLL)", (long long)result->snapshot_id, (long long)result->n_rows_added,
                        (long long)result->n_rows_deleted, (long long)result->n_files_added,
-                       (long long)result->n_files_deleted);
+                       (long long)result->n_files_deleted, (long long)result->n_delete_files_added,
+                       (long long)result->n_rows_updated);
 }
 
-/* One body for append (no filter), overwrite (both) and delete (no data). */
-typedef enum write_kind { WRITE_APPEND, WRITE_OVERWRITE, WRITE_DELETE } write_kind;
+/* One body for append (data), overwrite (data and filter), delete (filter), upsert (data and join
+ * columns). */
+typedef enum write_kind { WRITE_APPEND, WRITE_OVERWRITE, WRITE_DELETE, WRITE_UPSERT } write_kind;
 
-static PyObject *table_write(core_table *self, write_kind kind, PyObject *data, const char *filter,
-                             PyObject *dict, bool truncate, bool case_sensitive)
+typedef struct write_args {
+  write_kind kind;
+  PyObject *data;
+  PyObject *join_columns; /* a tuple */
+  PyObject *properties;   /* a dict, or None */
+  const char *filter;
+  const char *branch;
+  int truncate;
+  int case_sensitive;
+  int mode;
+} write_args;
+
+static frz_status write_rows(frz_table *table, const write_args *args,
+                             struct ArrowArrayStream *stream, const core_texts *join_columns,
+                             const frz_write_options *options, frz_write_result *result,
+                             frz_error *err)
 {
+  switch (args->kind) {
+  case WRITE_APPEND: return frz_table_append(table, stream, options, result, err);
+  case WRITE_OVERWRITE:
+    return frz_table_overwrite(table, stream, args->filter, options, result, err);
+  case WRITE_DELETE: return frz_table_delete(table, args->filter, options, result, err);
+  case WRITE_UPSERT: break;
+  }
+  return frz_table_upsert(table, stream, join_columns->items, join_columns->n_items, options,
+                          result, err);
+}
+
+static PyObject *table_write(PyObject *object, const write_args *args)
+{
+  core_table *self = (core_table *)object;
+  PyObject *made = NULL;
+  core_properties properties = {0};
+  core_texts join_columns = {0};
+  struct ArrowArrayStream stream = {0};
   frz_write_options options;
   frz_write_options_init(&options);
-  options.truncate_nanoseconds = truncate;
-  options.case_sensitive = case_sensitive;
-  core_properties properties;
-  if (core_properties_from(dict, &properties) != 0) return NULL;
+  options.truncate_nanoseconds = args->truncate != 0;
+  options.case_sensitive = args->case_sensitive != 0;
+  options.branch = args->branch;
+  options.mode = (frz_write_mode)args->mode;
+  if (core_properties_from(args->properties, &properties) != 0) return NULL;
   options.snapshot_properties = properties.items;
   options.n_snapshot_properties = properties.n_items;
-  struct ArrowArrayStream stream = {0};
-  if (kind != WRITE_DELETE && core_stream_from(data, &stream) != 0) {
-    core_properties_dispose(&properties);
-    return NULL;
-  }
+  if (args->join_columns != NULL && core_texts_from(args->join_columns, &join_columns) != 0)
+    goto out;
+  if (args->data != NULL && core_stream_from(args->data, &stream) != 0) goto out;
   frz_error err = {0};
   frz_status st = FRZ_OK;
   frz_write_result result = {0};
-  Py_BEGIN_ALLOW_THREADS switch (kind)
-  {
-  case WRITE_APPEND: st = frz_table_append(self->table, &stream, &options, &result, &err); break;
-  case WRITE_OVERWRITE:
-    st = frz_table_overwrite(self->table, &stream, filter, &options, &result, &err);
-    break;
-  case WRITE_DELETE: st = frz_table_delete(self->table, filter, &options, &result, &err); break;
-  }
-  Py_END_ALLOW_THREADS core_properties_dispose(&properties);
-  if (st != FRZ_OK) return core_raise(self->context->signals, &err);
-  return write_result(&result);
+  Py_BEGIN_ALLOW_THREADS st =
+      write_rows(self->table, args, &stream, &join_columns, &options, &result, &err);
+  Py_END_ALLOW_THREADS made =
+      st == FRZ_OK ? write_result(&result) : core_raise(self->context->signals, &err);
+out:
+  core_texts_dispose(&join_columns);
+  core_properties_dispose(&properties);
+  return made;
 }
 
 static PyObject *table_append(PyObject *object, PyObject *args)
 {
-  PyObject *data = NULL;
-  PyObject *dict = NULL;
-  int truncate = 0;
-  if (!PyArg_ParseTuple(args, "OOp:append", &data, &dict, &truncate)) return NULL;
-  return table_write((core_table *)object, WRITE_APPEND, data, NULL, dict, truncate != 0, true);
+  write_args write = {.kind = WRITE_APPEND, .case_sensitive = 1};
+  if (!PyArg_ParseTuple(args, "OOpz:append", &write.data, &write.properties, &write.truncate,
+                        &write.branch))
+    return NULL;
+  return table_write(object, &write);
 }
 
 static PyObject *table_overwrite(PyObject *object, PyObject *args)
 {
-  PyObject *data = NULL;
-  PyObject *dict = NULL;
-  const char *filter = NULL;
-  int truncate = 0;
-  int case_sensitive = 1;
-  if (!PyArg_ParseTuple(args, "OzOpp:overwrite", &data, &filter, &dict, &truncate, &case_sensitive))
+  write_args write = {.kind = WRITE_OVERWRITE};
+  if (!PyArg_ParseTuple(args, "OzOppzi:overwrite", &write.data, &write.filter, &write.properties,
+                        &write.truncate, &write.case_sensitive, &write.branch, &write.mode))
     return NULL;
-  return table_write((core_table *)object, WRITE_OVERWRITE, data, filter, dict, truncate != 0,
-                     case_sensitive != 0);
+  return table_write(object, &write);
 }
 
 static PyObject *table_delete(PyObject *object, PyObject *args)
 {
-  PyObject *dict = NULL;
-  const char *filter = NULL;
-  int case_sensitive = 1;
-  if (!PyArg_ParseTuple(args, "sOp:delete", &filter, &dict, &case_sensitive)) return NULL;
-  return table_write((core_table *)object, WRITE_DELETE, NULL, filter, dict, false,
-                     case_sensitive != 0);
+  write_args write = {.kind = WRITE_DELETE};
+  if (!PyArg_ParseTuple(args, "sOpzi:delete", &write.filter, &write.properties,
+                        &write.case_sensitive, &write.branch, &write.mode))
+    return NULL;
+  return table_write(object, &write);
+}
+
+static PyObject *table_upsert(PyObject *object, PyObject *args)
+{
+  write_args write = {.kind = WRITE_UPSERT};
+  if (!PyArg_ParseTuple(args, "OO!Oppzi:upsert", &write.data, &PyTuple_Type, &write.join_columns,
+                        &write.properties, &write.truncate, &write.case_sensitive, &write.branch,
+                        &write.mode))
+    return NULL;
+  return table_write(object, &write);
 }
 
 /* ---- table: evolution ---- */
@@ -409,10 +444,15 @@ static PyMethodDef table_methods[] = {
     {"arrow_schema", table_arrow_schema, METH_NOARGS, "An arrow_schema capsule."},
     {"inspect", table_inspect, METH_VARARGS, "(kind)"},
     {"scan", table_scan, METH_VARARGS, "(options)"},
-    {"append", table_append, METH_VARARGS, "(data, snapshot_properties, truncate_nanoseconds)"},
+    {"append", table_append, METH_VARARGS,
+     "(data, snapshot_properties, truncate_nanoseconds, branch)"},
     {"overwrite", table_overwrite, METH_VARARGS,
-     "(data, filter, snapshot_properties, truncate_nanoseconds, case_sensitive)"},
-    {"delete", table_delete, METH_VARARGS, "(filter, snapshot_properties, case_sensitive)"},
+     "(data, filter, snapshot_properties, truncate_nanoseconds, case_sensitive, branch, mode)"},
+    {"delete", table_delete, METH_VARARGS,
+     "(filter, snapshot_properties, case_sensitive, branch, mode)"},
+    {"upsert", table_upsert, METH_VARARGS,
+     "(data, join_columns, snapshot_properties, truncate_nanoseconds, case_sensitive, branch, "
+     "mode)"},
     {"update_schema", table_update_schema, METH_VARARGS, "(changes)"},
     {"set_properties", table_set_properties, METH_VARARGS, "(properties, removals)"},
     {"remove_ref", table_remove_ref, METH_VARARGS, "Remove a tag or branch."},

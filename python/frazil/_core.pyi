@@ -6,6 +6,7 @@ from typing import Any
 version: str
 
 _ScanOptions = tuple[int, str | None, int, str | None, tuple[str, ...] | None, int, bool]
+_WriteResult = tuple[int, int, int, int, int, int, int]
 _SchemaChange = tuple[int, str, str | None, Any, str | None, str | None, bool]
 
 class Context:
@@ -34,8 +35,8 @@ class Table:
     def inspect(self, kind: str, snapshot_id: int = 0, /) -> Stream: ...
     def scan(self, options: _ScanOptions | None, /) -> Scan: ...
     def append(
-        self, data: Any, properties: dict[str, str] | None, truncate: bool, /
-    ) -> tuple[int, int, int, int, int]: ...
+        self, data: Any, properties: dict[str, str] | None, truncate: bool, branch: str | None, /
+    ) -> _WriteResult: ...
     def overwrite(
         self,
         data: Any,
@@ -43,11 +44,30 @@ class Table:
         properties: dict[str, str] | None,
         truncate: bool,
         case_sensitive: bool,
+        branch: str | None,
+        mode: int,
         /,
-    ) -> tuple[int, int, int, int, int]: ...
+    ) -> _WriteResult: ...
     def delete(
-        self, filter: str, properties: dict[str, str] | None, case_sensitive: bool, /
-    ) -> tuple[int, int, int, int, int]: ...
+        self,
+        filter: str,
+        properties: dict[str, str] | None,
+        case_sensitive: bool,
+        branch: str | None,
+        mode: int,
+        /,
+    ) -> _WriteResult: ...
+    def upsert(
+        self,
+        data: Any,
+        join_columns: tuple[str, ...],
+        properties: dict[str, str] | None,
+        truncate: bool,
+        case_sensitive: bool,
+        branch: str | None,
+        mode: int,
+        /,
+    ) -> _WriteResult: ...
     def update_schema(self, changes: tuple[_SchemaChange, ...], /) -> None: ...
     def set_properties(self, properties: dict[str, str], removals: tuple[str, ...], /) -> None: ...
     def set_ref(

@@ -7,7 +7,7 @@ several threads.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +33,18 @@ class WriteResult(NamedTuple):
     rows_deleted: int
     files_added: int
     files_deleted: int
+    delete_files_added: int = 0
+    rows_updated: int = 0
+    """By upsert; these rows count neither as added nor as deleted."""
+
+
+_MODES = {None: 0, "copy-on-write": 1, "merge-on-read": 2}
+
+
+def _mode_of(mode: str | None) -> int:
+    if mode not in _MODES:
+        raise ValueError(f"mode {mode!r} is neither 'copy-on-write' nor 'merge-on-read'")
+    return _MODES[mode]
 
 
 class ArrowSchema:
@@ -398,13 +410,16 @@ class Table:
         data: Any,
         snapshot_properties: Mapping[str, object] | None = None,
         truncate_nanoseconds: bool = False,
+        branch: str | None = None,
     ) -> WriteResult:
-        """Append rows in one commit. Columns are matched by name."""
+        """Append rows in one commit, to an existing branch ("main" where none is named).
+        Columns are matched by name."""
         return WriteResult(
             *self._handle.append(
                 _convert.as_stream(data),
                 _convert.properties_of(snapshot_properties),
                 truncate_nanoseconds,
+                branch,
             )
         )
 
@@ -415,6 +430,8 @@ class Table:
         snapshot_properties: Mapping[str, object] | None = None,
         truncate_nanoseconds: bool = False,
         case_sensitive: bool = True,
+        branch: str | None = None,
+        mode: str | None = None,
     ) -> WriteResult:
         """Delete the rows that match (None: every row) and append others, in one snapshot."""
         return WriteResult(
@@ -424,6 +441,8 @@ class Table:
                 _convert.properties_of(snapshot_properties),
                 truncate_nanoseconds,
                 case_sensitive,
+                branch,
+                _mode_of(mode),
             )
         )
 
@@ -432,11 +451,50 @@ class Table:
         delete_filter: str,
         snapshot_properties: Mapping[str, object] | None = None,
         case_sensitive: bool = True,
+        branch: str | None = None,
+        mode: str | None = None,
     ) -> WriteResult:
-        """Delete the rows that match; "true" deletes every row."""
+        """Delete the rows that match; "true" deletes every row.
+
+        `mode` says what becomes of files that hold other rows too: "copy-on-write" writes them
+        again, "merge-on-read" writes down which rows are gone. By default the table says it
+        (property write.delete.mode).
+        """
         return WriteResult(
             *self._handle.delete(
-                delete_filter, _convert.properties_of(snapshot_properties), case_sensitive
+                delete_filter,
+                _convert.properties_of(snapshot_properties),
+                case_sensitive,
+                branch,
+                _mode_of(mode),
+            )
+        )
+
+    def upsert(
+        self,
+        data: Any,
+        join_cols: Sequence[str] | None = None,
+        snapshot_properties: Mapping[str, object] | None = None,
+        truncate_nanoseconds: bool = False,
+        case_sensitive: bool = True,
+        branch: str | None = None,
+        mode: str | None = None,
+    ) -> WriteResult:
+        """Update the rows whose key is in the data and insert the others, in one snapshot.
+
+        The key is `join_cols`, or the table's identifier fields. Rows that would not change are
+        left alone; a null in a key matches nothing; no two rows of the data may have one key. By
+        default the table says the mode (property write.update.mode).
+        """
+        return WriteResult(
+            *self._handle.upsert(
+                _convert.as_stream(data),
+                tuple(join_cols or ()),
+                _convert.properties_of(snapshot_properties),
+                truncate_nanoseconds,
+                case_sensitive,
+                branch,
+                _mode_of(mode),
             )
         )
 

@@ -144,9 +144,9 @@ def test_a_stream_is_handed_out_once(table):
 
 def test_a_used_capsule_is_refused(table):
     capsule = ROWS.__arrow_c_stream__()
-    table._handle.append(capsule, None, False)
+    table._handle.append(capsule, None, False, None)
     with pytest.raises(ValueError, match="used up"):
-        table._handle.append(capsule, None, False)
+        table._handle.append(capsule, None, False, None)
 
 
 def test_what_is_no_table_is_refused(table):
@@ -154,7 +154,7 @@ def test_what_is_no_table_is_refused(table):
         with pytest.raises(TypeError):
             table.append(data)
     with pytest.raises(TypeError):
-        table._handle.append(5, None, False)
+        table._handle.append(5, None, False, None)
 
 
 def test_a_table_appended_to_itself(table):

@@ -136,9 +136,9 @@ def test_a_context_can_be_cancelled(tmp_path):
     table = catalog.create_table("ns.t", SCHEMA, 2, None, None, None, None)
     context.cancel()
     with pytest.raises(frazil.CancelledError):
-        table.append(numbers(10), None, False)
+        table.append(numbers(10), None, False, None)
     context.resume()
-    table.append(numbers(10), None, False)
+    table.append(numbers(10), None, False, None)
 
 
 def test_context_options_are_checked():
