@@ -285,3 +285,23 @@ def test_bytes_in_filters(catalog):
     for bad in ("k = x'0'", "k = x'zz'", "k = x'00"):
         with pytest.raises(frazil.InvalidError):
             made.scan(bad)
+
+
+def test_row_ids_count_from_the_start_of_the_file(catalog):
+    """Whatever row groups and pages are left out."""
+    small = {"write.parquet.page-row-limit": "100", "write.parquet.row-group-limit": "3000"}
+    schema = pa.schema([("id", pa.int64()), ("s", pa.string())])
+    table = catalog.create_table("ns.pages", schema, format_version=3, properties=small)
+    n = 20000
+    table.append(pa.table({"id": range(n), "s": [f"s{i % 7}" for i in range(n)]}))
+    for row_filter, want in [
+        ("id > 5050 and id < 5060", range(5051, 5060)),
+        ("id in (3, 7777, 19999)", [3, 7777, 19999]),
+        ("id < 250 or id >= 19900", [*range(250), *range(19900, n)]),
+    ]:
+        got = table.scan(row_filter=row_filter, selected_fields=("_row_id", "_pos", "s")).to_arrow()
+        assert got["_row_id"].to_pylist() == list(want) == got["_pos"].to_pylist()
+    table.delete("id = 5055")
+    got = table.scan(row_filter="id > 5053 and id < 5058", selected_fields=("_row_id", "_pos")).to_arrow()
+    assert got.to_pydict() == {"_row_id": [5054, 5056, 5057], "_pos": [5054, 5055, 5056]}
+    assert table.scan(selected_fields=("_file",)).to_arrow().num_rows == n - 1
