@@ -305,3 +305,37 @@ def test_row_ids_count_from_the_start_of_the_file(catalog):
     got = table.scan(row_filter="id > 5053 and id < 5058", selected_fields=("_row_id", "_pos")).to_arrow()
     assert got.to_pydict() == {"_row_id": [5054, 5056, 5057], "_pos": [5054, 5055, 5056]}
     assert table.scan(selected_fields=("_file",)).to_arrow().num_rows == n - 1
+
+
+@pytest.mark.parametrize("mode", ["copy-on-write", "merge-on-read"])
+def test_lineage_is_kept_by_whoever_writes_rows_again(catalog, mode):
+    """Updated rows keep their id, moved ones also the commit that last changed them."""
+    schema = pa.schema([("id", pa.int64()), ("s", pa.string())])
+    modes = {"write.update.mode": mode, "write.delete.mode": mode}
+    table = catalog.create_table("ns.lineage", schema, format_version=3, properties=modes)
+
+    def some(first, last, text):
+        return pa.table({"id": range(first, last), "s": [text] * (last - first)}, schema=schema)
+
+    def lineage():
+        names = ("id", "_row_id", "_last_updated_sequence_number")
+        rows = table.scan(selected_fields=names).to_arrow().to_pylist()
+        return {row["id"]: (row["_row_id"], row["_last_updated_sequence_number"]) for row in rows}
+
+    table.append(some(0, 10, "a"))
+    table.append(some(10, 20, "b"))
+    table.upsert(some(8, 12, "u"), ["id"])
+    table.upsert(some(18, 23, "v"), ["id"])
+    table.delete("id = 3")
+    seen = lineage()
+    changed = {**{i: 3 for i in range(8, 12)}, **{i: 4 for i in range(18, 23)}}
+    for i in range(20):
+        if i != 3:
+            assert seen.pop(i) == (i, changed.get(i, 1 if i < 10 else 2))
+    assert sorted(seen) == [20, 21, 22] and {last for _, last in seen.values()} == {4}
+    assert len({row_id for row_id, _ in seen.values()}) == 3 and min(seen.values())[0] >= 20
+    before = lineage()
+    table.maintenance.rewrite_manifests()
+    assert lineage() == before
+    table.maintenance.compact()
+    assert len(list(table.scan().plan_files())) == 1 and lineage() == before
