@@ -18,16 +18,18 @@ int core_scan_options_from(PyObject *tuple, frz_scan_options *options, core_text
   long long as_of_ms = 0;
   long long limit = -1;
   int case_sensitive = 1;
+  long long from_snapshot_id = 0;
   PyObject *fields = NULL;
   if (!PyTuple_Check(tuple)) {
     PyErr_SetString(PyExc_TypeError, "scan options must be a tuple");
     return -1;
   }
-  if (!PyArg_ParseTuple(tuple, "LzLzOLp:scan options", &snapshot_id, &options->ref, &as_of_ms,
-                        &options->row_filter, &fields, &limit, &case_sensitive))
+  if (!PyArg_ParseTuple(tuple, "LzLzOLpL:scan options", &snapshot_id, &options->ref, &as_of_ms,
+                        &options->row_filter, &fields, &limit, &case_sensitive, &from_snapshot_id))
     return -1;
   if (core_texts_from(fields, selected) != 0) return -1;
   options->snapshot_id = snapshot_id;
+  options->from_snapshot_id = from_snapshot_id;
   options->as_of_ms = as_of_ms;
   options->limit_rows = limit;
   options->case_sensitive = case_sensitive != 0;
@@ -176,7 +178,8 @@ static PyObject *table_inspect(PyObject *object, PyObject *args)
   frz_status st = FRZ_OK;
   struct ArrowArrayStream stream = {0};
   Py_BEGIN_ALLOW_THREADS st = frz_table_inspect(self->table, kind, snapshot_id, &stream, &err);
-  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise(self->context->signals, &err);
+  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
+                                                              "NoSuchSnapshotError", NULL);
   return core_stream_new(core_state_of((PyObject *)Py_TYPE(object)), &stream);
 }
 
@@ -317,124 +320,6 @@ static PyObject *table_upsert(PyObject *object, PyObject *args)
   return table_write(object, &write);
 }
 
-/* ---- table: evolution ---- */
-
-/* (op, path, new_name, arrow_type, type_text, doc, required); `keep` owns the schema capsule. */
-static int schema_change_from(PyObject *tuple, frz_schema_change *change, PyObject **keep)
-{
-  int op = 0;
-  int required = 0;
-  PyObject *arrow_type = NULL;
-  if (!PyTuple_Check(tuple)) {
-    PyErr_SetString(PyExc_TypeError, "a schema change must be a tuple");
-    return -1;
-  }
-  if (!PyArg_ParseTuple(tuple, "iszOzzp:schema change", &op, &change->path, &change->new_name,
-                        &arrow_type, &change->type_text, &change->doc, &required))
-    return -1;
-  change->op = (frz_schema_op)op;
-  change->required = required != 0;
-  if (arrow_type == Py_None) return 0;
-  change->arrow_type = core_schema_from(arrow_type, keep);
-  return change->arrow_type == NULL ? -1 : 0;
-}
-
-static PyObject *table_update_schema(PyObject *object, PyObject *args)
-{
-  core_table *self = (core_table *)object;
-  PyObject *tuple = NULL;
-  if (!PyArg_ParseTuple(args, "O!:update_schema", &PyTuple_Type, &tuple)) return NULL;
-  size_t n = (size_t)PyTuple_Size(tuple);
-  frz_schema_change *changes = PyMem_Calloc(n + 1, sizeof *changes);
-  PyObject **keep = PyMem_Calloc(n + 1, sizeof *keep);
-  PyObject *result = NULL;
-  if (changes == NULL || keep == NULL) {
-    PyErr_NoMemory();
-    goto out;
-  }
-  for (size_t i = 0; i < n; i++)
-    if (schema_change_from(PyTuple_GetItem(tuple, (Py_ssize_t)i), &changes[i], &keep[i]) != 0)
-      goto out;
-  frz_error err = {0};
-  frz_status st = FRZ_OK;
-  Py_BEGIN_ALLOW_THREADS st = frz_table_update_schema(self->table, changes, n, &err);
-  Py_END_ALLOW_THREADS if (st == FRZ_OK)
-  {
-    Py_INCREF(Py_None);
-    result = Py_None;
-  }
-  else core_raise(self->context->signals, &err);
-out:
-  if (keep != NULL)
-    for (size_t i = 0; i < n; i++) Py_XDECREF(keep[i]);
-  PyMem_Free(keep);
-  PyMem_Free(changes);
-  return result;
-}
-
-static PyObject *table_set_properties(PyObject *object, PyObject *args)
-{
-  core_table *self = (core_table *)object;
-  PyObject *dict = NULL;
-  PyObject *removed = NULL;
-  if (!PyArg_ParseTuple(args, "OO:set_properties", &dict, &removed)) return NULL;
-  core_properties properties;
-  if (core_properties_from(dict, &properties) != 0) return NULL;
-  core_texts removals;
-  if (core_texts_from(removed, &removals) != 0) {
-    core_properties_dispose(&properties);
-    return NULL;
-  }
-  frz_error err = {0};
-  frz_status st = FRZ_OK;
-  Py_BEGIN_ALLOW_THREADS st = frz_table_set_properties(
-      self->table, properties.items, properties.n_items, removals.items, removals.n_items, &err);
-  Py_END_ALLOW_THREADS core_texts_dispose(&removals);
-  core_properties_dispose(&properties);
-  if (st != FRZ_OK) return core_raise(self->context->signals, &err);
-  Py_RETURN_NONE;
-}
-
-static PyObject *table_set_ref(PyObject *object, PyObject *args)
-{
-  core_table *self = (core_table *)object;
-  const char *ref = NULL;
-  int is_branch = 0;
-  long long snapshot_id = 0;
-  frz_ref_options options;
-  frz_ref_options_init(&options);
-  long long ref_age = -1;
-  long long snapshot_age = -1;
-  int snapshots_min = -1;
-  if (!PyArg_ParseTuple(args, "spL|LLi:set_ref", &ref, &is_branch, &snapshot_id, &ref_age,
-                        &snapshot_age, &snapshots_min))
-    return NULL;
-  options.is_branch = is_branch != 0;
-  options.snapshot_id = snapshot_id;
-  options.max_ref_age_ms = ref_age;
-  options.max_snapshot_age_ms = snapshot_age;
-  options.min_snapshots_to_keep = snapshots_min;
-  frz_error err = {0};
-  frz_status st = FRZ_OK;
-  Py_BEGIN_ALLOW_THREADS st = frz_table_set_ref(self->table, ref, &options, &err);
-  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
-                                                              "NoSuchSnapshotError", NULL);
-  Py_RETURN_NONE;
-}
-
-static PyObject *table_remove_ref(PyObject *object, PyObject *args)
-{
-  core_table *self = (core_table *)object;
-  const char *ref = NULL;
-  if (!PyArg_ParseTuple(args, "s:remove_ref", &ref)) return NULL;
-  frz_error err = {0};
-  frz_status st = FRZ_OK;
-  Py_BEGIN_ALLOW_THREADS st = frz_table_remove_ref(self->table, ref, &err);
-  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
-                                                              "NoSuchSnapshotError", NULL);
-  Py_RETURN_NONE;
-}
-
 static PyMethodDef table_methods[] = {
     {"identifier", table_identifier, METH_NOARGS, "The dotted name."},
     {"refresh", table_refresh, METH_NOARGS, "Read the catalog again; True if it moved on."},
@@ -442,7 +327,7 @@ static PyMethodDef table_methods[] = {
     {"metadata_json", table_metadata_json, METH_NOARGS, "The table metadata as JSON."},
     {"current_snapshot_id", table_current_snapshot_id, METH_NOARGS, "-1 where there is none."},
     {"arrow_schema", table_arrow_schema, METH_NOARGS, "An arrow_schema capsule."},
-    {"inspect", table_inspect, METH_VARARGS, "(kind)"},
+    {"inspect", table_inspect, METH_VARARGS, "(kind[, snapshot_id])"},
     {"scan", table_scan, METH_VARARGS, "(options)"},
     {"append", table_append, METH_VARARGS,
      "(data, snapshot_properties, truncate_nanoseconds, branch)"},
@@ -453,10 +338,15 @@ static PyMethodDef table_methods[] = {
     {"upsert", table_upsert, METH_VARARGS,
      "(data, join_columns, snapshot_properties, truncate_nanoseconds, case_sensitive, branch, "
      "mode)"},
-    {"update_schema", table_update_schema, METH_VARARGS, "(changes)"},
-    {"set_properties", table_set_properties, METH_VARARGS, "(properties, removals)"},
-    {"remove_ref", table_remove_ref, METH_VARARGS, "Remove a tag or branch."},
-    {"set_ref", table_set_ref, METH_VARARGS, "(ref, is_branch, snapshot_id[, retention])"},
+    {"update_schema", core_table_update_schema, METH_VARARGS, "(changes)"},
+    {"set_properties", core_table_set_properties, METH_VARARGS, "(properties, removals)"},
+    {"remove_ref", core_table_remove_ref, METH_VARARGS, "Remove a tag or branch."},
+    {"set_ref", core_table_set_ref, METH_VARARGS, "(ref, is_branch, snapshot_id[, retention])"},
+    {"update_spec", core_table_update_spec, METH_VARARGS, "(changes)"},
+    {"set_sort_order", core_table_set_sort_order, METH_VARARGS, "(order)"},
+    {"upgrade", core_table_upgrade, METH_VARARGS, "(format_version)"},
+    {"set_statistics", core_table_set_statistics, METH_VARARGS, "(snapshot_id, uri)"},
+    {"remove_statistics", core_table_remove_statistics, METH_VARARGS, "(snapshot_id)"},
     {"compact", core_table_compact, METH_VARARGS,
      "(row_filter, target, min and max bytes, min_inputs, max_group, ratio, order, all, "
      "properties)"},

@@ -107,7 +107,8 @@ PyObject *core_rows_new(core_state *state, struct ArrowArrayStream *stream);
 /** A Table object; takes the handle, on failure too. */
 PyObject *core_table_new(core_state *state, core_context *context, frz_table *table);
 
-/** Parse (snapshot_id, ref, as_of_ms, row_filter, selected_fields, limit, case_sensitive). The
+/** Parse (snapshot_id, ref, as_of_ms, row_filter, selected_fields, limit, case_sensitive,
+ * from_snapshot_id). The
  * texts belong to `tuple`; dispose `selected` afterwards. */
 int core_scan_options_from(PyObject *tuple, frz_scan_options *options, core_texts *selected);
 
@@ -125,6 +126,17 @@ PyObject *core_table_rewrite_manifests(PyObject *table, PyObject *unused);
 PyObject *core_table_expire_snapshots(PyObject *table, PyObject *args);
 PyObject *core_table_remove_orphans(PyObject *table, PyObject *args);
 PyObject *core_table_verify(PyObject *table, PyObject *args);
+
+/** Methods of Table in _core_evolution.c. */
+PyObject *core_table_update_schema(PyObject *table, PyObject *args);
+PyObject *core_table_update_spec(PyObject *table, PyObject *args);
+PyObject *core_table_set_sort_order(PyObject *table, PyObject *args);
+PyObject *core_table_set_properties(PyObject *table, PyObject *args);
+PyObject *core_table_upgrade(PyObject *table, PyObject *args);
+PyObject *core_table_set_ref(PyObject *table, PyObject *args);
+PyObject *core_table_remove_ref(PyObject *table, PyObject *args);
+PyObject *core_table_set_statistics(PyObject *table, PyObject *args);
+PyObject *core_table_remove_statistics(PyObject *table, PyObject *args);
 
 /** Module functions of _core_pit.c. */
 PyObject *core_pit_join(PyObject *module, PyObject *args);

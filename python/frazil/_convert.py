@@ -175,7 +175,8 @@ def scan_options(
     as_of: datetime | date | str | int | None = None,
     limit: int | None = None,
     case_sensitive: bool = True,
-) -> tuple[int, str | None, int, str | None, tuple[str, ...] | None, int, bool]:
+    from_snapshot_id: int | None = None,
+) -> tuple[int, str | None, int, str | None, tuple[str, ...] | None, int, bool, int]:
     """The tuple that the extension takes."""
     if isinstance(selected_fields, str):
         selected_fields = (selected_fields,)
@@ -192,4 +193,5 @@ def scan_options(
         fields,
         -1 if limit is None else limit,
         case_sensitive,
+        from_snapshot_id or 0,
     )

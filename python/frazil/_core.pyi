@@ -5,9 +5,12 @@ from typing import Any
 
 version: str
 
-_ScanOptions = tuple[int, str | None, int, str | None, tuple[str, ...] | None, int, bool]
+_ScanOptions = tuple[int, str | None, int, str | None, tuple[str, ...] | None, int, bool, int]
 _WriteResult = tuple[int, int, int, int, int, int, int]
-_SchemaChange = tuple[int, str, str | None, Any, str | None, str | None, bool]
+_SchemaChange = tuple[
+    int, str, str | None, Any, str | None, str | None, bool, str | None, str | None
+]
+_SpecChange = tuple[int, str | None, str | None, str | None]
 
 class Context:
     def __init__(
@@ -81,6 +84,11 @@ class Table:
         /,
     ) -> None: ...
     def remove_ref(self, ref: str, /) -> None: ...
+    def update_spec(self, changes: tuple[_SpecChange, ...], /) -> None: ...
+    def set_sort_order(self, order: str | None, /) -> None: ...
+    def upgrade(self, format_version: int, /) -> None: ...
+    def set_statistics(self, snapshot_id: int, uri: str, /) -> None: ...
+    def remove_statistics(self, snapshot_id: int, /) -> None: ...
 
     def compact(
         self,

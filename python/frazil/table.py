@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from frazil import _convert, _core
-from frazil.exceptions import InvalidError
+from frazil.evolution import ManageSnapshots, UpdateSchema, UpdateSortOrder, UpdateSpec
 from frazil.maintenance import Maintenance
 from frazil.schema import HistoryEntry, PartitionSpec, Schema, Snapshot, SnapshotRef
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-_ADD, _RENAME, _DROP, _PROMOTE, _OPTIONAL, _DOC = range(6)
+def _or_unset(value: int | None) -> int:
+    return -1 if value is None else value
 
 
 class WriteResult(NamedTuple):
@@ -134,13 +135,13 @@ class Scan(Rows):
 
 
 class Inspect:
-    """The metadata tables, as pyarrow tables."""
+    """The metadata tables, as pyarrow tables. snapshot_id chooses another than the current one."""
 
     def __init__(self, table: "Table") -> None:
         self._table = table
 
-    def _rows(self, kind: str) -> "pyarrow.Table":
-        return _convert.to_arrow(self._table._handle.inspect(kind))
+    def _rows(self, kind: str, snapshot_id: int | None = None) -> "pyarrow.Table":
+        return _convert.to_arrow(self._table._handle.inspect(kind, snapshot_id or 0))
 
     def snapshots(self) -> "pyarrow.Table":
         return self._rows("snapshots")
@@ -151,89 +152,47 @@ class Inspect:
     def refs(self) -> "pyarrow.Table":
         return self._rows("refs")
 
-    def files(self) -> "pyarrow.Table":
-        return self._rows("files")
-
-    def manifests(self) -> "pyarrow.Table":
-        return self._rows("manifests")
-
     def properties(self) -> "pyarrow.Table":
         return self._rows("properties")
 
+    def metadata_log_entries(self) -> "pyarrow.Table":
+        return self._rows("metadata_log_entries")
 
-class UpdateSchema:
-    """Schema changes, committed together on commit() or at the end of a `with` block.
+    def statistics(self) -> "pyarrow.Table":
+        return self._rows("statistics")
 
-    A type is an Iceberg primitive by name ("long", "decimal(9, 2)") or an Arrow type.
-    """
+    def manifests(self, snapshot_id: int | None = None) -> "pyarrow.Table":
+        return self._rows("manifests", snapshot_id)
 
-    def __init__(self, table: "Table") -> None:
-        self._table = table
-        self._changes: list[tuple[int, str, str | None, Any, str | None, str | None, bool]] = []
+    def entries(self, snapshot_id: int | None = None) -> "pyarrow.Table":
+        return self._rows("entries", snapshot_id)
 
-    def _add(
-        self,
-        op: int,
-        path: str | tuple[str, ...],
-        *,
-        new_name: str | None = None,
-        kind: Any = None,
-        doc: str | None = None,
-        required: bool = False,
-    ) -> "UpdateSchema":
-        name = path if isinstance(path, str) else ".".join(path)
-        text = kind if isinstance(kind, str) else None
-        arrow = None if kind is None or text is not None else _convert.as_schema(kind)
-        self._changes.append((op, name, new_name, arrow, text, doc, required))
-        return self
+    def files(self, snapshot_id: int | None = None) -> "pyarrow.Table":
+        return self._rows("files", snapshot_id)
 
-    def add_column(
-        self,
-        path: str | tuple[str, ...],
-        field_type: Any,
-        doc: str | None = None,
-        required: bool = False,
-    ) -> "UpdateSchema":
-        return self._add(_ADD, path, kind=field_type, doc=doc, required=required)
+    def data_files(self, snapshot_id: int | None = None) -> "pyarrow.Table":
+        return self._rows("data_files", snapshot_id)
 
-    def rename_column(self, path: str | tuple[str, ...], new_name: str) -> "UpdateSchema":
-        return self._add(_RENAME, path, new_name=new_name)
+    def delete_files(self, snapshot_id: int | None = None) -> "pyarrow.Table":
+        return self._rows("delete_files", snapshot_id)
 
-    def delete_column(self, path: str | tuple[str, ...]) -> "UpdateSchema":
-        return self._add(_DROP, path)
+    def partitions(self, snapshot_id: int | None = None) -> "pyarrow.Table":
+        return self._rows("partitions", snapshot_id)
 
-    def update_column(
-        self,
-        path: str | tuple[str, ...],
-        field_type: Any = None,
-        required: bool | None = None,
-        doc: str | None = None,
-    ) -> "UpdateSchema":
-        """Widen a type, make the column optional, or set its doc."""
-        if required:
-            raise InvalidError(f"column {path!r}: Iceberg does not let a column become required")
-        if field_type is not None:
-            self._add(_PROMOTE, path, kind=field_type)
-        if required is False:
-            self._add(_OPTIONAL, path)
-        if doc is not None:
-            self._add(_DOC, path, doc=doc)
-        return self
+    def all_manifests(self) -> "pyarrow.Table":
+        return self._rows("all_manifests")
 
-    def make_column_optional(self, path: str | tuple[str, ...]) -> "UpdateSchema":
-        return self._add(_OPTIONAL, path)
+    def all_entries(self) -> "pyarrow.Table":
+        return self._rows("all_entries")
 
-    def commit(self) -> None:
-        changes, self._changes = tuple(self._changes), []
-        if changes:
-            self._table._handle.update_schema(changes)
+    def all_files(self) -> "pyarrow.Table":
+        return self._rows("all_files")
 
-    def __enter__(self) -> "UpdateSchema":
-        return self
+    def all_data_files(self) -> "pyarrow.Table":
+        return self._rows("all_data_files")
 
-    def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
-        if kind is None:
-            self.commit()
+    def all_delete_files(self) -> "pyarrow.Table":
+        return self._rows("all_delete_files")
 
 
 class Table:
@@ -375,6 +334,7 @@ class Table:
         as_of: datetime | date | str | int | None = None,
         limit: int | None = None,
         case_sensitive: bool = True,
+        from_snapshot_id: int | None = None,
     ) -> Scan:
         """Choose snapshot, columns and rows.
 
@@ -385,9 +345,18 @@ class Table:
             ref: a branch or tag.
             as_of: the snapshot that was current then; naive times are UTC, an int is
                 milliseconds since 1970.
+            from_snapshot_id: only the rows that were appended after this snapshot, up to the
+                chosen one. Snapshots that replaced, removed or overwrote rows are passed over.
         """
         options = _convert.scan_options(
-            row_filter, selected_fields, snapshot_id, ref, as_of, limit, case_sensitive
+            row_filter,
+            selected_fields,
+            snapshot_id,
+            ref,
+            as_of,
+            limit,
+            case_sensitive,
+            from_snapshot_id,
         )
         return Scan(self, options)
 
@@ -503,6 +472,34 @@ class Table:
     def update_schema(self) -> UpdateSchema:
         return UpdateSchema(self)
 
+    def update_spec(self) -> UpdateSpec:
+        """Change how new files are partitioned."""
+        return UpdateSpec(self)
+
+    def update_sort_order(self) -> UpdateSortOrder:
+        """Replace the order in which new files are sorted."""
+        return UpdateSortOrder(self)
+
+    def manage_snapshots(self) -> ManageSnapshots:
+        """Tags, branches and the current snapshot."""
+        return ManageSnapshots(self)
+
+    def upgrade_table_version(self, format_version: int) -> None:
+        """Raise the format version to 2 or 3."""
+        self._handle.upgrade(format_version)
+
+    def statistics(self) -> list[dict[str, Any]]:
+        """The statistics files of the metadata, by the names of the specification."""
+        return list(self._metadata.get("statistics") or [])
+
+    def set_statistics(self, snapshot_id: int, statistics_path: str) -> None:
+        """Name a Puffin file as the statistics of a snapshot."""
+        self._handle.set_statistics(snapshot_id, statistics_path)
+
+    def remove_statistics(self, snapshot_id: int) -> None:
+        """The metadata names them no more; the file stays."""
+        self._handle.remove_statistics(snapshot_id)
+
     def set_properties(
         self, properties: Mapping[str, object] | None = None, **more: object
     ) -> None:
@@ -511,12 +508,29 @@ class Table:
     def remove_properties(self, *names: str) -> None:
         self._handle.set_properties({}, names)
 
-    def create_tag(self, name: str, snapshot_id: int | None = None) -> None:
+    def create_tag(
+        self, name: str, snapshot_id: int | None = None, max_ref_age_ms: int | None = None
+    ) -> None:
         """Name a snapshot, the current one by default. An existing tag moves."""
-        self._handle.set_ref(name, False, snapshot_id or 0)
+        self._handle.set_ref(name, False, snapshot_id or 0, _or_unset(max_ref_age_ms))
 
-    def create_branch(self, name: str, snapshot_id: int | None = None) -> None:
-        self._handle.set_ref(name, True, snapshot_id or 0)
+    def create_branch(
+        self,
+        name: str,
+        snapshot_id: int | None = None,
+        max_ref_age_ms: int | None = None,
+        max_snapshot_age_ms: int | None = None,
+        min_snapshots_to_keep: int | None = None,
+    ) -> None:
+        """As create_tag(). The last two say what expiry keeps of the branch."""
+        self._handle.set_ref(
+            name,
+            True,
+            snapshot_id or 0,
+            _or_unset(max_ref_age_ms),
+            _or_unset(max_snapshot_age_ms),
+            _or_unset(min_snapshots_to_keep),
+        )
 
     def remove_ref(self, name: str) -> None:
         self._handle.remove_ref(name)
