@@ -1,375 +1,146 @@
 /*
- * inspect.c - a table's metadata as rows: snapshots, history, refs, files, manifests, properties.
+ * inspect.c - a table's metadata as rows: which metadata table is which.
  *
- * Columns are named as in Iceberg's own metadata tables; partitions are text. Everything comes from
- * the metadata that the handle shows, but for files and manifests, which read the manifest list of
- * the current snapshot; files come one manifest a batch, so that memory does not grow with them.
+ * Columns and values are those of Iceberg's own metadata tables, where it has the table.
  */
+#include "iceberg/inspect/inspect.h"
+
+#include <stdio.h>
+
+#include "base/arena_list.h"
 #include "base/limits.h"
-#include "iceberg/metadata/summary_json.h"
-#include "iceberg/scan/metadata_rows.h"
-#include "iceberg/table/table_handle.h"
+#include "base/map.h"
 
-#define N_COLUMNS(columns) (sizeof(columns) / sizeof(columns)[0])
-
-/* ---- from the metadata alone ---- */
-
-static const frz_rows_column SNAPSHOT_COLUMNS[] = {
-    {"committed_at", FRZ_ROWS_TIME, false}, {"snapshot_id", FRZ_ROWS_I64, false},
-    {"parent_id", FRZ_ROWS_I64, true},      {"operation", FRZ_ROWS_TEXT, true},
-    {"manifest_list", FRZ_ROWS_TEXT, true}, {"summary", FRZ_ROWS_TEXT_MAP, true},
-};
-
-static frz_status add_snapshots(frz_rows *rows, const frz_table_metadata *metadata, frz_error *err)
-{
-  frz_status st = FRZ_OK;
-  for (size_t i = 0; i < metadata->n_snapshots && st == FRZ_OK; i++) {
-    const frz_snapshot *snapshot = &metadata->snapshots[i];
-    const frz_text_pair *pairs;
-    size_t n_pairs;
-    frz_arena arena;
-    frz_arena_init(&arena, rows->alloc, FRZ_LIMIT_METADATA_BYTES);
-    st = frz_summary_parse(snapshot->summary, &arena, &pairs, &n_pairs, err);
-    frz_rows_time(rows, snapshot->timestamp_ms);
-    frz_rows_i64(rows, snapshot->snapshot_id);
-    frz_rows_id(rows, snapshot->parent_id);
-    frz_rows_text(rows, snapshot->operation.size != 0 ? snapshot->operation : (frz_str){0});
-    frz_rows_text(rows, snapshot->manifest_list);
-    frz_rows_texts(rows, pairs, n_pairs);
-    if (st == FRZ_OK) st = frz_rows_end(rows, err);
-    frz_arena_free(&arena);
-  }
-  return st;
-}
-
-static const frz_rows_column HISTORY_COLUMNS[] = {
-    {"made_current_at", FRZ_ROWS_TIME, false},
-    {"snapshot_id", FRZ_ROWS_I64, false},
-    {"parent_id", FRZ_ROWS_I64, true},
-    {"is_current_ancestor", FRZ_ROWS_BOOL, false},
-};
-
-/** Follows parents from the current snapshot; a loop in them ends the walk. */
-static bool is_current_ancestor(const frz_table_metadata *metadata, int64_t snapshot_id)
-{
-  int64_t at = metadata->current_snapshot_id;
-  for (size_t i = 0; at != -1 && i <= metadata->n_snapshots; i++) {
-    if (at == snapshot_id) return true;
-    const frz_snapshot *snapshot = frz_metadata_snapshot(metadata, at);
-    at = snapshot != NULL ? snapshot->parent_id : -1;
-  }
-  return false;
-}
-
-static frz_status add_history(frz_rows *rows, const frz_table_metadata *metadata, frz_error *err)
-{
-  for (size_t i = 0; i < metadata->n_snapshot_log; i++) {
-    const frz_snapshot_log_entry *entry = &metadata->snapshot_log[i];
-    const frz_snapshot *snapshot = frz_metadata_snapshot(metadata, entry->snapshot_id);
-    frz_rows_time(rows, entry->timestamp_ms);
-    frz_rows_i64(rows, entry->snapshot_id);
-    frz_rows_id(rows, snapshot != NULL ? snapshot->parent_id : -1);
-    frz_rows_bool(rows, is_current_ancestor(metadata, entry->snapshot_id));
-    FRZ_TRY(frz_rows_end(rows, err));
-  }
-  return FRZ_OK;
-}
-
-static const frz_rows_column REF_COLUMNS[] = {
-    {"name", FRZ_ROWS_TEXT, false},
-    {"type", FRZ_ROWS_TEXT, false},
-    {"snapshot_id", FRZ_ROWS_I64, false},
-    {"max_reference_age_in_ms", FRZ_ROWS_I64, true},
-    {"min_snapshots_to_keep", FRZ_ROWS_I32, true},
-    {"max_snapshot_age_in_ms", FRZ_ROWS_I64, true},
-};
-
-static frz_status add_refs(frz_rows *rows, const frz_table_metadata *metadata, frz_error *err)
-{
-  for (size_t i = 0; i < metadata->n_refs; i++) {
-    const frz_snapshot_ref *ref = &metadata->refs[i];
-    frz_rows_text(rows, ref->name);
-    frz_rows_text(rows, ref->is_branch ? FRZ_STR("BRANCH") : FRZ_STR("TAG"));
-    frz_rows_i64(rows, ref->snapshot_id);
-    frz_rows_id(rows, ref->max_ref_age_ms);
-    frz_rows_id(rows, ref->min_snapshots_to_keep);
-    frz_rows_id(rows, ref->max_snapshot_age_ms);
-    FRZ_TRY(frz_rows_end(rows, err));
-  }
-  return FRZ_OK;
-}
-
-static const frz_rows_column PROPERTY_COLUMNS[] = {
-    {"key", FRZ_ROWS_TEXT, false},
-    {"value", FRZ_ROWS_TEXT, false},
-};
-
-static frz_status add_properties(frz_rows *rows, const frz_table_metadata *metadata, frz_error *err)
-{
-  for (size_t i = 0; i < metadata->n_properties; i++) {
-    frz_rows_text(rows, metadata->properties[i].key);
-    frz_rows_text(rows, metadata->properties[i].value);
-    FRZ_TRY(frz_rows_end(rows, err));
-  }
-  return FRZ_OK;
-}
+typedef struct inspect_kind {
+  const char *name;
+  frz_status (*run)(const frz_inspection *inspection, struct ArrowArrayStream *stream_out,
+                    frz_error *err);
+  bool of_snapshot; /* a snapshot may be chosen */
+  bool of_all;
+} inspect_kind;
 
 /* ---- manifests ---- */
 
-static const frz_rows_column MANIFEST_COLUMNS[] = {
-    {"content", FRZ_ROWS_I32, false},
-    {"path", FRZ_ROWS_TEXT, false},
-    {"length", FRZ_ROWS_I64, false},
-    {"partition_spec_id", FRZ_ROWS_I32, false},
-    {"sequence_number", FRZ_ROWS_I64, true},
-    {"added_snapshot_id", FRZ_ROWS_I64, true},
-    {"added_data_files_count", FRZ_ROWS_I32, true},
-    {"existing_data_files_count", FRZ_ROWS_I32, true},
-    {"deleted_data_files_count", FRZ_ROWS_I32, true},
-    {"added_delete_files_count", FRZ_ROWS_I32, true},
-    {"existing_delete_files_count", FRZ_ROWS_I32, true},
-    {"deleted_delete_files_count", FRZ_ROWS_I32, true},
-};
-
-/** Counts of the other content are zero, as in Iceberg's own table. */
-static void add_counts(frz_rows *rows, const frz_manifest_file *manifest, bool counted)
-{
-  frz_rows_id(rows, counted ? manifest->n_added_files : 0);
-  frz_rows_id(rows, counted ? manifest->n_existing_files : 0);
-  frz_rows_id(rows, counted ? manifest->n_deleted_files : 0);
-}
-
-static frz_status add_manifests(frz_rows *rows, const frz_manifest_file *manifests, size_t n,
-                                frz_error *err)
+static frz_status add_new(const frz_manifest_file *manifests, size_t n, frz_map *seen,
+                          frz_arena *arena, frz_manifest_file **list, size_t *n_list, size_t *room,
+                          frz_error *err)
 {
   for (size_t i = 0; i < n; i++) {
-    const frz_manifest_file *manifest = &manifests[i];
-    frz_rows_i32(rows, (int32_t)manifest->content);
-    frz_rows_text(rows, manifest->path);
-    frz_rows_i64(rows, manifest->length_bytes);
-    frz_rows_i32(rows, manifest->spec_id);
-    frz_rows_id(rows, manifest->sequence_number);
-    frz_rows_id(rows, manifest->added_snapshot_id);
-    add_counts(rows, manifest, manifest->content == FRZ_MANIFEST_DATA);
-    add_counts(rows, manifest, manifest->content == FRZ_MANIFEST_DELETES);
-    FRZ_TRY(frz_rows_end(rows, err));
+    bool is_new;
+    FRZ_TRY(frz_map_insert(seen, manifests[i].path, 0, NULL, &is_new, err));
+    if (!is_new) continue;
+    *list = frz_arena_list_room(arena, *list, *n_list, room, sizeof **list);
+    if (*list == NULL) return frz_fail_nomem(err, "metadata rows");
+    frz_manifest_file *copy = &(*list)[*n_list];
+    *copy = manifests[i];
+    copy->path = frz_arena_copy(arena, manifests[i].path);
+    copy->partitions = NULL;
+    copy->n_partitions = 0;
+    copy->key_metadata = (frz_str){0};
+    if (copy->path.data == NULL) return frz_fail_nomem(err, "metadata rows");
+    ++*n_list;
   }
   return FRZ_OK;
 }
 
-/* ---- files ---- */
-
-static const frz_rows_column FILE_COLUMNS[] = {
-    {"content", FRZ_ROWS_I32, false},
-    {"file_path", FRZ_ROWS_TEXT, false},
-    {"file_format", FRZ_ROWS_TEXT, false},
-    {"spec_id", FRZ_ROWS_I32, false},
-    {"partition", FRZ_ROWS_TEXT, false},
-    {"record_count", FRZ_ROWS_I64, false},
-    {"file_size_in_bytes", FRZ_ROWS_I64, false},
-    {"data_sequence_number", FRZ_ROWS_I64, true},
-    {"snapshot_id", FRZ_ROWS_I64, true},
-    {"column_sizes", FRZ_ROWS_METRIC_MAP, true},
-    {"value_counts", FRZ_ROWS_METRIC_MAP, true},
-    {"null_value_counts", FRZ_ROWS_METRIC_MAP, true},
-    {"nan_value_counts", FRZ_ROWS_METRIC_MAP, true},
-    {"lower_bounds", FRZ_ROWS_BOUND_MAP, true},
-    {"upper_bounds", FRZ_ROWS_BOUND_MAP, true},
-    {"split_offsets", FRZ_ROWS_I64_LIST, true},
-    {"equality_ids", FRZ_ROWS_I32_LIST, true},
-    {"sort_order_id", FRZ_ROWS_I32, true},
-    {"referenced_data_file", FRZ_ROWS_TEXT, true},
-    {"content_offset", FRZ_ROWS_I64, true},
-    {"content_size_in_bytes", FRZ_ROWS_I64, true},
-};
-
-static void add_metrics(frz_rows *rows, const frz_data_file *file)
+static frz_status collect_all(const frz_inspection *inspection, frz_arena *arena,
+                              const frz_manifest_file **manifests_out, size_t *n_manifests_out,
+                              frz_error *err)
 {
-  frz_rows_metrics(rows, file->column_sizes, file->n_column_sizes);
-  frz_rows_metrics(rows, file->value_counts, file->n_value_counts);
-  frz_rows_metrics(rows, file->null_counts, file->n_null_counts);
-  frz_rows_metrics(rows, file->nan_counts, file->n_nan_counts);
-  frz_rows_bounds(rows, file->lower_bounds, file->n_lower_bounds);
-  frz_rows_bounds(rows, file->upper_bounds, file->n_upper_bounds);
-  frz_rows_i64s(rows, file->split_offsets, file->n_split_offsets);
-  frz_rows_i32s(rows, file->equality_ids, file->n_equality_ids);
-}
-
-static frz_status add_file(frz_rows *rows, const frz_table_metadata *metadata,
-                           const frz_manifest_entry *entry, frz_arena *arena, frz_error *err)
-{
-  const frz_data_file *file = &entry->file;
-  const frz_partition_spec *spec = frz_metadata_spec(metadata, file->spec_id);
-  frz_str partition = {"", 0};
-  if (spec != NULL && spec->n_fields != 0) {
-    partition =
-        frz_partition_path(spec, frz_metadata_current_schema(metadata), &file->partition, arena);
-    if (partition.data == NULL) return frz_fail_nomem(err, "partition");
-  }
-  frz_rows_i32(rows, (int32_t)file->content);
-  frz_rows_text(rows, file->path);
-  frz_rows_text(rows, frz_file_format_name(file->format));
-  frz_rows_i32(rows, file->spec_id);
-  frz_rows_text(rows, partition);
-  frz_rows_i64(rows, file->n_rows);
-  frz_rows_i64(rows, file->size_bytes);
-  frz_rows_id(rows, entry->data_sequence_number);
-  frz_rows_id(rows, entry->snapshot_id);
-  add_metrics(rows, file);
-  frz_rows_id(rows, file->sort_order_id);
-  frz_rows_text(rows, file->referenced_data_file);
-  frz_rows_id(rows, file->content_offset);
-  frz_rows_id(rows, file->content_offset >= 0 ? file->content_size_bytes : -1);
-  return frz_rows_end(rows, err);
-}
-
-/** Reads one manifest a batch. */
-typedef struct file_lister {
-  const frz_alloc *alloc;
-  frz_context *context;
-  frz_storage *storage;
-  frz_table_metadata *metadata;
-  frz_arena arena; /* the manifest list */
-  const frz_manifest_file *manifests;
-  size_t n_manifests, next;
-  frz_rows rows;
-} file_lister;
-
-static void lister_free(void *arg)
-{
-  file_lister *self = arg;
-  if (self == NULL) return;
-  const frz_alloc *alloc = self->alloc;
-  frz_rows_dispose(&self->rows);
-  if (self->arena.alloc != NULL) frz_arena_free(&self->arena);
-  frz_storage_release(self->storage);
-  frz_table_metadata_release(self->metadata);
-  frz_alloc_free(alloc, self, sizeof *self);
-}
-
-static frz_status list_manifest(file_lister *self, const frz_manifest_file *manifest,
-                                frz_error *err)
-{
+  const frz_alloc *alloc = frz_context_alloc(inspection->context);
+  const frz_table_metadata *metadata = inspection->metadata;
+  frz_manifest_file *list = NULL;
+  size_t n_list = 0, room = 0;
   frz_status st = FRZ_OK;
-  frz_arena arena;
-  const frz_manifest_entry *entries;
-  size_t n_entries;
-  frz_arena_init(&arena, self->alloc, FRZ_LIMIT_MANIFEST_BYTES * 4);
-  FRZ_TRY_OUT(frz_manifest_read(self->storage, self->metadata, manifest, false, NULL, 0, &arena,
-                                &entries, &n_entries, err));
-  for (size_t i = 0; i < n_entries; i++)
-    FRZ_TRY_OUT(add_file(&self->rows, self->metadata, &entries[i], &arena, err));
-out:
-  frz_arena_free(&arena);
+  frz_map seen;
+  frz_map_init(&seen, alloc, FRZ_LIMIT_MANIFEST_BYTES);
+  for (size_t i = 0; st == FRZ_OK && i < metadata->n_snapshots; i++) {
+    const frz_manifest_file *manifests;
+    size_t n;
+    frz_arena scratch; /* most of a list was seen before */
+    frz_arena_init(&scratch, alloc, FRZ_LIMIT_MANIFEST_BYTES * 4);
+    st = frz_context_poll(inspection->context, err);
+    if (st == FRZ_OK)
+      st = frz_manifest_list_read(inspection->storage, metadata, &metadata->snapshots[i], &scratch,
+                                  &manifests, &n, err);
+    if (st == FRZ_OK) st = add_new(manifests, n, &seen, arena, &list, &n_list, &room, err);
+    frz_arena_free(&scratch);
+  }
+  frz_map_dispose(&seen);
+  *manifests_out = list;
+  *n_manifests_out = n_list;
   return st;
 }
 
-static frz_status lister_next(void *arg, frz_batch *batch_out, frz_error *err)
+frz_status frz_inspect_collect(const frz_inspection *inspection, frz_arena *arena,
+                               const frz_manifest_file **manifests_out, size_t *n_manifests_out,
+                               frz_error *err)
 {
-  file_lister *self = arg;
-  while (self->rows.batch.n_rows == 0 && self->next < self->n_manifests) {
-    FRZ_TRY(frz_context_poll(self->context, err));
-    FRZ_TRY(list_manifest(self, &self->manifests[self->next], err));
-    self->next++;
-  }
-  return frz_rows_take(&self->rows, batch_out, err);
-}
-
-static frz_status lister_create(frz_table *table, frz_table_metadata *metadata,
-                                const frz_snapshot *snapshot, const frz_rows_column *columns,
-                                size_t n_columns, file_lister **lister_out, frz_error *err)
-{
-  frz_status st = FRZ_OK;
-  frz_context *context = frz_table_context(table);
-  const frz_alloc *alloc = frz_context_alloc(context);
-  file_lister *self = frz_alloc_zeroed(alloc, sizeof *self);
-  if (self == NULL) return frz_fail_nomem(err, "metadata rows");
-  self->alloc = alloc;
-  self->context = context;
-  self->storage = frz_storage_retain(frz_table_storage(table));
-  self->metadata = frz_table_metadata_retain(metadata);
-  frz_arena_init(&self->arena, alloc, FRZ_LIMIT_MANIFEST_BYTES * 4);
-  FRZ_TRY_OUT(frz_rows_init(&self->rows, columns, n_columns, alloc, err));
-  if (snapshot != NULL)
-    FRZ_TRY_OUT(frz_manifest_list_read(self->storage, metadata, snapshot, &self->arena,
-                                       &self->manifests, &self->n_manifests, err));
-  *lister_out = self;
-  self = NULL;
-out:
-  lister_free(self);
-  return st;
+  if (inspection->of_all)
+    return collect_all(inspection, arena, manifests_out, n_manifests_out, err);
+  *manifests_out = NULL;
+  *n_manifests_out = 0;
+  if (inspection->snapshot == NULL) return FRZ_OK;
+  return frz_manifest_list_read(inspection->storage, inspection->metadata, inspection->snapshot,
+                                arena, manifests_out, n_manifests_out, err);
 }
 
 /* ---- the kinds ---- */
 
-static frz_status inspect_files(frz_table *table, frz_table_metadata *metadata,
-                                const frz_snapshot *snapshot, struct ArrowArrayStream *stream_out,
-                                frz_error *err)
-{
-  file_lister *lister;
-  FRZ_TRY(lister_create(table, metadata, snapshot, FILE_COLUMNS, N_COLUMNS(FILE_COLUMNS), &lister,
-                        err));
-  frz_batch_source source = {lister, lister_next, lister_free};
-  return frz_stream_export(lister->rows.fields, lister->rows.n_columns, source, lister->alloc,
-                           stream_out, err);
-}
-
-static frz_status inspect_manifests(frz_table *table, frz_table_metadata *metadata,
-                                    const frz_snapshot *snapshot,
-                                    struct ArrowArrayStream *stream_out, frz_error *err)
-{
-  file_lister *lister;
-  FRZ_TRY(lister_create(table, metadata, snapshot, MANIFEST_COLUMNS, N_COLUMNS(MANIFEST_COLUMNS),
-                        &lister, err));
-  frz_status st = add_manifests(&lister->rows, lister->manifests, lister->n_manifests, err);
-  if (st == FRZ_OK) st = frz_rows_stream(&lister->rows, stream_out, err);
-  lister_free(lister);
-  return st;
-}
-
-typedef struct simple_kind {
-  const char *name;
-  const frz_rows_column *columns;
-  size_t n_columns;
-  frz_status (*add)(frz_rows *rows, const frz_table_metadata *metadata, frz_error *err);
-} simple_kind;
-
-static const simple_kind SIMPLE_KINDS[] = {
-    {"snapshots", SNAPSHOT_COLUMNS, N_COLUMNS(SNAPSHOT_COLUMNS), add_snapshots},
-    {"history", HISTORY_COLUMNS, N_COLUMNS(HISTORY_COLUMNS), add_history},
-    {"refs", REF_COLUMNS, N_COLUMNS(REF_COLUMNS), add_refs},
-    {"properties", PROPERTY_COLUMNS, N_COLUMNS(PROPERTY_COLUMNS), add_properties},
+static const inspect_kind KINDS[] = {
+    {"snapshots", frz_inspect_snapshots, false, false},
+    {"history", frz_inspect_history, false, false},
+    {"refs", frz_inspect_refs, false, false},
+    {"properties", frz_inspect_properties, false, false},
+    {"metadata_log_entries", frz_inspect_metadata_log, false, false},
+    {"statistics", frz_inspect_statistics, false, false},
+    {"manifests", frz_inspect_manifests, true, false},
+    {"entries", frz_inspect_entries, true, false},
+    {"files", frz_inspect_files, true, false},
+    {"data_files", frz_inspect_data_files, true, false},
+    {"delete_files", frz_inspect_delete_files, true, false},
+    {"partitions", frz_inspect_partitions, true, false},
+    {"all_manifests", frz_inspect_manifests, false, true},
+    {"all_entries", frz_inspect_entries, false, true},
+    {"all_files", frz_inspect_files, false, true},
+    {"all_data_files", frz_inspect_data_files, false, true},
+    {"all_delete_files", frz_inspect_delete_files, false, true},
 };
 
-static frz_status inspect_simple(frz_table *table, const frz_table_metadata *metadata,
-                                 const simple_kind *kind, struct ArrowArrayStream *stream_out,
-                                 frz_error *err)
+static frz_status find_kind(const char *name, const inspect_kind **kind_out, frz_error *err)
 {
-  frz_rows rows;
-  const frz_alloc *alloc = frz_context_alloc(frz_table_context(table));
-  frz_status st = frz_rows_init(&rows, kind->columns, kind->n_columns, alloc, err);
-  if (st == FRZ_OK) st = kind->add(&rows, metadata, err);
-  if (st == FRZ_OK) st = frz_rows_stream(&rows, stream_out, err);
-  frz_rows_dispose(&rows);
-  return st;
+  char list[400] = "";
+  size_t at = 0;
+  for (size_t i = 0; i < FRZ_N_COLUMNS(KINDS); i++) {
+    if (strcmp(name, KINDS[i].name) == 0) {
+      *kind_out = &KINDS[i];
+      return FRZ_OK;
+    }
+    at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i == 0 ? "" : ", ", KINDS[i].name);
+  }
+  return frz_fail(err, FRZ_ERR_INVALID, "no metadata table '%s': there are %s", name, list);
 }
 
-static frz_status inspect_kind(frz_table *table, frz_table_metadata *metadata, const char *kind,
-                               const frz_snapshot *snapshot, struct ArrowArrayStream *stream_out,
-                               frz_error *err)
+static frz_status run_kind(frz_table *table, const inspect_kind *kind, int64_t snapshot_id,
+                           const frz_loaded_table *loaded, struct ArrowArrayStream *stream_out,
+                           frz_error *err)
 {
-  frz_str name = frz_str_from(kind);
-  if (frz_str_is(name, "files")) return inspect_files(table, metadata, snapshot, stream_out, err);
-  if (frz_str_is(name, "manifests"))
-    return inspect_manifests(table, metadata, snapshot, stream_out, err);
-  for (size_t i = 0; i < N_COLUMNS(SIMPLE_KINDS); i++)
-    if (frz_str_is(name, SIMPLE_KINDS[i].name))
-      return inspect_simple(table, metadata, &SIMPLE_KINDS[i], stream_out, err);
-  return frz_fail(
-      err, FRZ_ERR_INVALID,
-      "no metadata table '%s': there are snapshots, history, refs, files, manifests and "
-      "properties",
-      kind);
+  frz_table_metadata *metadata = loaded->metadata;
+  frz_inspection inspection = {
+      .context = frz_table_context(table),
+      .storage = frz_table_storage(table),
+      .metadata = metadata,
+      .metadata_location = {loaded->location.data, loaded->location.size_bytes},
+      .of_all = kind->of_all,
+      .snapshot = frz_metadata_snapshot(
+          metadata, snapshot_id != 0 ? snapshot_id : metadata->current_snapshot_id)};
+  if (snapshot_id != 0 && !kind->of_snapshot)
+    return frz_fail(err, FRZ_ERR_INVALID,
+                    "metadata table '%s' is not of one snapshot: none can be chosen", kind->name);
+  if (snapshot_id != 0 && inspection.snapshot == NULL)
+    return frz_fail(err, FRZ_ERR_NOT_FOUND, "the table has no snapshot %lld",
+                    (long long)snapshot_id);
+  return kind->run(&inspection, stream_out, err);
 }
 
 frz_status frz_table_inspect(frz_table *table, const char *kind, int64_t snapshot_id,
@@ -378,13 +149,11 @@ frz_status frz_table_inspect(frz_table *table, const char *kind, int64_t snapsho
   if (table == NULL) return frz_fail(err, FRZ_ERR_INVALID, "table is NULL");
   if (kind == NULL) return frz_fail(err, FRZ_ERR_INVALID, "kind is NULL");
   if (stream_out == NULL) return frz_fail(err, FRZ_ERR_INVALID, "stream_out is NULL");
-  frz_table_metadata *metadata = frz_table_current(table);
-  frz_status st = FRZ_OK;
-  const frz_snapshot *snapshot = frz_metadata_snapshot(
-      metadata, snapshot_id != 0 ? snapshot_id : metadata->current_snapshot_id);
-  if (snapshot == NULL && snapshot_id != 0)
-    st = frz_fail(err, FRZ_ERR_NOT_FOUND, "the table has no snapshot %lld", (long long)snapshot_id);
-  if (st == FRZ_OK) st = inspect_kind(table, metadata, kind, snapshot, stream_out, err);
-  frz_table_metadata_release(metadata);
+  const inspect_kind *found;
+  frz_loaded_table loaded = {0};
+  FRZ_TRY(find_kind(kind, &found, err));
+  FRZ_TRY(frz_table_current_loaded(table, &loaded, err));
+  frz_status st = run_kind(table, found, snapshot_id, &loaded, stream_out, err);
+  frz_loaded_table_dispose(&loaded);
   return st;
 }

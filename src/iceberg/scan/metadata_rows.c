@@ -61,21 +61,39 @@ static bool make_field(frz_arena *arena, const frz_rows_column *column, frz_arro
   case FRZ_ROWS_BOUND_MAP: return nest_map(arena, FRZ_ARROW_INT32, FRZ_ARROW_BINARY, field);
   case FRZ_ROWS_I32_LIST: return nest_list(arena, FRZ_ARROW_INT32, field);
   case FRZ_ROWS_I64_LIST: return nest_list(arena, FRZ_ARROW_INT64, field);
+  case FRZ_ROWS_BYTES: field->type.kind = FRZ_ARROW_BINARY; return true;
   }
   return false;
+}
+
+frz_arrow_field *frz_rows_fields(const frz_rows_column *columns, size_t n_columns, frz_arena *arena)
+{
+  frz_arrow_field *fields = frz_arena_array(arena, n_columns, sizeof *fields);
+  for (size_t i = 0; fields != NULL && i < n_columns; i++)
+    if (!make_field(arena, &columns[i], &fields[i])) return NULL;
+  return fields;
+}
+
+frz_status frz_rows_init_fields(frz_rows *rows, const frz_arrow_field *fields, size_t n_fields,
+                                const frz_alloc *alloc, frz_error *err)
+{
+  *rows = (frz_rows){.alloc = alloc, .fields = fields, .n_columns = n_fields};
+  frz_arena_init(&rows->arena, alloc, ROWS_ARENA_BYTES);
+  rows->levels[0] = (frz_rows_level){.fields = fields, .n_columns = n_fields};
+  return frz_batch_init(&rows->batch, fields, n_fields, alloc, err);
 }
 
 frz_status frz_rows_init(frz_rows *rows, const frz_rows_column *columns, size_t n_columns,
                          const frz_alloc *alloc, frz_error *err)
 {
-  *rows = (frz_rows){.alloc = alloc, .columns = columns, .n_columns = n_columns};
-  frz_arena_init(&rows->arena, alloc, ROWS_ARENA_BYTES);
-  rows->fields = frz_arena_array(&rows->arena, n_columns, sizeof *rows->fields);
-  if (rows->fields == NULL) return frz_fail_nomem(err, "metadata rows");
-  for (size_t i = 0; i < n_columns; i++)
-    if (!make_field(&rows->arena, &columns[i], &rows->fields[i]))
-      return frz_fail_nomem(err, "metadata rows");
-  return frz_batch_init(&rows->batch, rows->fields, n_columns, alloc, err);
+  frz_arena arena;
+  frz_arena_init(&arena, alloc, ROWS_ARENA_BYTES);
+  frz_arrow_field *fields = frz_rows_fields(columns, n_columns, &arena);
+  frz_status st = fields != NULL ? frz_rows_init_fields(rows, fields, n_columns, alloc, err)
+                                 : frz_fail_nomem(err, "metadata rows");
+  if (fields == NULL) *rows = (frz_rows){.alloc = alloc};
+  rows->arena = arena;
+  return st;
 }
 
 void frz_rows_dispose(frz_rows *rows)
@@ -88,12 +106,30 @@ void frz_rows_dispose(frz_rows *rows)
 
 /* ---- values ---- */
 
+/** What the next value is of. */
+static const frz_arrow_field *next_field(const frz_rows *rows)
+{
+  const frz_rows_level *level = &rows->levels[rows->depth];
+  assert(level->next < level->n_columns);
+  return &level->fields[level->next];
+}
+
+/** The column of the next value, which is given then. */
+static frz_column *pass_column(frz_rows *rows)
+{
+  frz_rows_level *level = &rows->levels[rows->depth];
+  assert(level->next < level->n_columns);
+  frz_column *columns = rows->depth == 0 ? rows->batch.columns : level->columns;
+  frz_column *column = &columns[level->next];
+  if (!level->is_list) level->next++;
+  return column;
+}
+
 /** The column of the next value, or NULL once something failed. */
 static frz_column *next_column(frz_rows *rows)
 {
-  assert(rows->next < rows->n_columns);
-  size_t column = rows->next++;
-  return rows->status == FRZ_OK ? &rows->batch.columns[column] : NULL;
+  frz_column *column = pass_column(rows);
+  return rows->status == FRZ_OK ? column : NULL;
 }
 
 static void keep(frz_rows *rows, frz_status st)
@@ -109,17 +145,22 @@ static void append(frz_rows *rows, const void *value, size_t size)
 
 void frz_rows_null(frz_rows *rows)
 {
-  assert(rows->columns[rows->next].is_nullable);
+  assert(next_field(rows)->nullable);
   frz_column *column = next_column(rows);
   if (column != NULL) keep(rows, frz_column_append_nulls(column, 1, &rows->error));
 }
 
 void frz_rows_text(frz_rows *rows, frz_str value)
 {
-  if (value.data == NULL && rows->columns[rows->next].is_nullable)
+  if (value.data == NULL && next_field(rows)->nullable)
     frz_rows_null(rows);
   else
     append(rows, value.data != NULL ? value.data : "", value.size);
+}
+
+void frz_rows_bytes(frz_rows *rows, frz_str value)
+{
+  frz_rows_text(rows, value);
 }
 
 void frz_rows_i32(frz_rows *rows, int32_t value)
@@ -136,7 +177,7 @@ void frz_rows_id(frz_rows *rows, int64_t value)
 {
   if (value < 0)
     frz_rows_null(rows);
-  else if (rows->columns[rows->next].kind == FRZ_ROWS_I32)
+  else if (next_field(rows)->type.kind == FRZ_ARROW_INT32)
     frz_rows_i32(rows, (int32_t)value);
   else
     frz_rows_i64(rows, value);
@@ -154,6 +195,56 @@ void frz_rows_time(frz_rows *rows, int64_t time_ms)
   if (__builtin_mul_overflow(time_ms, 1000, &time_us))
     time_us = time_ms < 0 ? INT64_MIN : INT64_MAX;
   frz_rows_i64(rows, time_us);
+}
+
+void frz_rows_literal(frz_rows *rows, const frz_literal *value)
+{
+  frz_column *column = next_column(rows);
+  if (column != NULL) keep(rows, frz_literal_append(value, column, &rows->error));
+}
+
+/* ---- nested values ---- */
+
+static void push_level(frz_rows *rows, bool is_list)
+{
+  const frz_arrow_field *field = next_field(rows);
+  frz_column *columns = rows->depth == 0 ? rows->batch.columns : rows->levels[rows->depth].columns;
+  frz_column *column = &columns[rows->levels[rows->depth].next];
+  assert(rows->depth + 1 < FRZ_ROWS_DEPTH);
+  rows->levels[++rows->depth] = (frz_rows_level){.columns = column->children,
+                                                 .fields = field->children,
+                                                 .n_columns = field->n_children,
+                                                 .is_list = is_list};
+}
+
+/** The values below are given: now the struct or list itself is. */
+static void pop_level(frz_rows *rows)
+{
+  assert(rows->depth > 0);
+  rows->depth--;
+  frz_column *column = next_column(rows);
+  if (column != NULL) keep(rows, frz_column_append_present(column, &rows->error));
+}
+
+void frz_rows_struct_begin(frz_rows *rows)
+{
+  push_level(rows, false);
+}
+
+void frz_rows_struct_end(frz_rows *rows)
+{
+  assert(rows->levels[rows->depth].next == rows->levels[rows->depth].n_columns);
+  pop_level(rows);
+}
+
+void frz_rows_list_begin(frz_rows *rows)
+{
+  push_level(rows, true);
+}
+
+void frz_rows_list_end(frz_rows *rows)
+{
+  pop_level(rows);
 }
 
 /** Appends one pair to the entries of a map. */
@@ -223,8 +314,8 @@ void frz_rows_i64s(frz_rows *rows, const int64_t *values, size_t n_values)
 
 frz_status frz_rows_end(frz_rows *rows, frz_error *err)
 {
-  assert(rows->next == rows->n_columns);
-  rows->next = 0;
+  assert(rows->depth == 0 && rows->levels[0].next == rows->n_columns);
+  rows->levels[0].next = 0;
   if (rows->status != FRZ_OK) {
     if (err != NULL) *err = rows->error;
     return rows->status;
@@ -238,7 +329,7 @@ frz_status frz_rows_end(frz_rows *rows, frz_error *err)
 frz_status frz_rows_take(frz_rows *rows, frz_batch *batch_out, frz_error *err)
 {
   frz_batch fresh;
-  assert(rows->next == 0);
+  assert(rows->depth == 0 && rows->levels[0].next == 0);
   FRZ_TRY(frz_batch_init(&fresh, rows->fields, rows->n_columns, rows->alloc, err));
   *batch_out = rows->batch;
   rows->batch = fresh;

@@ -5,7 +5,9 @@
  *   frz_rows_i64(&rows, value);
  *   FRZ_TRY(frz_rows_end(&rows, err));
  *
- * The first failure is kept until frz_rows_end(), so that single values need no check.
+ * The first failure is kept until frz_rows_end(), so that single values need no check. Values of a
+ * struct are given between frz_rows_struct_begin() and _end(), structs of a list between
+ * frz_rows_list_begin() and _end().
  */
 #ifndef FRZ_ICEBERG_METADATA_ROWS_H
 #define FRZ_ICEBERG_METADATA_ROWS_H
@@ -23,8 +25,11 @@ typedef enum frz_rows_kind {
   FRZ_ROWS_METRIC_MAP, /* map<int, long> */
   FRZ_ROWS_BOUND_MAP,  /* map<int, binary> */
   FRZ_ROWS_I32_LIST,
-  FRZ_ROWS_I64_LIST
+  FRZ_ROWS_I64_LIST,
+  FRZ_ROWS_BYTES
 } frz_rows_kind;
+
+enum { FRZ_ROWS_DEPTH = 4 };
 
 typedef struct frz_rows_column {
   const char *name;
@@ -32,14 +37,23 @@ typedef struct frz_rows_column {
   bool is_nullable;
 } frz_rows_column;
 
+/** The struct or list that values are given for now. */
+typedef struct frz_rows_level {
+  frz_column *columns;
+  const frz_arrow_field *fields;
+  size_t n_columns;
+  size_t next; /* column of the next value */
+  bool is_list;
+} frz_rows_level;
+
 typedef struct frz_rows {
   const frz_alloc *alloc;
   frz_arena arena;
-  const frz_rows_column *columns;
-  frz_arrow_field *fields;
+  const frz_arrow_field *fields;
   size_t n_columns;
   frz_batch batch;
-  size_t next; /* column of the next value */
+  frz_rows_level levels[FRZ_ROWS_DEPTH]; /* [0]: the row itself */
+  size_t depth;
   frz_status status;
   frz_error error;
 } frz_rows;
@@ -47,6 +61,12 @@ typedef struct frz_rows {
 /** An empty table; `columns` is borrowed. Ended by frz_rows_dispose(), also after a failure. */
 frz_status frz_rows_init(frz_rows *rows, const frz_rows_column *columns, size_t n_columns,
                          const frz_alloc *alloc, frz_error *err) FRZ_MUST_CHECK;
+/** As above, of any fields; they are borrowed. */
+frz_status frz_rows_init_fields(frz_rows *rows, const frz_arrow_field *fields, size_t n_fields,
+                                const frz_alloc *alloc, frz_error *err) FRZ_MUST_CHECK;
+/** The fields of columns, in an arena; NULL: refused. */
+frz_arrow_field *frz_rows_fields(const frz_rows_column *columns, size_t n_columns,
+                                 frz_arena *arena);
 void frz_rows_dispose(frz_rows *rows);
 
 void frz_rows_null(frz_rows *rows);
@@ -61,6 +81,15 @@ void frz_rows_metrics(frz_rows *rows, const frz_metric *metrics, size_t n_metric
 void frz_rows_bounds(frz_rows *rows, const frz_bound *bounds, size_t n_bounds);
 void frz_rows_i32s(frz_rows *rows, const int32_t *values, size_t n_values);
 void frz_rows_i64s(frz_rows *rows, const int64_t *values, size_t n_values);
+
+void frz_rows_bytes(frz_rows *rows, frz_str value); /* data NULL: a null */
+/** A value of the column's type, or null. */
+void frz_rows_literal(frz_rows *rows, const frz_literal *value);
+
+void frz_rows_struct_begin(frz_rows *rows);
+void frz_rows_struct_end(frz_rows *rows);
+void frz_rows_list_begin(frz_rows *rows);
+void frz_rows_list_end(frz_rows *rows);
 
 /** Close a row whose values were all given. */
 frz_status frz_rows_end(frz_rows *rows, frz_error *err) FRZ_MUST_CHECK;

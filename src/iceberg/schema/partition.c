@@ -497,8 +497,8 @@ static frz_status append_escaped(frz_buf *out, frz_str text)
   return FRZ_OK;
 }
 
-static frz_str value_text(const frz_transform *transform, const frz_literal *value,
-                          frz_arena *arena)
+frz_str frz_partition_value_print(const frz_transform *transform, const frz_literal *value,
+                                  frz_arena *arena)
 {
   if (value->is_null) return FRZ_STR("null");
   int64_t unit = value->as.i32;
@@ -528,7 +528,8 @@ static frz_status build_path(const frz_partition_spec *spec, const frz_partition
 {
   size_t n = spec->n_fields < partition->n_values ? spec->n_fields : partition->n_values;
   for (size_t i = 0; i < n; i++) {
-    frz_str value = value_text(&spec->fields[i].transform, &partition->values[i], arena);
+    frz_str value =
+        frz_partition_value_print(&spec->fields[i].transform, &partition->values[i], arena);
     if (value.data == NULL) return FRZ_ERR_NOMEM;
     if (i != 0) FRZ_TRY(frz_buf_append_byte(out, '/', NULL));
     FRZ_TRY(append_escaped(out, spec->fields[i].name));

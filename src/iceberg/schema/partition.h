@@ -115,6 +115,11 @@ frz_status frz_sort_order_from_text(frz_str text, const frz_schema *schema, frz_
  */
 frz_type frz_partition_field_type(const frz_partition_field *field, const frz_schema *schema);
 
+/** A value as people read it: "2024-01-01" of a day, "2024-01" of a month; data NULL: refused by
+ * the arena. */
+frz_str frz_partition_value_print(const frz_transform *transform, const frz_literal *value,
+                                  frz_arena *arena);
+
 /** "region=eu/event_ts_day=2024-01-01", URL-encoded as Java does; "" when unpartitioned. */
 frz_str frz_partition_path(const frz_partition_spec *spec, const frz_schema *schema,
                            const frz_partition *partition, frz_arena *arena);
