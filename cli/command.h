@@ -103,6 +103,8 @@ int check_catalog(const command_line *line);
 int run_catalog(const invocation *run);
 int check_table(const command_line *line);
 int run_table(const invocation *run);
+int check_alter(const command_line *line);
+int run_alter(const invocation *run);
 int check_scan(const command_line *line);
 int run_scan(const invocation *run);
 int check_maintain(const command_line *line);

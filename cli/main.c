@@ -28,9 +28,10 @@ static const char help_text[] =
     "  table ls [NAMESPACE]            tables of all namespaces, or of one and those under it\n"
     "  table show TABLE                what a table is: place, version, schema, size\n"
     "  table schema TABLE              columns with field ids and types\n"
-    "  table snapshots|history|refs|files|manifests|properties TABLE\n"
+    "  table METADATA TABLE            snapshots, files, partitions...: rows about the table\n"
     "  table drop TABLE [--purge]      drop a table; with --purge its files too\n"
     "  table rename TABLE NEW-NAME\n"
+    "  alter TABLE CHANGE              add-column NAME TYPE...: change the table, not its rows\n"
     "  scan TABLE                      rows\n"
     "  import FILE TABLE               append a Parquet or CSV file, creating the table if it is "
     "not there\n"
@@ -266,8 +267,9 @@ enum {
   FOR_EXPIRE = 64,
   FOR_ORPHANS = 128,
   FOR_VERIFY = 256,
+  FOR_ALTER = 512,
   FOR_ROWS = FOR_TABLE | FOR_SCAN | FOR_ORPHANS | FOR_VERIFY,
-  FOR_ALL = 511
+  FOR_ALL = 1023
 };
 
 typedef struct option_info {
@@ -285,7 +287,7 @@ static const option_info options[] = {
     {"--filter", true, FOR_SCAN | FOR_COMPACT},
     {"--columns", true, FOR_SCAN},
     {"--limit", true, FOR_SCAN},
-    {"--snapshot", true, FOR_SCAN},
+    {"--snapshot", true, FOR_SCAN | FOR_TABLE},
     {"--ref", true, FOR_SCAN},
     {"--as-of", true, FOR_SCAN},
     {"--format", true, FOR_ROWS},
@@ -458,6 +460,7 @@ typedef struct command {
 static const command commands[] = {
     {"catalog", check_catalog, run_catalog, FOR_CATALOG},
     {"table", check_table, run_table, FOR_TABLE},
+    {"alter", check_alter, run_alter, FOR_ALTER},
     {"scan", check_scan, run_scan, FOR_SCAN},
     {"import", check_import, run_import, FOR_IMPORT},
     {"compact", check_maintain, run_compact, FOR_COMPACT},

@@ -146,7 +146,8 @@ static int inspect_table(const invocation *run, frz_table *table, const char *ki
 {
   frz_error err = {0};
   struct ArrowArrayStream stream = {0};
-  if (frz_table_inspect(table, kind, 0, &stream, &err) != FRZ_OK) return report(&err);
+  if (frz_table_inspect(table, kind, run->line->snapshot_id, &stream, &err) != FRZ_OK)
+    return report(&err);
   return print_stream(run, &stream);
 }
 
@@ -181,11 +182,28 @@ typedef struct verb_info {
 
 static const verb_info *find_verb(const char *name)
 {
-  static const verb_info verbs[] = {
-      {"ls", VERB_LIST},           {"show", VERB_SHOW},         {"schema", VERB_SHOW},
-      {"snapshots", VERB_INSPECT}, {"history", VERB_INSPECT},   {"refs", VERB_INSPECT},
-      {"files", VERB_INSPECT},     {"manifests", VERB_INSPECT}, {"properties", VERB_INSPECT},
-      {"drop", VERB_DROP},         {"rename", VERB_RENAME}};
+  static const verb_info verbs[] = {{"ls", VERB_LIST},
+                                    {"show", VERB_SHOW},
+                                    {"schema", VERB_SHOW},
+                                    {"snapshots", VERB_INSPECT},
+                                    {"history", VERB_INSPECT},
+                                    {"refs", VERB_INSPECT},
+                                    {"files", VERB_INSPECT},
+                                    {"manifests", VERB_INSPECT},
+                                    {"properties", VERB_INSPECT},
+                                    {"metadata_log_entries", VERB_INSPECT},
+                                    {"statistics", VERB_INSPECT},
+                                    {"entries", VERB_INSPECT},
+                                    {"data_files", VERB_INSPECT},
+                                    {"delete_files", VERB_INSPECT},
+                                    {"partitions", VERB_INSPECT},
+                                    {"all_manifests", VERB_INSPECT},
+                                    {"all_entries", VERB_INSPECT},
+                                    {"all_files", VERB_INSPECT},
+                                    {"all_data_files", VERB_INSPECT},
+                                    {"all_delete_files", VERB_INSPECT},
+                                    {"drop", VERB_DROP},
+                                    {"rename", VERB_RENAME}};
   for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
     if (strcmp(name, verbs[i].name) == 0) return &verbs[i];
   return NULL;
@@ -201,6 +219,8 @@ static int check_words(const command_line *line, const verb_info *verb)
     return report_usage("table %s takes no '--purge'", verb->name);
   if ((line->has_format || line->output != NULL) && verb->kind != VERB_INSPECT)
     return report_usage("table %s takes no '--format' or '--output', only '--json'", verb->name);
+  if (line->snapshot_id != 0 && verb->kind != VERB_INSPECT)
+    return report_usage("table %s takes no '--snapshot'", verb->name);
   if (verb->kind == VERB_LIST) return EXIT_FINE;
   if (line->n_arguments < n_wanted)
     return report_usage(n_wanted == 4 ? "table %s wants a table and its new name"
