@@ -242,18 +242,34 @@ static frz_str view_item(const frz_leaf_plan *plan, const frz_value_view *view, 
   return (frz_str){(const char *)view->fixed + i * plan->width, plan->width};
 }
 
+/* The first eight bytes as a big-endian number, zeros behind a shorter one: where two differ, so do
+ * the items, in the same order. */
+static uint64_t prefix_of(frz_str item)
+{
+  uint8_t bytes[8] = {0};
+  if (item.size >= sizeof bytes) return __builtin_bswap64(frz_load_u64le(item.data));
+  if (item.size != 0) memcpy(bytes, item.data, item.size);
+  return __builtin_bswap64(frz_load_u64le(bytes));
+}
+
 void frz_values_bytes_range(const frz_leaf_plan *plan, const frz_value_view *view,
                             frz_str *least_out, frz_str *greatest_out)
 {
   assert(view->n > 0);
   frz_str least = view_item(plan, view, 0);
   frz_str greatest = least;
+  uint64_t least_prefix = prefix_of(least);
+  uint64_t greatest_prefix = least_prefix;
   for (size_t i = 1; i < view->n; i++) {
     frz_str item = view_item(plan, view, i);
-    if (frz_str_compare(item, least) < 0)
+    uint64_t prefix = prefix_of(item);
+    if (prefix <= least_prefix && frz_str_compare(item, least) < 0) {
       least = item;
-    else if (frz_str_compare(item, greatest) > 0)
+      least_prefix = prefix;
+    } else if (prefix >= greatest_prefix && frz_str_compare(item, greatest) > 0) {
       greatest = item;
+      greatest_prefix = prefix;
+    }
   }
   *least_out = least;
   *greatest_out = greatest;
