@@ -36,7 +36,10 @@ static const char text[] =
     "\"2\"},\"manifest-list\":\"b.avro\"}],\"snapshot-log\":[{\"snapshot-id\":12,"
     "\"timestamp-ms\":500}],\"metadata-log\":[{\"metadata-file\":\"1.json\",\"timestamp-ms\":3}],"
     "\"refs\":{\"old\":{\"snapshot-id\":11,\"type\":\"tag\"}},"
-    "\"statistics\":[{\"snapshot-id\":11},{\"snapshot-id\":12}]}";
+    "\"statistics\":[{\"snapshot-id\":11,\"statistics-path\":\"s.puffin\",\"file-size-in-bytes\":9,"
+    "\"file-footer-size-in-bytes\":4,\"blob-metadata\":[]},"
+    "{\"snapshot-id\":12,\"statistics-path\":\"s.puffin\",\"file-size-in-bytes\":9,"
+    "\"file-footer-size-in-bytes\":4,\"blob-metadata\":[]}]}";
 
 typedef struct input {
   const void *data;
