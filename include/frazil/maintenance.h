@@ -34,7 +34,8 @@ typedef struct frz_compact_options {
   double delete_ratio;     /**< Files with at least this part of their rows hidden by position
                               deletes are rewritten; default 0.3. */
   const char *sort_order;  /**< "": by the table's own order; terms as in frz_table_set_sort_order;
-                              NULL: files are joined as they are (bin-pack). */
+                              NULL: files are joined as they are (bin-pack), each new one sorted
+                              by the table's order as in every write. */
   bool rewrite_all;        /**< Every file, whatever its size. */
   const frz_property *snapshot_properties;
   size_t n_snapshot_properties;

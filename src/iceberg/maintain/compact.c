@@ -6,7 +6,8 @@
  * committed meanwhile go on applying to their rows; position deletes committed meanwhile for a
  * rewritten file are a conflict, as is its removal. In format version 3 rows keep their ids.
  *
- * With a sort order, the rows of a group are sorted in memory. Where they do not fit, they become
+ * As with every write, each new file is sorted by the table's order. With a sort order of its own,
+ * the rows of a group are sorted together, in memory. Where they do not fit, they become
  * several runs, each with files of its own: every file is sorted in itself, which is what its sort
  * order id says, and only their ranges overlap.
  *
@@ -119,6 +120,7 @@ static frz_status open_writer(compaction *job, int64_t file_bytes, frz_data_file
   FRZ_TRY(st);
   job->writers[job->n_writers++] = writer;
   *out = writer;
+  if (job->sorts) FRZ_TRY(frz_data_file_writer_sort_by(writer, &job->sort_order, err));
   /* Rows of a sorting job come sorted, over more rows than the writer would hold. */
   if (job->sorts) FRZ_TRY(frz_data_file_writer_sort_by(writer, NULL, err));
   return frz_data_file_writer_add_lineage(writer, err);

@@ -5,12 +5,12 @@
 #define FRZ_ICEBERG_COMPACT_SORT_H
 
 #include "arrow/column.h"
-#include "iceberg/schema/partition.h"
+#include "iceberg/write/sort_plan.h"
 
 typedef struct frz_row_sorter {
   const frz_alloc *alloc;
-  const frz_schema *schema;
-  const frz_sort_order *order;
+  frz_arena arena;
+  frz_sort_plan plan;
   const frz_arrow_field *fields; /* of the rows: the schema's, perhaps others behind them */
   size_t n_fields;
   frz_batch rows;
@@ -18,8 +18,8 @@ typedef struct frz_row_sorter {
 } frz_row_sorter;
 
 /**
- * All arguments are borrowed. FRZ_ERR_UNSUPPORTED: a transform that is not known, or a source
- * column that is not at the top or inside structs.
+ * All arguments are borrowed. FRZ_ERR_UNSUPPORTED: an order that rows cannot
+ * be sorted by.
  */
 frz_status frz_row_sorter_init(frz_row_sorter *sorter, const frz_alloc *alloc,
                                const frz_schema *schema, const frz_sort_order *order,
