@@ -260,6 +260,18 @@ def test_manifests_are_cached_when_asked_for(tmp_path):
                 scan.count()
 
 
+def test_a_limit_leaves_the_other_manifests_unread(table):
+    for first in range(0, 150, 5):
+        table.append(rows(first))
+    paths = table.inspect.manifests().column("path").to_pylist()
+    for path in paths[-5:]:
+        pathlib.Path(path.removeprefix("file://")).unlink()
+    assert table.scan(limit=3).to_arrow().num_rows == 3
+    assert next(iter(table.scan().plan_files())).record_count == 5
+    with pytest.raises(frazil.FrazilError):
+        table.scan().to_arrow()
+
+
 def test_refresh_sees_other_handles(catalog, table):
     other = catalog.load_table("ns.t")
     other.append(rows())

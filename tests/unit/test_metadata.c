@@ -12,6 +12,7 @@
 
 #include "base/os.h"
 #include "codec/compress.h"
+#include "fault.h"
 #include "iceberg/metadata/metadata_update.h"
 #include "iceberg/metadata/summary_json.h"
 #include "test_files.h"
@@ -680,6 +681,54 @@ static void test_create(void **state)
   frz_arena_free(&arena);
 }
 
+/* Half a megabyte of snapshots: what is kept of them beside the document, and how they are found.
+ */
+static void test_many_snapshots_take_less_than_twice_their_size(void **state)
+{
+  (void)state;
+  enum { N = 800 };
+  static const char head[] = HEAD("2") PARTS ",\"last-sequence-number\":800";
+  frz_fault fault = {0};
+  frz_error err = {0};
+  frz_buf text;
+  frz_buf_init(&text, frz_alloc_default(), 16 << 20);
+  assert_int_equal(frz_buf_append_str(&text, frz_str_from(head), NULL), FRZ_OK);
+  assert_int_equal(frz_buf_append_str(&text, FRZ_STR(",\"snapshots\":["), NULL), FRZ_OK);
+  for (int i = 0; i < N; i++)
+    assert_int_equal(
+        frz_buf_print(
+            &text, NULL,
+            "%s{\"snapshot-id\":%d,\"parent-snapshot-id\":%d,\"sequence-number\":%d,"
+            "\"timestamp-ms\":%d,\"schema-id\":0,\"manifest-list\":\"s3://bucket/warehouse/"
+            "demo/events/metadata/snap-%019d-0-0b5dd29e-65e9-4c4e-9a3c-0a2a1be5b4c2.avro\","
+            "\"summary\":{\"operation\":\"append\",\"added-data-files\":\"4\","
+            "\"added-records\":\"100000\",\"added-files-size\":\"6000000\","
+            "\"changed-partition-count\":\"1\",\"total-records\":\"%d00000\","
+            "\"total-files-size\":\"%d000000\",\"total-data-files\":\"%d\","
+            "\"total-delete-files\":\"0\",\"total-position-deletes\":\"0\","
+            "\"total-equality-deletes\":\"0\"}}",
+            i != 0 ? "," : "", i * 7919 % 100003 + 1, i != 0 ? (i - 1) * 7919 % 100003 + 1 : 1,
+            i + 1, i + 1, i, i, i, i),
+        FRZ_OK);
+  assert_int_equal(frz_buf_append_str(&text, FRZ_STR("]}"), NULL), FRZ_OK);
+
+  frz_fault_arm(&fault, 0);
+  frz_buf bytes;
+  frz_table_metadata *m = NULL;
+  frz_buf_init(&bytes, &fault.alloc, text.size);
+  assert_int_equal(frz_buf_append(&bytes, text.data, text.size, NULL), FRZ_OK);
+  frz_status st = frz_table_metadata_take(FRZ_STR("many"), &bytes, &m, &err);
+  if (st != FRZ_OK) fail_msg("%s", err.message);
+  assert_int_equal(m->n_snapshots, N);
+  assert_in_range(fault.peak_bytes, text.size, 2 * text.size);
+  for (int i = 0; i < N; i++)
+    assert_int_equal(frz_metadata_snapshot(m, i * 7919 % 100003 + 1)->sequence_number, i + 1);
+  assert_null(frz_metadata_snapshot(m, 0));
+  frz_table_metadata_release(m);
+  assert_int_equal(fault.live, 0);
+  frz_buf_dispose(&text);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -699,6 +748,7 @@ int main(void)
       cmocka_unit_test(test_properties_and_location),
       cmocka_unit_test(test_requirements),
       cmocka_unit_test(test_create),
+      cmocka_unit_test(test_many_snapshots_take_less_than_twice_their_size),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

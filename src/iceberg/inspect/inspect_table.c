@@ -45,28 +45,29 @@ static const frz_rows_column HISTORY_COLUMNS[] = {
     {"is_current_ancestor", FRZ_ROWS_BOOL, false},
 };
 
-/** Follows parents from the current snapshot; a loop in them ends the walk. */
-static bool is_current_ancestor(const frz_table_metadata *metadata, int64_t snapshot_id)
+/** Which snapshots lead to the current one, by their place; a loop in the parents ends the walk. */
+static void mark_ancestors(const frz_table_metadata *metadata, bool *is_ancestor)
 {
-  int64_t at = metadata->current_snapshot_id;
-  for (size_t i = 0; at != -1 && i <= metadata->n_snapshots; i++) {
-    if (at == snapshot_id) return true;
-    const frz_snapshot *snapshot = frz_metadata_snapshot(metadata, at);
-    at = snapshot != NULL ? snapshot->parent_id : -1;
+  const frz_snapshot *at = frz_metadata_snapshot(metadata, metadata->current_snapshot_id);
+  while (at != NULL && !is_ancestor[at - metadata->snapshots]) {
+    is_ancestor[at - metadata->snapshots] = true;
+    at = frz_metadata_snapshot(metadata, at->parent_id);
   }
-  return false;
 }
 
 static frz_status add_history(frz_rows *rows, const frz_inspection *inspection, frz_error *err)
 {
   const frz_table_metadata *metadata = inspection->metadata;
+  bool *is_ancestor = frz_arena_array(&rows->arena, metadata->n_snapshots, sizeof *is_ancestor);
+  if (is_ancestor == NULL) return frz_fail_nomem(err, "history");
+  mark_ancestors(metadata, is_ancestor);
   for (size_t i = 0; i < metadata->n_snapshot_log; i++) {
     const frz_snapshot_log_entry *entry = &metadata->snapshot_log[i];
     const frz_snapshot *snapshot = frz_metadata_snapshot(metadata, entry->snapshot_id);
     frz_rows_time(rows, entry->timestamp_ms);
     frz_rows_i64(rows, entry->snapshot_id);
     frz_rows_id(rows, snapshot != NULL ? snapshot->parent_id : -1);
-    frz_rows_bool(rows, is_current_ancestor(metadata, entry->snapshot_id));
+    frz_rows_bool(rows, snapshot != NULL && is_ancestor[snapshot - metadata->snapshots]);
     FRZ_TRY(frz_rows_end(rows, err));
   }
   return FRZ_OK;

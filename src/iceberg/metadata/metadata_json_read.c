@@ -644,16 +644,10 @@ static frz_status check_small_ids(const frz_table_metadata *m, int64_t *ids, frz
   return FRZ_OK;
 }
 
-static bool has_id(const int64_t *ids, size_t n, int64_t id)
-{
-  return n != 0 && bsearch(&id, ids, n, sizeof *ids, by_number) != NULL;
-}
-
-static frz_status check_snapshots(const frz_table_metadata *m, int64_t *ids, frz_error *err)
+static frz_status check_snapshots(const frz_table_metadata *m, frz_error *err)
 {
   for (size_t i = 0; i < m->n_snapshots; i++) {
     const frz_snapshot *s = &m->snapshots[i];
-    ids[i] = s->snapshot_id;
     if (m->format_version > 1 && s->manifest_list.data == NULL && s->n_manifests == 0)
       return frz_fail(err, FRZ_ERR_CORRUPT, "snapshot %lld: 'manifest-list' is missing",
                       (long long)s->snapshot_id);
@@ -663,12 +657,15 @@ static frz_status check_snapshots(const frz_table_metadata *m, int64_t *ids, frz
                       (long long)s->snapshot_id, (long long)s->sequence_number,
                       (long long)m->last_sequence_number);
   }
-  FRZ_TRY(check_unique(ids, m->n_snapshots, "'snapshots': snapshot-id", err));
-  if (m->current_snapshot_id != -1 && !has_id(ids, m->n_snapshots, m->current_snapshot_id))
+  for (size_t i = 1; i < m->n_snapshots; i++)
+    if (m->snapshot_places[i].snapshot_id == m->snapshot_places[i - 1].snapshot_id)
+      return frz_fail(err, FRZ_ERR_CORRUPT, "'snapshots': snapshot-id %lld is there twice",
+                      (long long)m->snapshot_places[i].snapshot_id);
+  if (m->current_snapshot_id != -1 && frz_metadata_snapshot(m, m->current_snapshot_id) == NULL)
     return frz_fail(err, FRZ_ERR_CORRUPT, "'current-snapshot-id' %lld is not among 'snapshots'",
                     (long long)m->current_snapshot_id);
   for (size_t i = 0; i < m->n_refs; i++)
-    if (!has_id(ids, m->n_snapshots, m->refs[i].snapshot_id))
+    if (frz_metadata_snapshot(m, m->refs[i].snapshot_id) == NULL)
       return frz_fail(err, FRZ_ERR_CORRUPT,
                       "'refs': '%.*s' names snapshot %lld, which is not there",
                       FRZ_STR_ARG(m->refs[i].name), (long long)m->refs[i].snapshot_id);
@@ -680,11 +677,10 @@ static frz_status check(const frz_table_metadata *m, const frz_alloc *alloc, frz
   size_t n = m->n_schemas;
   if (m->n_specs > n) n = m->n_specs;
   if (m->n_sort_orders > n) n = m->n_sort_orders;
-  if (m->n_snapshots > n) n = m->n_snapshots;
   int64_t *ids = frz_alloc_array(alloc, n, sizeof *ids);
   if (ids == NULL) return frz_fail_nomem(err, "table metadata");
   frz_status st = check_small_ids(m, ids, err);
-  if (st == FRZ_OK) st = check_snapshots(m, ids, err);
+  if (st == FRZ_OK) st = check_snapshots(m, err);
   frz_alloc_free(alloc, ids, n != 0 ? n * sizeof *ids : 1);
   return st;
 }
@@ -697,6 +693,7 @@ static frz_status parse_json(frz_table_metadata *m, frz_error *err)
   parser p = {.json = &json, .arena = &m->arena, .out = m};
   FRZ_TRY(read_document(&p, err));
   FRZ_TRY(complete(&p, err));
+  if (!frz_metadata_index_snapshots(m)) return frz_fail_nomem(err, "table metadata");
   return check(m, m->arena.alloc, err);
 }
 

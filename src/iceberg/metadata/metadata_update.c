@@ -354,6 +354,10 @@ frz_status frz_metadata_apply(const frz_table_metadata *base, frz_str base_locat
   for (size_t i = 0; i < n_updates; i++) FRZ_TRY_OUT(apply_one(&b, &updates[i], err));
   FRZ_TRY_OUT(frz_builder_close_log(&b, err));
   close_lists(&b);
+  if (!frz_metadata_index_snapshots(b.out)) {
+    st = frz_fail_nomem(err, "table metadata");
+    goto out;
+  }
   FRZ_TRY_OUT(check_defaults(b.out, err));
   FRZ_TRY_OUT(extend_metadata_log(b.out, base, base_location, err));
   *metadata_out = b.out;

@@ -7,6 +7,7 @@
 #include "iceberg/metadata/table_metadata.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/limits.h"
 
@@ -98,9 +99,34 @@ const frz_sort_order *frz_metadata_sort_order(const frz_table_metadata *metadata
   return NULL;
 }
 
+static int compare_places(const void *a, const void *b)
+{
+  int64_t x = ((const frz_snapshot_place *)a)->snapshot_id;
+  int64_t y = ((const frz_snapshot_place *)b)->snapshot_id;
+  return (x > y) - (x < y);
+}
+
+bool frz_metadata_index_snapshots(frz_table_metadata *metadata)
+{
+  size_t n = metadata->n_snapshots;
+  frz_snapshot_place *places = frz_arena_array(&metadata->arena, n, sizeof *places);
+  if (places == NULL) return false;
+  for (size_t i = 0; i < n; i++)
+    places[i] = (frz_snapshot_place){metadata->snapshots[i].snapshot_id, i};
+  if (n > 1) qsort(places, n, sizeof *places, compare_places);
+  metadata->snapshot_places = places;
+  return true;
+}
+
 /* Newest last: what is asked for most is found first from the end. */
 const frz_snapshot *frz_metadata_snapshot(const frz_table_metadata *metadata, int64_t snapshot_id)
 {
+  if (metadata->snapshot_places != NULL) {
+    const frz_snapshot_place wanted = {.snapshot_id = snapshot_id};
+    const frz_snapshot_place *found = bsearch(&wanted, metadata->snapshot_places,
+                                              metadata->n_snapshots, sizeof wanted, compare_places);
+    return found != NULL ? &metadata->snapshots[found->at] : NULL;
+  }
   for (size_t i = metadata->n_snapshots; i-- > 0;)
     if (metadata->snapshots[i].snapshot_id == snapshot_id) return &metadata->snapshots[i];
   return NULL;

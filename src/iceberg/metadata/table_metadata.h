@@ -33,6 +33,12 @@ typedef struct frz_snapshot {
   frz_str key_id;       /* v3, of the key that encrypts the manifest list; data NULL: none */
 } frz_snapshot;
 
+/** Where the snapshot of an id is in the list: histories are walked from parent to parent. */
+typedef struct frz_snapshot_place {
+  int64_t snapshot_id;
+  size_t at;
+} frz_snapshot_place;
+
 typedef struct frz_snapshot_ref {
   frz_str name;
   int64_t snapshot_id;
@@ -111,6 +117,7 @@ typedef struct frz_table_metadata {
   int64_t current_snapshot_id; /* -1: none */
   const frz_snapshot *snapshots;
   size_t n_snapshots;
+  const frz_snapshot_place *snapshot_places; /* by ascending id; NULL while it is being made */
   const frz_snapshot_log_entry *snapshot_log;
   size_t n_snapshot_log;
   const frz_metadata_log_entry *metadata_log;
@@ -160,6 +167,8 @@ const frz_partition_spec *frz_metadata_spec(const frz_table_metadata *metadata, 
 const frz_sort_order *frz_metadata_sort_order(const frz_table_metadata *metadata, int32_t order_id);
 const frz_snapshot *frz_metadata_snapshot(const frz_table_metadata *metadata, int64_t snapshot_id);
 const frz_snapshot_ref *frz_metadata_ref(const frz_table_metadata *metadata, frz_str name);
+/** Make it fast to find snapshots, once their list is complete; false: no memory. */
+bool frz_metadata_index_snapshots(frz_table_metadata *metadata);
 /** Data NULL where the property is not set. */
 frz_str frz_metadata_property(const frz_table_metadata *metadata, const char *key);
 /** A property as a number; `fallback` when absent; FRZ_ERR_INVALID names key and value. */
