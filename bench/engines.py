@@ -148,6 +148,28 @@ def report_plan(engine, task, folder):
     print(json.dumps({"seconds": seconds, "rows": len(counts), "sums": [float(sum(counts))]}))
 
 
+def metadata_frazil(path):
+    import frazil
+
+    catalog = frazil.load_catalog("static", type="static")
+    start = time.perf_counter()
+    table = catalog.load_table(path)
+    return time.perf_counter() - start, table.current_snapshot_id()
+
+
+def metadata_pyiceberg(path):
+    from pyiceberg.table import StaticTable
+
+    start = time.perf_counter()
+    table = StaticTable.from_metadata(path)
+    return time.perf_counter() - start, table.metadata.current_snapshot_id
+
+
+def report_metadata(engine, path):
+    seconds, snapshot_id = globals()[f"metadata_{engine}"](path)
+    print(json.dumps({"seconds": seconds, "rows": 1, "sums": [float(snapshot_id)]}))
+
+
 def check_sums(table):
     """A number a leaf: the sum of numbers, the bytes of strings. Nested columns are taken apart."""
     import pyarrow as pa
@@ -174,6 +196,9 @@ def main():
     engine, task = sys.argv[1], sys.argv[2]
     if task == "file":
         report_file(engine, sys.argv[3])
+        return
+    if task == "metadata":
+        report_metadata(engine, sys.argv[3])
         return
     folder = pathlib.Path(sys.argv[3])
     if task in PLAN_FILTERS:

@@ -1,11 +1,11 @@
 """frazil beside DuckDB, Polars and PyArrow, in one run: time and peak memory, each in a process of its own.
 
-Usage: run_bench.py [--rows N] [--keys N] [--entities N] [--files N] [--rounds N] [--data FOLDER] [--part join,decode,file,plan]
+Usage: run_bench.py [--rows N] [--keys N] [--entities N] [--files N] [--rounds N] [--data FOLDER] [--part join,decode,file,plan,metadata]
 
 The join: feature rows in several files of an Iceberg table, five features, against entity rows at random times.
 Every engine reads the same Parquet files, and its result is compared by count and sums. The decode: the
 whole table into Arrow memory. The file part: single Parquet files of every kind on one thread. The plan part: which of
-100,000 data files a scan reads. Medians over the rounds; engines take turns, so that a drift of the machine hits all.
+100,000 data files a scan reads. The metadata part: 200 MB of table metadata. Medians over the rounds; engines take turns, so that a drift of the machine hits all.
 """
 
 import argparse
@@ -98,6 +98,14 @@ def compare_plans(folder, n_files, rounds):
         compare(task, PLAN_ENGINES, folder, rounds)
 
 
+def compare_metadata(path, rounds):
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, str(HERE / "make_metadata.py"), str(path), "200"], check=True)
+    print(f"\ntable metadata of {path.stat().st_size / 1e6:.0f} MB")
+    compare("metadata", PLAN_ENGINES, path, rounds)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=20_000_000)
@@ -106,7 +114,7 @@ def main():
     parser.add_argument("--files", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", help="keep the data here, and reuse it when it is there")
-    parser.add_argument("--part", default="join,decode,file,plan", help="which of join, decode, file and plan, with commas")
+    parser.add_argument("--part", default="join,decode,file,plan,metadata", help="which of join, decode, file, plan and metadata, with commas")
     parser.add_argument("--file-rows", type=int, default=2_000_000)
     parser.add_argument("--plan-files", type=int, default=100_000)
     options = parser.parse_args()
@@ -127,6 +135,8 @@ def main():
             compare_files(folder / "decode-files", options.file_rows, max(options.rounds, 5))
         if "plan" in parts:
             compare_plans(folder / "plan", options.plan_files, options.rounds)
+        if "metadata" in parts:
+            compare_metadata(folder / "large.metadata.json", options.rounds)
 
 
 if __name__ == "__main__":
