@@ -221,7 +221,7 @@ static frz_status read_snapshot_member(parser *p, frz_str key, frz_snapshot *s, 
   return frz_json_skip(p->json, err);
 }
 
-static frz_status read_snapshot(parser *p, void *item, frz_error *err)
+static frz_status read_snapshot(parser *p, frz_snapshot *snapshot_out, frz_error *err)
 {
   frz_snapshot s = {.parent_id = -1,
                     .operation = FRZ_STR(""),
@@ -244,7 +244,38 @@ static frz_status read_snapshot(parser *p, void *item, frz_error *err)
   if (s.snapshot_id < 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "'snapshot-id' %lld is negative",
                     (long long)s.snapshot_id);
-  *(frz_snapshot *)item = s;
+  *snapshot_out = s;
+  return FRZ_OK;
+}
+
+/* Most of a large document. Room for as many as the rest of it holds, where they are as long as the
+ * first, is taken at once: a list that grows leaves as much again behind. */
+static frz_status read_snapshots(parser *p, frz_error *err)
+{
+  frz_snapshot *items = NULL;
+  size_t n = 0, capacity = 0;
+  bool was_null;
+  FRZ_TRY(frz_json_read_null(p->json, &was_null, err));
+  if (!was_null) FRZ_TRY(frz_json_array_begin(p->json, err));
+  while (!was_null) {
+    bool more;
+    frz_snapshot snapshot;
+    size_t start = p->json->pos;
+    FRZ_TRY(frz_json_array_next(p->json, &more, err));
+    if (!more) break;
+    FRZ_TRY(read_snapshot(p, &snapshot, err));
+    if (n == 0) {
+      size_t left = p->json->size - p->json->pos;
+      capacity = left / (p->json->pos - start) + 1;
+      items = frz_arena_array(p->arena, capacity, sizeof *items);
+    } else {
+      items = frz_arena_list_room(p->arena, items, n, &capacity, sizeof *items);
+    }
+    if (items == NULL) return frz_fail_nomem(err, "table metadata");
+    items[n++] = snapshot;
+  }
+  p->out->snapshots = items;
+  p->out->n_snapshots = n;
   return FRZ_OK;
 }
 
@@ -420,8 +451,7 @@ static frz_status read_parts(parser *p, frz_str key, bool *is_known_out, frz_err
     return read_list(p, read_order_item, sizeof(frz_sort_order), &m->sort_orders, &m->n_sort_orders,
                      err);
   }
-  if (frz_str_is(key, "snapshots"))
-    return read_list(p, read_snapshot, sizeof(frz_snapshot), &m->snapshots, &m->n_snapshots, err);
+  if (frz_str_is(key, "snapshots")) return read_snapshots(p, err);
   if (frz_str_is(key, "snapshot-log"))
     return read_list(p, read_snapshot_log, sizeof(frz_snapshot_log_entry), &m->snapshot_log,
                      &m->n_snapshot_log, err);
