@@ -90,7 +90,7 @@ static void test_allocations(void **state)
       if (st == FRZ_OK) assert_int_equal(n_rows, i % 2 == 0 ? 20 : 4);
       assert_int_equal(fault.live, 0);
     } while (fault.requests >= n);
-    assert_true(n > 50);
+    assert_true(n > 40);
     free(data);
   }
 }

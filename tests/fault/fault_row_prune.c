@@ -113,7 +113,7 @@ static void test_every_refused_allocation_is_reported(void **state)
       fail_msg("allocation %ld: %s %s", n, frz_status_name(st), error.message);
     assert_int_equal(fault.live, 0);
   } while (fault.requests >= n);
-  assert_true(n > 40 && n_rows > 0 && n_rows < ROWS / 4);
+  assert_true(n > 25 && n_rows > 0 && n_rows < ROWS / 4);
   frz_buf_dispose(&bytes);
 }
 

@@ -529,7 +529,7 @@ static void test_bloom_filters_fit_their_values(void **state)
       if (dictionary == 0) options.dictionary_bytes = 0;
       written file;
       write_longs(cases[c].n_rows, cases[c].n_distinct, &options, &file);
-      found_bloom found;
+      found_bloom found = {0};
       assert_true(read_bloom(&file, 0, &found));
       size_t bytes = (size_t)found.n_blocks * FRZ_BLOOM_BLOCK_BYTES;
       if (bytes < cases[c].bytes_least || bytes > cases[c].bytes_most)
@@ -560,7 +560,7 @@ static void test_each_row_group_has_its_filter(void **state)
   written file;
   write_longs(3000, 3000, &options, &file);
   for (size_t group = 0; group < 3; group++) {
-    found_bloom found;
+    found_bloom found = {0};
     assert_true(read_bloom(&file, group, &found));
     int n_found = 0;
     for (int64_t i = 0; i < 3000; i++) {
@@ -586,7 +586,7 @@ static void test_bloom_filters_of_other_types(void **state)
   options.blooms = &bloom;
   options.n_blooms = 1;
   written file;
-  found_bloom found;
+  found_bloom found = {0};
   frz_batch batch;
 
   frz_arrow_field field = field_of(FRZ_ARROW_FLOAT64, false);
