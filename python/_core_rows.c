@@ -4,6 +4,9 @@
  * For the library's own tables about tables (the files of a plan): whole numbers, booleans and
  * texts. One batch is held at a time. An error of the stream is raised as OSError with the
  * stream's message, which frazil._convert.guarded() turns into the library's exception.
+ *
+ * Threads may share an iterator, but it has one batch and one place in it: a thread that comes
+ * while another one is in next(), where the GIL may be let go, is refused, as by a generator.
  */
 #include "core.h"
 
@@ -15,6 +18,7 @@ typedef struct core_rows {
   PyObject_HEAD struct ArrowArrayStream stream; /**< release NULL: ended. */
   struct ArrowArray batch;                      /**< release NULL: none. */
   int64_t next_row;
+  bool is_busy; /**< A thread is in next(). */
   int n_columns;
   char formats[COLUMNS_MAX]; /**< 'i', 'l', 'b' or 'u' */
 } core_rows;
@@ -90,9 +94,8 @@ static int have_row(core_rows *self)
   return 1;
 }
 
-static PyObject *rows_next(PyObject *object)
+static PyObject *read_row(core_rows *self)
 {
-  core_rows *self = (core_rows *)object;
   if (self->stream.release == NULL) return NULL;
   int found = have_row(self);
   if (found == 0) {
@@ -111,6 +114,19 @@ static PyObject *rows_next(PyObject *object)
     }
   }
   self->next_row++;
+  return row;
+}
+
+static PyObject *rows_next(PyObject *object)
+{
+  core_rows *self = (core_rows *)object;
+  if (self->is_busy) {
+    PyErr_SetString(PyExc_RuntimeError, "another thread is reading these rows");
+    return NULL;
+  }
+  self->is_busy = true;
+  PyObject *row = read_row(self);
+  self->is_busy = false;
   return row;
 }
 

@@ -65,6 +65,33 @@ def test_the_gil_is_free_while_rows_are_written(catalog):
     thread.join()
     assert len(ticks) > 20
 
+def test_threads_share_an_iterator_over_rows(catalog):
+    """Each row comes once, or the thread is told that another one is reading: never a crash."""
+    table = catalog.create_table("ns.t", SCHEMA)
+    for i in range(10):
+        table.append(numbers(1, i))
+    for _ in range(20):
+        rows = table.scan()._handle.plan_files().rows()
+        seen, others, start = [], [], threading.Barrier(4)
+
+        def work():
+            start.wait()
+            while True:
+                try:
+                    seen.append(next(rows))
+                except StopIteration:
+                    return
+                except RuntimeError as error:
+                    others.append(str(error))
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(set(seen)) == len(seen) == 10
+        assert set(others) <= {"another thread is reading these rows"}
+
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_child_goes_on(catalog, tmp_path):
