@@ -623,6 +623,14 @@ static void test_specs_of_format_version_1_keep_places(void **state)
        1,
        "4: 1000 id_bucket=void(1) 1001 day_month_1001=void(2) 1003 day_month=year(2)",
        NULL},
+      {{ADD("bucket(4, id)")},
+       1,
+       "5: 1000 id_bucket=bucket[4](1) 1001 day_month_1001=void(2) 1003 day_month=year(2)",
+       NULL},
+      {{REMOVE("id_bucket"), ADD_AS("month(day)", "by_month")},
+       2,
+       "6: 1001 by_month=month(2) 1003 day_month=year(2)",
+       NULL},
   };
   frz_test_lake lake;
   frz_error err = {0};

@@ -4,7 +4,7 @@
  * Files that are there keep their own spec, so a field's id must go on meaning what it did: a field
  * that comes back takes the id it had, and a new one the next after the last ever given. In format
  * version 1 ids are places: a removed field stays as a void one, and everything after it where it
- * was. From version 2 on it goes.
+ * was. From version 2 on it goes; what version 1 left void takes its term again where that returns.
  *
  * Source: Iceberg specification, "Partitioning", "Partition Evolution".
  */
@@ -88,6 +88,14 @@ static const frz_partition_field *find_earlier(const spec_update *update,
   return NULL;
 }
 
+/* The field with that id that stays; NULL: none has it. */
+static frz_partition_field *find_id(const spec_update *update, int32_t field_id)
+{
+  for (size_t i = 0; i < update->n_fields; i++)
+    if (!update->is_removed[i] && update->fields[i].field_id == field_id) return &update->fields[i];
+  return NULL;
+}
+
 static frz_status copy_name(spec_update *update, const char *name, frz_str *name_out,
                             frz_error *err)
 {
@@ -141,10 +149,16 @@ static frz_status add_field(spec_update *update, const frz_spec_change *change, 
     field.name = earlier->name;
   FRZ_TRY(free_name(update, field.name, err));
   if (find_name(update, field.name) != NULL) return refuse(&field, "exists already", err);
-  if (update->n_fields == FIELDS_MAX)
-    return frz_fail(err, FRZ_ERR_LIMIT, "partition spec: more than %d fields", FIELDS_MAX);
   FRZ_TRY(check_name(update, &field, err));
   field.field_id = earlier != NULL ? earlier->field_id : -1;
+  frz_partition_field *holder = earlier != NULL ? find_id(update, earlier->field_id) : NULL;
+  if (holder != NULL && holder->transform.kind == FRZ_TRANSFORM_VOID) { /* of format version 1 */
+    *holder = field;
+    return FRZ_OK;
+  }
+  if (holder != NULL) field.field_id = -1;
+  if (update->n_fields == FIELDS_MAX)
+    return frz_fail(err, FRZ_ERR_LIMIT, "partition spec: more than %d fields", FIELDS_MAX);
   update->is_removed[update->n_fields] = false;
   update->fields[update->n_fields++] = field;
   return FRZ_OK;
