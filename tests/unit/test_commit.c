@@ -15,6 +15,8 @@
 #include <cmocka.h>
 
 #include "delete_writer.h"
+#include "frazil/evolution.h"
+#include "frazil/maintenance.h"
 #include "iceberg/table/table_state.h"
 #include "iceberg/write/snapshot_producer.h"
 #include "test_lake.h"
@@ -677,6 +679,75 @@ static void test_small_manifests_are_merged(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* ---- a table that is upgraded between two attempts ---- */
+
+typedef enum write_kind { APPEND, APPEND_AND_MERGE, REWRITE_FILE, REWRITE_MANIFESTS } write_kind;
+
+static frz_status write_once(frz_table *table, write_kind kind, frz_error *err)
+{
+  if (kind == REWRITE_FILE) return frz_table_delete(table, "id = 3", NULL, NULL, err);
+  if (kind == REWRITE_MANIFESTS) return frz_table_rewrite_manifests(table, NULL, err);
+  return frz_test_append(table, 40, 10, err);
+}
+
+/* Live files that are older than the current snapshot. */
+static int64_t count_older_files(frz_table *table)
+{
+  int64_t n = 0;
+  frz_error err = {0};
+  frz_arena arena;
+  const frz_manifest_file *manifests;
+  const frz_manifest_entry *entries;
+  size_t n_manifests, n_entries;
+  frz_table_metadata *metadata = frz_table_current(table);
+  const frz_snapshot *head = frz_metadata_snapshot(metadata, metadata->current_snapshot_id);
+  frz_arena_init(&arena, frz_alloc_default(), (size_t)1 << 20);
+  frz_test_ok(frz_manifest_list_read(table->storage, metadata, head, &arena, &manifests,
+                                     &n_manifests, &err),
+              &err);
+  for (size_t i = 0; i < n_manifests; i++) {
+    frz_test_ok(frz_manifest_read(table->storage, metadata, &manifests[i], false, NULL, 0, &arena,
+                                  &entries, &n_entries, &err),
+                &err);
+    for (size_t j = 0; j < n_entries; j++)
+      n += entries[j].data_sequence_number < head->sequence_number;
+  }
+  frz_arena_free(&arena);
+  frz_table_metadata_release(metadata);
+  return n;
+}
+
+/* Manifests of the first attempt are of the version that it saw. */
+static void test_an_upgrade_between_attempts(void **state)
+{
+  (void)state;
+  static const char *const versions[] = {"1", "1", "2"};
+  static const int32_t upgrades[] = {2, 3, 3};
+  for (size_t i = 0; i < 12; i++) {
+    write_kind kind = (write_kind)(i % 4);
+    frz_test_lake lake;
+    frz_error err = {0};
+    const frz_property properties[] = {
+        {"format-version", versions[i / 4]},
+        {"commit.manifest.min-count-to-merge", kind == APPEND_AND_MERGE ? "2" : "100"},
+        {NULL, NULL}};
+    frz_test_lake_open(&lake, NULL);
+    frz_table *first = frz_test_lake_table(&lake, "t", NULL, properties);
+    for (int64_t j = 0; j < 4; j++) frz_test_ok(frz_test_append(first, j * 10, 10, &err), &err);
+    frz_table *stale = load(lake.catalog, "ns.t");
+    frz_test_ok(frz_table_upgrade(first, upgrades[i / 4], &err), &err);
+    frz_test_ok(write_once(stale, kind, &err), &err);
+    frz_test_ok(frz_table_refresh(first, NULL, &err), &err);
+    frz_test_sum sum = frz_test_scan(first, NULL);
+    int64_t n_rows = kind == REWRITE_FILE ? 39 : kind == REWRITE_MANIFESTS ? 40 : 50;
+    assert_int_equal(sum.n_rows, n_rows);
+    assert_int_equal(count_older_files(first), kind == REWRITE_FILE ? 3 : 4);
+    frz_table_free(first);
+    frz_table_free(stale);
+    frz_test_lake_close(&lake);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -696,6 +767,7 @@ int main(void)
       cmocka_unit_test(test_a_full_disk_changes_nothing),
       cmocka_unit_test(test_old_metadata_files_go_when_asked),
       cmocka_unit_test(test_small_manifests_are_merged),
+      cmocka_unit_test(test_an_upgrade_between_attempts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

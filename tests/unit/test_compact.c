@@ -420,6 +420,56 @@ static void test_appends_and_equality_deletes_meanwhile(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* Rows that move to another spec would leave the reach of a delete in the partition they were in.
+ */
+static void test_equality_deletes_of_an_old_spec_are_a_conflict(void **state)
+{
+  (void)state;
+  const frz_spec_change changes[] = {{.op = FRZ_SPEC_REMOVE_FIELD, .name = "id_bucket"},
+                                     {.op = FRZ_SPEC_ADD_FIELD, .term = "truncate(100, id)"}};
+  for (int changes_spec = 0; changes_spec < 2; changes_spec++) {
+    frz_test_lake lake;
+    frz_error err = {0};
+    frz_test_lake_open(&lake, NULL);
+    frz_table *first = frz_test_lake_table(&lake, "t", "bucket(1, id)", NULL);
+    append_each(first, 0, 5, 10);
+    if (changes_spec) frz_test_ok(frz_table_update_spec(first, changes, 2, &err), &err);
+    frz_table *stale = load(lake.catalog, "ns.t");
+    delete_key(first, 7); /* of spec 0 */
+    frz_status st = frz_table_compact(stale, NULL, NULL, &err);
+    assert_int_equal(st, changes_spec ? FRZ_ERR_CONFLICT : FRZ_OK);
+    if (changes_spec) assert_non_null(strstr(err.message, "may hide rows of a rewritten file"));
+    frz_test_ok(frz_table_refresh(stale, NULL, &err), &err);
+    expect_rows(stale, 49, 49 * 25 - 7);
+    frz_table_free(stale);
+    frz_table_free(first);
+    frz_test_lake_close(&lake);
+  }
+}
+
+/* Planned without sequence numbers, the new files would be younger than the deletes. */
+static void test_equality_deletes_after_an_upgrade_are_a_conflict(void **state)
+{
+  (void)state;
+  const frz_property version_1[] = {{"format-version", "1"}, {NULL, NULL}};
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_test_lake_open(&lake, NULL);
+  frz_table *first = frz_test_lake_table(&lake, "t", NULL, version_1);
+  append_each(first, 0, 5, 10);
+  frz_table *stale = load(lake.catalog, "ns.t");
+  frz_test_ok(frz_table_upgrade(first, 2, &err), &err);
+  delete_key(first, 7);
+  assert_int_equal(frz_table_compact(stale, NULL, NULL, &err), FRZ_ERR_CONFLICT);
+  assert_non_null(strstr(err.message, "may hide rows of a rewritten file"));
+  frz_test_ok(frz_table_refresh(stale, NULL, &err), &err);
+  compact(stale, NULL);
+  expect_rows(stale, 49, 49 * 25 - 7);
+  frz_table_free(stale);
+  frz_table_free(first);
+  frz_test_lake_close(&lake);
+}
+
 typedef enum meanwhile { POSITIONS, POSITIONS_OF_SEVERAL, VECTORS, REMOVAL, REWRITE } meanwhile;
 
 static void test_rows_deleted_meanwhile_are_a_conflict(void **state)
@@ -832,6 +882,8 @@ int main(void)
       cmocka_unit_test(test_a_table_whose_rows_are_all_deleted),
       cmocka_unit_test(test_a_vector_goes_without_its_neighbours),
       cmocka_unit_test(test_appends_and_equality_deletes_meanwhile),
+      cmocka_unit_test(test_equality_deletes_of_an_old_spec_are_a_conflict),
+      cmocka_unit_test(test_equality_deletes_after_an_upgrade_are_a_conflict),
       cmocka_unit_test(test_rows_deleted_meanwhile_are_a_conflict),
       cmocka_unit_test(test_rows_are_sorted),
       cmocka_unit_test(test_runs_when_memory_is_short),

@@ -3,8 +3,10 @@
  *
  * Groups are read and written one after the other, and committed together: operation "replace". The
  * new files carry the data sequence number of the snapshot that was read, so that equality deletes
- * committed meanwhile go on applying to their rows; position deletes committed meanwhile for a
- * rewritten file are a conflict, as is its removal. In format version 3 rows keep their ids.
+ * committed meanwhile go on applying to their rows. Deletes committed meanwhile that would not are
+ * a conflict: those by position for a rewritten file, those by key in the partition of a spec that
+ * rows left, and every one after version 1; so is a file's removal. In format version 3 rows keep
+ * their ids.
  *
  * As with every write, each new file is sorted by the table's order. With a sort order of its own,
  * the rows of a group are sorted together, in memory. Where they do not fit, they become
@@ -254,12 +256,12 @@ static frz_status drop_idle_deletes(compaction *job, frz_error *err)
 
 static frz_status commit(compaction *job, frz_error *err)
 {
+  bool has_sequences = job->metadata->format_version >= 2;
   const frz_conflict_rules rules = {.starting_snapshot_id = job->snapshot->snapshot_id,
                                     .schema = frz_metadata_current_schema(job->metadata),
                                     .filter = job->filter,
                                     .allow_new_rows = true,
-                                    .allow_equality_deletes = true};
-  bool has_sequences = job->metadata->format_version >= 2;
+                                    .allow_equality_deletes = has_sequences};
   const frz_snapshot_change change = {.operation = "replace",
                                       .added = job->added,
                                       .n_added = job->n_added,

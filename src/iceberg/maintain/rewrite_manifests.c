@@ -7,8 +7,8 @@
  * manifest and not of the table. Entries stay what they are (snapshot, sequence numbers, row ids)
  * under status EXISTING.
  *
- * On a conflict the new manifests are used again if all that they stand for is still listed; else
- * they are removed and the work begins anew on what won.
+ * On a conflict the new manifests are used again if all that they stand for is still listed and the
+ * table was not upgraded; else they are removed and the work begins anew on what won.
  */
 #include <stdlib.h>
 
@@ -39,8 +39,9 @@ typedef struct manifest_job {
   size_t n_sources;
   frz_manifest_file *made;
   size_t n_made;
-  bool has_work; /* `made` stands for `sources` */
-  bool changed;  /* a snapshot was asked for */
+  bool has_work;          /* `made` stands for `sources` */
+  int32_t format_version; /* of `made` */
+  bool changed;           /* a snapshot was asked for */
   frz_manifests_result result;
 } manifest_job;
 
@@ -206,6 +207,7 @@ static frz_status make_anew(manifest_job *job, const frz_manifest_file *manifest
   frz_arena_init(&job->arena, job->alloc, FRZ_LIMIT_MANIFEST_BYTES * 4);
   job->n_sources = job->n_made = 0;
   job->has_work = true;
+  job->format_version = job->base->format_version;
   job->sources = frz_arena_array(&job->arena, n_manifests, sizeof *job->sources);
   job->made = frz_arena_array(&job->arena, n_outputs_max, sizeof *job->made);
   const frz_manifest_file **group = frz_arena_array(scratch, n_manifests, sizeof *group);
@@ -285,7 +287,7 @@ static frz_status rewrite(void *arg, const frz_table_metadata *base, int64_t sna
   if (job->target_bytes < 1)
     return frz_fail(err, FRZ_ERR_INVALID, "property commit.manifest.target-size-bytes: %lld",
                     (long long)job->target_bytes);
-  if (job->has_work)
+  if (job->has_work && job->format_version == base->format_version)
     FRZ_TRY(put_in_place(job, manifests, n_manifests, arena, &list, &n, &all_there, err));
   if (!all_there) {
     if (job->has_work) remove_made(job);

@@ -40,18 +40,36 @@ static frz_status check_new_rows(const conflict_check *check, const frz_snapshot
                   FRZ_STR_ARG(file->path), (long long)snapshot->snapshot_id);
 }
 
+/* Does it apply to files of every partition? */
+static bool is_global(const conflict_check *check, const frz_data_file *deletes)
+{
+  const frz_partition_spec *spec = frz_metadata_spec(check->base, deletes->spec_id);
+  return deletes->content == FRZ_CONTENT_EQUALITY_DELETES &&
+         (spec == NULL || frz_spec_is_unpartitioned(spec));
+}
+
+/* Will a delete file apply to the added files wherever it applied to the removed ones? Rows that
+ * went to another partition spec are out of its reach. */
+static bool goes_on_applying(const conflict_check *check, const frz_data_file *deletes)
+{
+  const frz_snapshot_change *change = check->change;
+  if (deletes->content != FRZ_CONTENT_EQUALITY_DELETES || !change->rules->allow_equality_deletes)
+    return false;
+  for (size_t i = 0; i < change->n_added && !is_global(check, deletes); i++)
+    if (change->added[i].spec_id != deletes->spec_id) return false;
+  return true;
+}
+
 /* May a delete file apply to one of the files that the change removes? */
 static bool may_apply(const conflict_check *check, const frz_data_file *deletes)
 {
   frz_str target = frz_delete_target(deletes);
   if (target.data != NULL) return frz_map_find(check->removed_keys, target) != NULL;
-  const frz_partition_spec *spec = frz_metadata_spec(check->base, deletes->spec_id);
-  bool is_global = deletes->content == FRZ_CONTENT_EQUALITY_DELETES &&
-                   (spec == NULL || frz_spec_is_unpartitioned(spec));
+  bool applies_to_all = is_global(check, deletes);
   for (size_t i = 0; i < check->change->n_removed; i++) {
     const frz_data_file *removed = &check->change->removed[i];
-    if (is_global || (removed->spec_id == deletes->spec_id &&
-                      frz_partition_equal(&removed->partition, &deletes->partition)))
+    if (applies_to_all || (removed->spec_id == deletes->spec_id &&
+                           frz_partition_equal(&removed->partition, &deletes->partition)))
       return true;
   }
   return false;
@@ -76,9 +94,7 @@ static frz_status check_entry(const conflict_check *check, const frz_snapshot *s
                     "data file %.*s, of which rows are to be deleted, got a deletion vector from "
                     "snapshot %lld",
                     FRZ_STR_ARG(file->referenced_data_file), (long long)snapshot->snapshot_id);
-  if (file->content == FRZ_CONTENT_EQUALITY_DELETES && check->change->rules->allow_equality_deletes)
-    return FRZ_OK;
-  if (!may_apply(check, file)) return FRZ_OK;
+  if (goes_on_applying(check, file) || !may_apply(check, file)) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_CONFLICT,
                   "delete file %.*s, which may hide rows of a rewritten file, was added by "
                   "snapshot %lld",

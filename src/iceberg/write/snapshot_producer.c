@@ -10,7 +10,8 @@
  * Invariants: a manifest or list is written under a name that was never used before; nothing is
  * removed except manifest lists of attempts that surely lost, after a later one surely won; every
  * removed file was found live in the parent, or the commit is refused; what stands for a manifest
- * was made from that manifest with that first row id, which another writer may have given it since.
+ * was made from that manifest with that first row id, which another writer may have given it since;
+ * all manifests of a change are of the format version that the table has when it is committed.
  *
  * Source: Iceberg specification, "Snapshots", "Optimistic Concurrency", "Sequence Numbers",
  * "Row Lineage".
@@ -62,6 +63,7 @@ struct frz_snapshot_producer {
   char uuid[37];
   int32_t n_manifests_named;
   int32_t n_attempts;
+  int32_t format_version; /* of the manifests that are kept over attempts; 0: there are none */
   frz_map removed_keys;
   bool removes_deletes;
   bool added_written;
@@ -585,6 +587,18 @@ static frz_status arrange_manifests(frz_snapshot_producer *producer, const frz_t
   return FRZ_OK;
 }
 
+/* Manifests of an older version lack what readers of a newer list look for in them: after an
+ * upgrade they are made again. */
+static void forget_older_manifests(frz_snapshot_producer *producer, const frz_table_metadata *base)
+{
+  if (producer->format_version == base->format_version) return;
+  producer->format_version = base->format_version;
+  producer->added_written = false;
+  producer->n_added = 0;
+  producer->replacements = NULL;
+  producer->merges = NULL;
+}
+
 static frz_status prepare_snapshot(void *arg, const frz_table_metadata *base,
                                    frz_commit_attempt *attempt_out, frz_error *err)
 {
@@ -601,6 +615,7 @@ static frz_status prepare_snapshot(void *arg, const frz_table_metadata *base,
                                 &producer->removed_keys, frz_context_alloc(producer->context),
                                 err));
   manifest_list list = {0};
+  forget_older_manifests(producer, base);
   FRZ_TRY(write_added(producer, base, err));
   FRZ_TRY(carry_over(producer, base, parent, &list, err));
   bool changed;
