@@ -3,11 +3,12 @@
 Usage: bench_write.py [--rows N] [--rounds N] [--level N] [--codec NAME] [--threads N...] [--cases NAME...]
 
 frazil appends to a new table, PyArrow calls write_table() with its defaults. With one thread the process is bound to one
-processor. Times are of the call alone; memory is the peak above what the process held with the rows made. The file
+processor. Times are of the call alone; memory is the peak above what the process held before it. The file
 is read back by PyArrow and compared. Medians over the rounds; engines take turns.
 """
 
 import argparse
+import gc
 import json
 import os
 import pathlib
@@ -61,28 +62,44 @@ def make(case, rows):
                      **{f"f{i}": random.random(rows) for i in range(3)}})
 
 
+def memory(key):
+    """VmRSS or VmHWM of this process in bytes."""
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+
+
+def measure(call):
+    gc.collect()
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
+    held = memory("VmRSS")
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    start = time.perf_counter()
+    call()
+    seconds = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return {"seconds": seconds, "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, "peak": memory("VmHWM") - held}
+
+
 def write_frazil(table, folder, codec, level):
     import frazil
 
+    level = {"write.parquet.compression-level": str(level)} if codec in ("zstd", "gzip", "brotli") else {}
     catalog = frazil.load_catalog("bench", uri=f"sqlite:///{folder}/catalog.db", warehouse=str(folder / "warehouse"))
     catalog.create_namespace("b")
     target = catalog.create_table("b.t", schema=table.schema, properties={
-        "write.parquet.compression-codec": codec, "write.parquet.compression-level": str(level), "write.target-file-size-bytes": str(1 << 40)})
-    start = time.perf_counter()
-    target.append(table)
-    seconds = time.perf_counter() - start
+        "write.parquet.compression-codec": codec, "write.target-file-size-bytes": str(1 << 40), **level})
+    used = measure(lambda: target.append(table))
     files = list(target.scan().plan_files())
     assert len(files) == 1
-    return seconds, files[0].file_path.removeprefix("file://")
+    return used, files[0].file_path.removeprefix("file://")
 
 
 def write_pyarrow(table, folder, codec, level):
     import pyarrow.parquet as parquet
 
     path = folder / "pyarrow.parquet"
-    start = time.perf_counter()
-    parquet.write_table(table, path, compression=codec, compression_level=level)
-    return time.perf_counter() - start, path
+    kwargs = {"compression_level": level} if codec in ("zstd", "gzip", "brotli") else {}
+    return measure(lambda: parquet.write_table(table, path, compression=codec, **kwargs)), path
 
 
 def run_engine(engine, case, rows, codec, level, threads):
@@ -90,16 +107,13 @@ def run_engine(engine, case, rows, codec, level, threads):
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[-1]})
     table = make(case, rows)
     with tempfile.TemporaryDirectory() as temporary:
-        before = resource.getrusage(resource.RUSAGE_SELF)
-        seconds, path = globals()[f"write_{engine}"](table, pathlib.Path(temporary), codec, level)
-        after = resource.getrusage(resource.RUSAGE_SELF)
+        used, path = globals()[f"write_{engine}"](table, pathlib.Path(temporary), codec, level)
         size = os.path.getsize(path)
         import pyarrow.parquet as parquet
 
         back = parquet.read_table(path, use_threads=False)
         equal = back.num_rows == table.num_rows and all(back[name].cast(table[name].type).equals(table[name]) for name in table.column_names)
-    print(json.dumps({"seconds": seconds, "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, "bytes": size,
-                      "peak": (after.ru_maxrss - before.ru_maxrss) * 1024, "equal": equal}))
+    print(json.dumps({**used, "bytes": size, "equal": equal}))
 
 
 def ask(*arguments):

@@ -495,26 +495,54 @@ out:
   return st;
 }
 
-frz_status frz_batch_import(frz_batch *batch_out, const frz_arrow_field *fields, size_t n_fields,
-                            const struct ArrowSchema *schema, const struct ArrowArray *array,
-                            const frz_alloc *alloc, frz_error *err)
+frz_status frz_batch_import_rows(frz_batch *batch_out, const frz_arrow_field *fields,
+                                 size_t n_fields, const struct ArrowSchema *schema,
+                                 const struct ArrowArray *array, int64_t first, int64_t n,
+                                 const frz_alloc *alloc, frz_error *err)
 {
   run self;
   frz_batch batch = {0};
   frz_status st = FRZ_OK;
-  FRZ_TRY(open_run(&self, schema, array, 0, array->length, err));
+  FRZ_TRY(open_run(&self, schema, array, first, n, err));
   if (self.format.type.kind != FRZ_ARROW_STRUCT || schema->dictionary != NULL ||
       (size_t)array->n_children != n_fields)
     return fail_run(&self, "not a struct of the schema's columns, but", array->n_children, err);
   FRZ_TRY_OUT(frz_batch_init(&batch, fields, n_fields, alloc, err));
-  batch.n_rows = array->length;
+  batch.n_rows = n;
   for (size_t i = 0; i < n_fields; i++)
     FRZ_TRY_OUT(import_run(&batch.columns[i], schema->children[i], array->children[i],
-                           array->offset, array->length, 1, err));
+                           array->offset + first, n, 1, err));
   if (self.n_nulls > 0) FRZ_TRY_OUT(mask_rows(&batch, &self, fields, err));
   *batch_out = batch;
   return FRZ_OK;
 out:
   frz_batch_dispose(&batch);
   return st;
+}
+
+frz_status frz_batch_import(frz_batch *batch_out, const frz_arrow_field *fields, size_t n_fields,
+                            const struct ArrowSchema *schema, const struct ArrowArray *array,
+                            const frz_alloc *alloc, frz_error *err)
+{
+  return frz_batch_import_rows(batch_out, fields, n_fields, schema, array, 0, array->length, alloc,
+                               err);
+}
+
+/* Nothing of the array is checked yet: what does not agree with the schema is passed over, as its
+ * import fails. The schema's depth was checked. */
+int64_t frz_array_longest_dictionary(const struct ArrowSchema *schema,
+                                     const struct ArrowArray *array)
+{
+  int64_t longest = 0;
+  if (schema->dictionary != NULL && array->dictionary != NULL) {
+    longest = frz_array_longest_dictionary(schema->dictionary, array->dictionary);
+    if (array->dictionary->length > longest) longest = array->dictionary->length;
+  }
+  if (array->n_children != schema->n_children || array->children == NULL) return longest;
+  for (int64_t i = 0; i < array->n_children; i++) {
+    if (array->children[i] == NULL) continue;
+    int64_t below = frz_array_longest_dictionary(schema->children[i], array->children[i]);
+    if (below > longest) longest = below;
+  }
+  return longest;
 }

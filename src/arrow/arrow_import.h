@@ -19,4 +19,15 @@ frz_status frz_batch_import(frz_batch *batch_out, const frz_arrow_field *fields,
                             const struct ArrowSchema *schema, const struct ArrowArray *array,
                             const frz_alloc *alloc, frz_error *err) FRZ_MUST_CHECK;
 
+/** As frz_batch_import(), of rows [first, first + n) alone. */
+frz_status frz_batch_import_rows(frz_batch *batch_out, const frz_arrow_field *fields,
+                                 size_t n_fields, const struct ArrowSchema *schema,
+                                 const struct ArrowArray *array, int64_t first, int64_t n,
+                                 const frz_alloc *alloc, frz_error *err) FRZ_MUST_CHECK;
+
+/** Values of the longest dictionary at any depth, 0 without one: every import of some of the rows
+ * copies all of them. */
+int64_t frz_array_longest_dictionary(const struct ArrowSchema *schema,
+                                     const struct ArrowArray *array);
+
 #endif

@@ -259,28 +259,52 @@ frz_status frz_stream_reader_open(frz_stream_reader *reader, struct ArrowArraySt
   return FRZ_OK;
 }
 
-frz_status frz_stream_reader_next(frz_stream_reader *reader, frz_batch *batch_out, frz_error *err)
+static void release_array(frz_stream_reader *reader)
+{
+  if (reader->array.release != NULL) reader->array.release(&reader->array);
+  reader->array.release = NULL;
+}
+
+/* The next array that has rows; none is released at the end. */
+static frz_status next_array(frz_stream_reader *reader, frz_error *err)
 {
   for (;;) {
     struct ArrowArray array = {0};
     int number = reader->stream.get_next(&reader->stream, &array);
     if (number != 0) return fail_foreign(&reader->stream, number, err);
-    if (array.release == NULL) {
-      *batch_out = (frz_batch){.alloc = reader->alloc};
-      return FRZ_OK;
-    }
-    frz_status st = FRZ_OK;
-    bool empty = array.length == 0;
-    if (!empty)
-      st = frz_batch_import(batch_out, reader->fields, reader->n_fields, &reader->schema, &array,
-                            reader->alloc, err);
-    array.release(&array);
-    if (st != FRZ_OK || !empty) return st;
+    reader->array = array;
+    if (array.release == NULL || array.length != 0) break;
+    release_array(reader);
   }
+  reader->array_row = 0;
+  reader->array_piece_rows = reader->array.length;
+  if (reader->array.release == NULL || reader->rows_max == 0) return FRZ_OK;
+  int64_t longest = frz_array_longest_dictionary(&reader->schema, &reader->array);
+  reader->array_piece_rows = longest > reader->rows_max ? longest : reader->rows_max;
+  return FRZ_OK;
+}
+
+frz_status frz_stream_reader_next(frz_stream_reader *reader, frz_batch *batch_out, frz_error *err)
+{
+  if (reader->array.release == NULL) FRZ_TRY(next_array(reader, err));
+  const struct ArrowArray *array = &reader->array;
+  if (array->release == NULL) {
+    *batch_out = (frz_batch){.alloc = reader->alloc};
+    return FRZ_OK;
+  }
+  int64_t first = reader->array_row;
+  int64_t n = array->length - first;
+  if (n > reader->array_piece_rows) n = reader->array_piece_rows;
+  frz_status st = frz_batch_import_rows(batch_out, reader->fields, reader->n_fields,
+                                        &reader->schema, array, first, n, reader->alloc, err);
+  reader->array_row += n;
+  if (st != FRZ_OK || reader->array_row >= array->length) release_array(reader);
+  return st;
 }
 
 void frz_stream_reader_dispose(frz_stream_reader *reader)
 {
+  release_array(reader);
   if (reader->schema.release != NULL) reader->schema.release(&reader->schema);
   if (reader->stream.release != NULL) reader->stream.release(&reader->stream);
   frz_arena_free(&reader->arena);

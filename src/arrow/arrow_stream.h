@@ -32,8 +32,12 @@ frz_status frz_stream_export_batches(const frz_arrow_field *fields, size_t n_fie
 
 /** Reads a foreign stream: schema once, then batches in the normal layouts. */
 typedef struct frz_stream_reader {
+  int64_t rows_max; /* longer arrays come as several batches; 0: as they are. Set after opening. */
   struct ArrowArrayStream stream;
   struct ArrowSchema schema;
+  struct ArrowArray array; /* some of its rows are still to come; else released */
+  int64_t array_row;
+  int64_t array_piece_rows;
   frz_arena arena;
   frz_arrow_field *fields;
   size_t n_fields;
@@ -45,7 +49,8 @@ frz_status frz_stream_reader_open(frz_stream_reader *reader, struct ArrowArraySt
                                   const frz_alloc *alloc, frz_error *err) FRZ_MUST_CHECK;
 
 /** The next batch, copied and checked (offsets, lengths, null counts); n_rows 0 is the end: empty
- * batches in between are passed over. */
+ * batches in between are passed over. An array with a dictionary longer than `rows_max` comes in
+ * pieces as long as that. */
 frz_status frz_stream_reader_next(frz_stream_reader *reader, frz_batch *batch_out,
                                   frz_error *err) FRZ_MUST_CHECK;
 

@@ -975,6 +975,181 @@ static void test_stream_of_ready_batches(void **state)
   free_sample(&self);
 }
 
+/* Any kind of column, in pieces of any length, from arrays of several lengths. */
+static void test_long_arrays_come_in_pieces(void **state)
+{
+  (void)state;
+  enum { ROWS = 100, CUT = 61 };
+  static const int64_t limits[] = {0, 1, 7, 8, CUT, 1000};
+  for (uint64_t seed = 1; seed <= 60; seed++) {
+    int64_t rows_max = limits[seed % (sizeof limits / sizeof limits[0])];
+    frz_error error = {0};
+    sample self;
+    frz_batch batches[2];
+    struct ArrowArrayStream stream;
+    frz_stream_reader reader;
+    make_sample(&self, seed, ROWS);
+    for (int i = 0; i < 2; i++) {
+      ASSERT_OK(frz_batch_init(&batches[i], &self.field, 1, frz_alloc_default(), &error));
+      batches[i].n_rows = i == 0 ? CUT : ROWS - CUT;
+      ASSERT_OK(frz_column_append_rows(&batches[i].columns[0], &self.column, i * CUT,
+                                       batches[i].n_rows, &error));
+    }
+    ASSERT_OK(frz_stream_export_batches(&self.field, 1, batches, 2, frz_alloc_default(), &stream,
+                                        &error));
+    ASSERT_OK(frz_stream_reader_open(&reader, &stream, frz_alloc_default(), &error));
+    reader.rows_max = rows_max;
+    for (int64_t row = 0, n = 1; n > 0; row += n) {
+      frz_batch batch;
+      ASSERT_OK(frz_stream_reader_next(&reader, &batch, &error));
+      n = batch.n_rows;
+      int64_t left = row < CUT ? CUT - row : ROWS - row;
+      assert_int_equal(n, rows_max != 0 && rows_max < left ? rows_max : left);
+      if (n > 0) {
+        check_column(&batch.columns[0]);
+        assert_same_rows(&batch.columns[0], 0, &self.column, row, n);
+      }
+      frz_batch_dispose(&batch);
+    }
+    frz_stream_reader_dispose(&reader);
+    free_sample(&self);
+  }
+}
+
+/* A stream of one array that the test owns. */
+typedef struct lent_array {
+  struct ArrowSchema *schema;
+  struct ArrowArray *array;
+  int n_released;
+} lent_array;
+
+static void release_lent_array(struct ArrowArray *array)
+{
+  ((lent_array *)array->private_data)->n_released++;
+  array->release = NULL;
+}
+
+static int lent_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
+{
+  *out = *((lent_array *)stream->private_data)->schema;
+  return 0;
+}
+
+static int lent_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
+{
+  lent_array *self = stream->private_data;
+  out->release = NULL;
+  if (self->array == NULL) return 0;
+  *out = *self->array;
+  out->private_data = self;
+  out->release = release_lent_array;
+  self->array = NULL;
+  return 0;
+}
+
+static void release_lent_stream(struct ArrowArrayStream *stream)
+{
+  stream->release = NULL;
+}
+
+static void open_lent(lent_array *lent, int64_t rows_max, frz_stream_reader *reader)
+{
+  frz_error error = {0};
+  struct ArrowArrayStream stream = {.get_schema = lent_schema,
+                                    .get_next = lent_next,
+                                    .release = release_lent_stream,
+                                    .private_data = lent};
+  ASSERT_OK(frz_stream_reader_open(reader, &stream, frz_alloc_default(), &error));
+  reader->rows_max = rows_max;
+}
+
+/* The dictionary is copied with every piece, so a piece is at least as long. It lies in a struct:
+ * it is found at any depth. */
+static void test_pieces_are_as_long_as_the_dictionary(void **state)
+{
+  (void)state;
+  enum { ROWS = 20 };
+  frz_error error = {0};
+  frz_batch batch;
+  frz_stream_reader reader;
+  int32_t offsets[] = {0, 1, 2, 3, 4, 5, 6};
+  const void *value_buffers[] = {NULL, offsets, "abcdef"};
+  struct ArrowSchema value_schema = schema_of("u");
+  struct ArrowArray values = {.length = 6, .n_buffers = 3, .buffers = value_buffers};
+  uint8_t indices[ROWS];
+  const void *buffers[] = {NULL, indices};
+  const void *no_nulls[] = {NULL};
+  struct ArrowSchema schemas[] = {schema_of("+s"), schema_of("+s"), schema_of("C")};
+  struct ArrowSchema *schema_below[] = {&schemas[1], &schemas[2]};
+  struct ArrowArray arrays[3];
+  struct ArrowArray *array_below[] = {&arrays[1], &arrays[2]};
+  for (uint8_t i = 0; i < ROWS; i++) indices[i] = i % 6;
+  for (int i = 0; i < 2; i++) {
+    schemas[i].n_children = 1;
+    schemas[i].children = &schema_below[i];
+    arrays[i] = (struct ArrowArray){.length = ROWS,
+                                    .n_buffers = 1,
+                                    .buffers = no_nulls,
+                                    .n_children = 1,
+                                    .children = &array_below[i]};
+  }
+  schemas[2].dictionary = &value_schema;
+  arrays[2] = (struct ArrowArray){
+      .length = ROWS, .n_buffers = 2, .buffers = buffers, .dictionary = &values};
+  lent_array lent = {.schema = &schemas[0], .array = &arrays[0]};
+  open_lent(&lent, 4, &reader);
+  for (int64_t row = 0, n = 1; n > 0; row += n) {
+    ASSERT_OK(frz_stream_reader_next(&reader, &batch, &error));
+    n = batch.n_rows;
+    assert_int_equal(n, ROWS - row < 6 ? ROWS - row : 6);
+    for (int64_t i = 0; i < n; i++)
+      assert_int_equal(frz_column_bytes(&batch.columns[0].children[0], i).data[0],
+                       "abcdef"[(row + i) % 6]);
+    frz_batch_dispose(&batch);
+  }
+  assert_int_equal(lent.n_released, 1);
+  frz_stream_reader_dispose(&reader);
+}
+
+/* An array is given back once: with its last piece, with one that fails, or with the reader. */
+static void test_a_cut_array_is_released_once(void **state)
+{
+  (void)state;
+  enum { ROWS = 10 };
+  frz_error error = {0};
+  frz_batch batch;
+  frz_stream_reader reader;
+  int32_t offsets[ROWS + 1] = {0, 1, 2, 3, 4, 5, 6, 3, 8, 9, 10}; /* row 6 descends */
+  const void *text_buffers[] = {NULL, offsets, "abcdefghij"};
+  const void *no_nulls[] = {NULL};
+  struct ArrowSchema text_schema = schema_of("u");
+  struct ArrowSchema *schema_below[] = {&text_schema};
+  struct ArrowSchema schema = schema_of("+s");
+  schema.n_children = 1;
+  schema.children = schema_below;
+  struct ArrowArray texts = {.length = ROWS, .n_buffers = 3, .buffers = text_buffers};
+  struct ArrowArray *array_below[] = {&texts};
+  struct ArrowArray array = {.length = ROWS,
+                             .n_buffers = 1,
+                             .buffers = no_nulls,
+                             .n_children = 1,
+                             .children = array_below};
+  for (int pieces = 0; pieces <= 2; pieces++) {
+    lent_array lent = {.schema = &schema, .array = &array};
+    open_lent(&lent, 5, &reader);
+    if (pieces >= 1) {
+      ASSERT_OK(frz_stream_reader_next(&reader, &batch, &error));
+      assert_int_equal(batch.n_rows, 5);
+      frz_batch_dispose(&batch);
+    }
+    if (pieces == 2)
+      assert_int_equal(frz_stream_reader_next(&reader, &batch, &error), FRZ_ERR_INVALID);
+    assert_int_equal(lent.n_released, pieces == 2);
+    frz_stream_reader_dispose(&reader);
+    assert_int_equal(lent.n_released, pieces != 0);
+  }
+}
+
 static void test_a_released_stream_is_refused(void **state)
 {
   (void)state;
@@ -1011,6 +1186,9 @@ int main(void)
       cmocka_unit_test(test_stream_gives_batches_then_ends),
       cmocka_unit_test(test_stream_errors_cross_with_their_status),
       cmocka_unit_test(test_stream_of_ready_batches),
+      cmocka_unit_test(test_long_arrays_come_in_pieces),
+      cmocka_unit_test(test_pieces_are_as_long_as_the_dictionary),
+      cmocka_unit_test(test_a_cut_array_is_released_once),
       cmocka_unit_test(test_a_released_stream_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

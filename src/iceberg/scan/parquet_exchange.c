@@ -98,6 +98,7 @@ frz_status frz_parquet_file_write(frz_context *context, struct ArrowArrayStream 
     return frz_fail(err, FRZ_ERR_INVALID, "frz_parquet_file_write: an argument is NULL");
   frz_stream_reader reader;
   FRZ_TRY(frz_stream_reader_open(&reader, data, frz_context_alloc(context), err));
+  reader.rows_max = FRZ_PARQUET_BATCH_ROWS;
   frz_storage *storage = NULL;
   frz_sink *sink = NULL;
   frz_parquet_writer *writer = NULL;

@@ -79,6 +79,7 @@ frz_status frz_table_write_stream(frz_table *table, const frz_table_metadata *me
   frz_conform *conform = NULL;
   frz_stream_reader reader = {0};
   FRZ_TRY(frz_stream_reader_open(&reader, data, alloc, err));
+  reader.rows_max = frz_data_file_writer_batch_rows(writer);
   FRZ_TRY_OUT(frz_conform_create(frz_metadata_current_schema(metadata), reader.fields,
                                  reader.n_fields, &conform_options, alloc, &conform, err));
   FRZ_TRY_OUT(write_batches(context, &reader, conform, writer, n_rows_out, err));

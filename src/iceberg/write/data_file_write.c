@@ -35,10 +35,11 @@
 
 enum {
   SLOTS_MAX = 8192,
-  CREATED_MAX = 200,  /* descriptors, or uploads */
-  SLOTS_CALM = 16,    /* more than these give back their scratch memory after each use */
-  SLICE_ROWS = 65536, /* between two looks at a file's size */
-  HELD_A_TARGET = 4,  /* rows take about so much more memory than they will take in a file */
+  CREATED_MAX = 200, /* descriptors, or uploads */
+  SLOTS_CALM = 16,   /* more than these give back their scratch memory after each use */
+  SLICE_ROWS = FRZ_PARQUET_BATCH_ROWS, /* between two looks at a file's size */
+  SPLIT_ROWS = 1 << 20,                /* of a batch that is grouped by partition */
+  HELD_A_TARGET = 4, /* rows take about so much more memory than they will take in a file */
   GATHER_PARALLEL_VALUES = 65536
 };
 #define HOLD_BYTES ((size_t)4 << 20)
@@ -707,6 +708,11 @@ static frz_status write_batch(frz_data_file_writer *writer, const frz_batch *bat
 out:
   frz_column_dispose(&nulls);
   return st;
+}
+
+int64_t frz_data_file_writer_batch_rows(const frz_data_file_writer *writer)
+{
+  return writer->spec->n_fields == 0 ? SLICE_ROWS : SPLIT_ROWS;
 }
 
 frz_status frz_data_file_writer_write(frz_data_file_writer *writer, const frz_batch *batch,

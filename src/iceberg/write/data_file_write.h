@@ -59,6 +59,9 @@ const frz_arrow_field *frz_data_file_writer_fields(const frz_data_file_writer *w
 frz_status frz_data_file_writer_add_lineage(frz_data_file_writer *writer,
                                             frz_error *err) FRZ_MUST_CHECK;
 
+/** Longer batches cost memory and gain nothing. */
+int64_t frz_data_file_writer_batch_rows(const frz_data_file_writer *writer);
+
 /** Write rows. The batch is borrowed for the call. After a failure only free may be called. */
 frz_status frz_data_file_writer_write(frz_data_file_writer *writer, const frz_batch *batch,
                                       frz_error *err) FRZ_MUST_CHECK;

@@ -13,10 +13,7 @@
 
 #include "parquet/write/footer_write.h"
 
-enum {
-  SLICE_ROWS_MAX = 65536, /* between two looks at the row group's size */
-  PARALLEL_VALUES_MIN = 16384
-};
+enum { PARALLEL_VALUES_MIN = 16384 };
 
 typedef enum writer_state { WRITER_OPEN, WRITER_FAILED, WRITER_FINISHED } writer_state;
 
@@ -329,7 +326,7 @@ static frz_status write_rows(frz_parquet_writer *writer, const frz_batch *batch,
     slice piece = {writer, batch, first, end - first};
     int64_t room = writer->options.row_group_rows_max - writer->group_rows;
     if (piece.n > room) piece.n = room;
-    if (piece.n > SLICE_ROWS_MAX) piece.n = SLICE_ROWS_MAX;
+    if (piece.n > FRZ_PARQUET_BATCH_ROWS) piece.n = FRZ_PARQUET_BATCH_ROWS;
     FRZ_TRY(append_slice(&piece, err));
     first += piece.n;
     if (writer->group_rows >= writer->options.row_group_rows_max ||

@@ -76,6 +76,9 @@ typedef struct frz_parquet_write_summary {
   size_t n_leaves;
 } frz_parquet_write_summary;
 
+/** Rows are taken so many at a time: longer batches cost memory and gain nothing. */
+enum { FRZ_PARQUET_BATCH_ROWS = 65536 };
+
 typedef struct frz_parquet_writer frz_parquet_writer;
 
 /** `fields` is the schema (copied), with field ids; `sink` is borrowed and not committed. */
