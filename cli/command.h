@@ -32,13 +32,18 @@ typedef struct command_line {
   const char *output;
   const char *partition;
   const char *ref;
+  const char *branch;
   int64_t snapshot_id;
+  int64_t from_snapshot_id;
   int64_t as_of_ms;
   int64_t limit;
   int64_t older_than_ms;
   int64_t retain_last;
   int64_t target_bytes;
   int64_t min_files;
+  int64_t max_ref_age_ms; /* -1: not given; so for the next two */
+  int64_t max_snapshot_age_ms;
+  int64_t min_snapshots;
   const char *sort;
   uint64_t used; /* a bit for each option that was given */
   output_format format;

@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "options.h"
 
 /* The words behind the change's name; what was not given is NULL. */
 typedef struct alter_words {
   const char *first;
   const char *second;
   const char *third;
+  const command_line *line;
 } alter_words;
 
 typedef struct alter_change {
@@ -90,12 +91,32 @@ static frz_status unset_property(frz_table *table, int op, const alter_words *wo
   return frz_table_set_properties(table, NULL, 0, &words->first, 1, err);
 }
 
+static frz_status set_statistics(frz_table *table, int op, const alter_words *words, frz_error *err)
+{
+  (void)op;
+  int64_t snapshot_id = 0;
+  frz_status st = number_of(words->first, &snapshot_id, err);
+  return st == FRZ_OK ? frz_table_set_statistics(table, snapshot_id, words->second, err) : st;
+}
+
+static frz_status drop_statistics(frz_table *table, int op, const alter_words *words,
+                                  frz_error *err)
+{
+  (void)op;
+  int64_t snapshot_id = 0;
+  frz_status st = number_of(words->first, &snapshot_id, err);
+  return st == FRZ_OK ? frz_table_remove_statistics(table, snapshot_id, err) : st;
+}
+
 /* `op`: is it a branch? */
 static frz_status set_ref(frz_table *table, int op, const alter_words *words, frz_error *err)
 {
   frz_ref_options options;
   frz_ref_options_init(&options);
   options.is_branch = op != 0;
+  options.max_ref_age_ms = words->line->max_ref_age_ms;
+  options.max_snapshot_age_ms = words->line->max_snapshot_age_ms;
+  options.min_snapshots_to_keep = (int32_t)words->line->min_snapshots;
   if (words->second != NULL) {
     frz_status st = number_of(words->second, &options.snapshot_id, err);
     if (st != FRZ_OK) return st;
@@ -141,6 +162,8 @@ static const alter_change changes[] = {
     {"tag", "NAME [SNAPSHOT-ID]", 1, 2, set_ref, 0},
     {"branch", "NAME [SNAPSHOT-ID]", 1, 2, set_ref, 1},
     {"drop-ref", "NAME", 1, 1, drop_ref, 0},
+    {"set-statistics", "SNAPSHOT-ID PUFFIN-FILE", 2, 2, set_statistics, 0},
+    {"drop-statistics", "SNAPSHOT-ID", 1, 1, drop_statistics, 0},
     {"upgrade", "VERSION", 1, 1, upgrade, 0},
 };
 
@@ -160,10 +183,39 @@ static const char *list_changes(char *names, size_t size)
   return names;
 }
 
+void print_changes(FILE *file)
+{
+  fputs("\nchanges:\n", file);
+  for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
+    fprintf(file, "  %s %s\n", changes[i].name, changes[i].usage);
+  fputs(
+      "\nTYPE is an Iceberg type such as long, string or decimal(9,2); DEFAULT is JSON, such as 7\n"
+      "or '\"none\"', for the rows that are there and rows to come, in format version 3. A TERM "
+      "is\n"
+      "a column or bucket(16, id), truncate(4, name), year(at), month(at), day(at), hour(at); an\n"
+      "ORDER such as \"id desc nulls last, at\", \"\" for none. A tag or branch that is there\n"
+      "moves; branch main SNAPSHOT-ID rolls the table back.\n",
+      file);
+}
+
+/* Retention is of refs, and what is about snapshots of branches. */
+static int check_retention(const command_line *line, const alter_change *change)
+{
+  bool is_branch = change->run == set_ref && change->op != 0;
+  if (line->max_ref_age_ms >= 0 && change->run != set_ref)
+    return report_usage("alter TABLE %s takes no '--max-ref-age'", change->name);
+  if (line->max_snapshot_age_ms >= 0 && !is_branch)
+    return report_usage("alter TABLE %s takes no '--max-snapshot-age'", change->name);
+  if (line->min_snapshots >= 0 && !is_branch)
+    return report_usage("alter TABLE %s takes no '--min-snapshots'", change->name);
+  if (line->min_snapshots > INT32_MAX) return report_usage("--min-snapshots is too large");
+  return EXIT_FINE;
+}
+
 int check_alter(const command_line *line)
 {
   enum { N_BEFORE = 3 }; /* alter TABLE CHANGE */
-  char names[500];
+  char names[600];
   if (line->n_arguments < N_BEFORE)
     return report_usage("alter wants a table and one of %s", list_changes(names, sizeof names));
   if (!is_table_name(line->arguments[1])) return EXIT_USAGE;
@@ -174,20 +226,22 @@ int check_alter(const command_line *line)
   int n = line->n_arguments - N_BEFORE;
   if (n < change->n_least || n > change->n_most)
     return report_usage("alter TABLE %s wants %s", change->name, change->usage);
-  return EXIT_FINE;
+  return check_retention(line, change);
 }
 
 int run_alter(const invocation *run)
 {
   const char *const *arguments = run->line->arguments;
   int n = run->line->n_arguments;
-  const alter_words words = {arguments[3], n > 4 ? arguments[4] : NULL,
-                             n > 5 ? arguments[5] : NULL};
+  const alter_words words = {arguments[3], n > 4 ? arguments[4] : NULL, n > 5 ? arguments[5] : NULL,
+                             run->line};
   const alter_change *change = find_change(arguments[2]);
   frz_error err = {0};
   frz_table *table = NULL;
   if (load_table(run, arguments[1], &table, &err) != FRZ_OK) return report_table(&err);
   frz_status st = change->run(table, change->op, &words, &err);
+  if (st != FRZ_OK && strstr(err.message, "': json offset") != NULL)
+    add_hint(&err, "a default is JSON: a text is written '\"text\"', quotes and all");
   frz_table_free(table);
   return st == FRZ_OK ? EXIT_FINE : report(&err);
 }

@@ -163,8 +163,11 @@ static frz_status write_rows(const invocation *run, frz_table *table,
     snprintf(err->message, sizeof err->message, "out of memory");
     return err->code;
   }
-  return run->line->replace ? frz_table_overwrite(table, stream, NULL, NULL, result_out, err)
-                            : frz_table_append(table, stream, NULL, result_out, err);
+  frz_write_options options;
+  frz_write_options_init(&options);
+  options.branch = run->line->branch;
+  return run->line->replace ? frz_table_overwrite(table, stream, NULL, &options, result_out, err)
+                            : frz_table_append(table, stream, &options, result_out, err);
 }
 
 static void print_result(const invocation *run, const char *path, const frz_write_result *result)

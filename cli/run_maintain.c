@@ -39,8 +39,13 @@ typedef struct number {
 
 static void print_json(const number *numbers, size_t n_numbers)
 {
-  for (size_t i = 0; i < n_numbers; i++)
-    printf("%s\"%s\": %" PRId64, i == 0 ? "{" : ", ", numbers[i].name, numbers[i].value);
+  for (size_t i = 0; i < n_numbers; i++) {
+    printf("%s\"%s\": ", i == 0 ? "{" : ", ", numbers[i].name);
+    if (numbers[i].value < 0) /* there was nothing to do, and so no snapshot */
+      printf("null");
+    else
+      printf("%" PRId64, numbers[i].value);
+  }
   printf("}\n");
 }
 
@@ -164,7 +169,11 @@ static int find_orphans(const invocation *run, frz_table *table)
   options.allow_recent = line->recent;
   options.progress = tell;
   options.progress_ctx = "orphans";
-  if (frz_table_remove_orphans(table, &options, &stream, &err) != FRZ_OK) return report(&err);
+  if (frz_table_remove_orphans(table, &options, &stream, &err) != FRZ_OK) {
+    if (strstr(err.message, "less than a day ago") != NULL)
+      add_hint(&err, "on the command line that is --recent");
+    return report(&err);
+  }
   end_progress();
   return print_stream(run, &stream);
 }

@@ -49,6 +49,7 @@ int run_scan(const invocation *run)
   options.snapshot_id = line->snapshot_id;
   options.ref = line->ref;
   options.as_of_ms = line->as_of_ms;
+  options.from_snapshot_id = line->from_snapshot_id;
   options.row_filter = line->filter;
   options.limit_rows = line->limit;
   const char *names[COLUMNS_MAX];

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "command.h"
+#include "options.h"
 #include "text_output.h"
 
 enum { NAMESPACE_DEPTH_MAX = 32 };
@@ -180,33 +180,57 @@ typedef struct verb_info {
   verb_kind kind;
 } verb_info;
 
+static const verb_info verbs[] = {{"ls", VERB_LIST},
+                                  {"show", VERB_SHOW},
+                                  {"schema", VERB_SHOW},
+                                  {"snapshots", VERB_INSPECT},
+                                  {"history", VERB_INSPECT},
+                                  {"refs", VERB_INSPECT},
+                                  {"files", VERB_INSPECT},
+                                  {"manifests", VERB_INSPECT},
+                                  {"properties", VERB_INSPECT},
+                                  {"metadata_log_entries", VERB_INSPECT},
+                                  {"statistics", VERB_INSPECT},
+                                  {"entries", VERB_INSPECT},
+                                  {"data_files", VERB_INSPECT},
+                                  {"delete_files", VERB_INSPECT},
+                                  {"partitions", VERB_INSPECT},
+                                  {"all_manifests", VERB_INSPECT},
+                                  {"all_entries", VERB_INSPECT},
+                                  {"all_files", VERB_INSPECT},
+                                  {"all_data_files", VERB_INSPECT},
+                                  {"all_delete_files", VERB_INSPECT},
+                                  {"drop", VERB_DROP},
+                                  {"rename", VERB_RENAME}};
+
 static const verb_info *find_verb(const char *name)
 {
-  static const verb_info verbs[] = {{"ls", VERB_LIST},
-                                    {"show", VERB_SHOW},
-                                    {"schema", VERB_SHOW},
-                                    {"snapshots", VERB_INSPECT},
-                                    {"history", VERB_INSPECT},
-                                    {"refs", VERB_INSPECT},
-                                    {"files", VERB_INSPECT},
-                                    {"manifests", VERB_INSPECT},
-                                    {"properties", VERB_INSPECT},
-                                    {"metadata_log_entries", VERB_INSPECT},
-                                    {"statistics", VERB_INSPECT},
-                                    {"entries", VERB_INSPECT},
-                                    {"data_files", VERB_INSPECT},
-                                    {"delete_files", VERB_INSPECT},
-                                    {"partitions", VERB_INSPECT},
-                                    {"all_manifests", VERB_INSPECT},
-                                    {"all_entries", VERB_INSPECT},
-                                    {"all_files", VERB_INSPECT},
-                                    {"all_data_files", VERB_INSPECT},
-                                    {"all_delete_files", VERB_INSPECT},
-                                    {"drop", VERB_DROP},
-                                    {"rename", VERB_RENAME}};
   for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
     if (strcmp(name, verbs[i].name) == 0) return &verbs[i];
   return NULL;
+}
+
+/* The metadata tables with commas between, in lines of a help text or in one. */
+static const char *list_metadata_tables(const char *between, char *names, size_t size)
+{
+  size_t at = 0;
+  int n = 0;
+  for (size_t i = 0; i < sizeof verbs / sizeof verbs[0] && at < size; i++) {
+    if (verbs[i].kind != VERB_INSPECT) continue;
+    at += (size_t)snprintf(names + at, size - at, "%s%s%s", n == 0 ? "" : ",",
+                           n == 0       ? ""
+                           : n % 6 == 0 ? between
+                                        : " ",
+                           verbs[i].name);
+    n++;
+  }
+  return names;
+}
+
+void print_metadata_tables(FILE *file)
+{
+  char names[500];
+  fprintf(file, "\nMETADATA is one of\n  %s\n", list_metadata_tables("\n  ", names, sizeof names));
 }
 
 static int check_words(const command_line *line, const verb_info *verb)
@@ -240,7 +264,10 @@ int check_table(const command_line *line)
 {
   const char *name = line->n_arguments > 1 ? line->arguments[1] : "ls";
   const verb_info *verb = find_verb(name);
-  return verb != NULL ? check_words(line, verb) : report_usage("unknown command 'table %s'", name);
+  if (verb != NULL) return check_words(line, verb);
+  char names[500];
+  return report_usage("table '%s' is none of ls, show, schema, drop, rename, %s", name,
+                      list_metadata_tables(" ", names, sizeof names));
 }
 
 int run_table(const invocation *run)

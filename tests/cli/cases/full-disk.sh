@@ -1,5 +1,5 @@
 # A limit on the size of files stands for a full disk.
-{ echo n,text; seq 100000 | sed 's/$/,some text that differs 0&/'; } > rows.csv
+{ echo n,text; head -c 3000000 /dev/urandom | base64 -w 40 | sed 's/^/1,/'; } > rows.csv
 frazil import rows.csv demo.t > /dev/null
 frazil scan demo.t > rows2.csv
 (

@@ -1,0 +1,352 @@
+/*
+ * options.c - the command line of `frazil`: options, their values, and what is no option.
+ *
+ * One table says what each option takes, which commands know it and what the help says of it, so
+ * that none of the three can be without the others.
+ */
+#include "options.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "csv_values.h"
+
+static bool parse_integer(const char *option, const char *text, int64_t *value_out)
+{
+  char *end;
+  errno = 0;
+  long long value = strtoll(text, &end, 10);
+  if (errno != 0 || end == text || *end != '\0') {
+    report_usage("%s '%s' is not a whole number", option, text);
+    return false;
+  }
+  *value_out = value;
+  return true;
+}
+
+static bool parse_count(const char *option, const char *text, int64_t *value_out)
+{
+  int64_t value;
+  if (!parse_integer(option, text, &value)) return false;
+  if (value < 0) {
+    report_usage("%s %s is negative", option, text);
+    return false;
+  }
+  *value_out = value;
+  return true;
+}
+
+static bool parse_snapshot(const char *option, const char *text, int64_t *id_out)
+{
+  if (!parse_integer(option, text, id_out)) return false;
+  if (*id_out <= 0) report_usage("%s %s is no snapshot's id", option, text);
+  return *id_out > 0;
+}
+
+/* Milliseconds since 1970, or a date or timestamp, which is UTC where it has no zone. */
+static bool parse_time(const char *option, const char *text, int64_t *ms_out)
+{
+  int32_t days;
+  int64_t micros;
+  bool has_zone;
+  if (csv_is_integer(text)) {
+    if (!parse_count(option, text, ms_out)) return false;
+  } else if (csv_parse_date(text, &days))
+    *ms_out = (int64_t)days * 86400000;
+  else if (csv_parse_timestamp(text, &micros, &has_zone))
+    *ms_out = micros / 1000;
+  else {
+    report_usage("%s '%s' is not a time such as 2026-01-31T12:00:00Z", option, text);
+    return false;
+  }
+  if (*ms_out == 0) *ms_out = 1; /* 0 stands for no time; no table is that old */
+  return true;
+}
+
+/* "90d", "12h", "30m" or "10s", in milliseconds. */
+static bool read_age(const char *text, int64_t *ms_out)
+{
+  static const struct {
+    char unit;
+    int64_t ms;
+  } units[] = {{'d', 86400000}, {'h', 3600000}, {'m', 60000}, {'s', 1000}};
+  char *end;
+  errno = 0;
+  long long n = strtoll(text, &end, 10);
+  if (errno != 0 || end == text || n < 0 || end[0] == '\0' || end[1] != '\0') return false;
+  for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+    if (*end == units[i].unit) return !__builtin_mul_overflow(n, units[i].ms, ms_out);
+  return false;
+}
+
+static bool parse_age(const char *option, const char *text, int64_t *ms_out)
+{
+  if (read_age(text, ms_out) && *ms_out > 0) return true;
+  report_usage("%s '%s' is not an age such as 90d, 12h, 30m or 10s", option, text);
+  return false;
+}
+
+/* A time, or an age before now. */
+static bool parse_past(const char *option, const char *text, int64_t *ms_out)
+{
+  int64_t age_ms;
+  if (!read_age(text, &age_ms)) return parse_time(option, text, ms_out);
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  *ms_out = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - age_ms;
+  if (*ms_out < 1) *ms_out = 1;
+  return true;
+}
+
+static bool parse_format(const char *text, command_line *line)
+{
+  static const char *const names[] = {"pretty", "csv", "jsonl", "parquet"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    if (strcmp(text, names[i]) != 0) continue;
+    line->format = (output_format)i;
+    line->has_format = true;
+    return true;
+  }
+  report_usage("--format '%s' is not one of pretty, csv, jsonl, parquet", text);
+  return false;
+}
+
+static bool add_property(command_line *line, const char *key, const char *value)
+{
+  if (line->n_properties == PROPERTIES_MAX) {
+    report_usage("more than %d properties", PROPERTIES_MAX);
+    return false;
+  }
+  line->properties[line->n_properties++] = (frz_property){key, value};
+  return true;
+}
+
+/* argv lives as long as the process, so the key is cut off in place. */
+static bool parse_property(char *text, command_line *line)
+{
+  char *equals = strchr(text, '=');
+  if (equals == NULL) {
+    report_usage("property '%s' has no '='", text);
+    return false;
+  }
+  *equals = '\0';
+  return add_property(line, text, equals + 1);
+}
+
+static const option_info options[] = {
+    {"--catalog", "NAME", FOR_ALL, SECTION_CATALOG, "the catalog's name (default: default)"},
+    {"--uri", "URI", FOR_ALL, SECTION_CATALOG,
+     "the database (default: $FRAZIL_URI, or sqlite:///frazil.db)"},
+    {"--warehouse", "PATH", FOR_ALL, SECTION_CATALOG,
+     "where new tables go (default: $FRAZIL_WAREHOUSE, or warehouse)"},
+    {"-p", "KEY=VALUE", FOR_ALL, SECTION_CATALOG, NULL},
+    {"--property", "KEY=VALUE", FOR_ALL, SECTION_CATALOG,
+     "any other catalog property, by PyIceberg's names"},
+    {"--filter", "EXPRESSION", FOR_SCAN | FOR_COMPACT, SECTION_SCAN,
+     "rows, such as \"driver_id = 5 and day >= '2026-01-01'\";\n"
+     "compact: only files that may hold such rows"},
+    {"--columns", "A,B", FOR_SCAN, SECTION_SCAN, "only these columns"},
+    {"--limit", "N", FOR_SCAN, SECTION_SCAN, "at most N rows"},
+    {"--snapshot", "ID", FOR_SCAN | FOR_TABLE, SECTION_SCAN,
+     "as of a snapshot; table: of files, partitions and the like"},
+    {"--ref", "NAME", FOR_SCAN, SECTION_SCAN, "a branch or tag"},
+    {"--as-of", "TIME", FOR_SCAN, SECTION_SCAN, "as of a time"},
+    {"--from-snapshot", "ID", FOR_SCAN, SECTION_SCAN, "only rows that were appended after it"},
+    {"--format", "FORMAT", FOR_ROWS, SECTION_OUTPUT,
+     "pretty, csv, jsonl or parquet (default: by FILE's ending,\n"
+     "else pretty on a terminal, else csv)"},
+    {"-o", "FILE", FOR_ROWS, SECTION_OUTPUT, NULL},
+    {"--output", "FILE", FOR_ROWS, SECTION_OUTPUT,
+     "write there instead of to stdout; parquet needs it"},
+    {"--partition", "SPEC", FOR_IMPORT, SECTION_IMPORT,
+     "for a new table, such as \"bucket(16, driver_id), day(event_ts)\""},
+    {"--replace", NULL, FOR_IMPORT, SECTION_IMPORT,
+     "replace the table's rows instead of appending"},
+    {"--branch", "NAME", FOR_IMPORT, SECTION_IMPORT, "commit to an existing branch"},
+    {"--max-ref-age", "AGE", FOR_ALTER, SECTION_ALTER,
+     "tag, branch: it ends itself at this age, such as 90d"},
+    {"--max-snapshot-age", "AGE", FOR_ALTER, SECTION_ALTER,
+     "branch: expiry keeps its snapshots up to this age"},
+    {"--min-snapshots", "N", FOR_ALTER, SECTION_ALTER,
+     "branch: expiry keeps at least its last N snapshots"},
+    {"--purge", NULL, FOR_TABLE, SECTION_ALTER, "table drop: remove the table's files too"},
+    {"--target-size", "BYTES", FOR_COMPACT, SECTION_MAINTENANCE, "compact: size of new files"},
+    {"--min-files", "N", FOR_COMPACT, SECTION_MAINTENANCE,
+     "compact: leave partitions with fewer files to rewrite (5)"},
+    {"--sort", "ORDER", FOR_COMPACT, SECTION_MAINTENANCE,
+     "compact: sort the rows, such as \"driver_id, event_ts desc\";\n"
+     "\"\" for the table's own order"},
+    {"--rewrite-all", NULL, FOR_COMPACT, SECTION_MAINTENANCE,
+     "compact: every file, whatever its size"},
+    {"--older-than", "TIME", FOR_EXPIRE | FOR_ORPHANS, SECTION_MAINTENANCE,
+     "expire, orphans: what is from before this time, or older than\n"
+     "an age such as 5d (by the table's properties; three days)"},
+    {"--retain", "N", FOR_EXPIRE, SECTION_MAINTENANCE,
+     "expire: keep at least the last N snapshots of each branch"},
+    {"--keep-files", NULL, FOR_EXPIRE, SECTION_MAINTENANCE, "expire: change the metadata alone"},
+    {"--dry-run", NULL, FOR_EXPIRE, SECTION_MAINTENANCE, "expire: say what would go"},
+    {"--remove", NULL, FOR_ORPHANS, SECTION_MAINTENANCE,
+     "orphans: remove the files, after a look without this option"},
+    {"--recent", NULL, FOR_ORPHANS, SECTION_MAINTENANCE,
+     "orphans: nobody writes to the table now: younger than a day is\nfine"},
+    {"--all-snapshots", NULL, FOR_VERIFY, SECTION_MAINTENANCE,
+     "verify: also those that no branch or tag names"},
+    {"--data", NULL, FOR_VERIFY, SECTION_MAINTENANCE, "verify: read every row"},
+    {"--json", NULL, FOR_ALL, SECTION_ALL, "print JSON lines"},
+    {"-h", NULL, FOR_ALL, SECTION_ALL, NULL},
+    {"--help", NULL, FOR_ALL, SECTION_ALL, "help; behind a command, about that command"},
+};
+
+enum { N_OPTIONS = sizeof options / sizeof options[0] };
+static_assert(N_OPTIONS <= 64, "command_line.used has a bit for each");
+
+const option_info *list_options(int *n_out)
+{
+  *n_out = N_OPTIONS;
+  return options;
+}
+
+static int find_option(const char *name)
+{
+  for (int i = 0; i < N_OPTIONS; i++)
+    if (strcmp(options[i].name, name) == 0) return i;
+  return -1;
+}
+
+static void parse_flag(const char *option, command_line *line)
+{
+  const struct {
+    const char *name;
+    bool *flag;
+  } flags[] = {{"--json", &line->json},
+               {"--purge", &line->purge},
+               {"--replace", &line->replace},
+               {"--dry-run", &line->dry_run},
+               {"--remove", &line->remove},
+               {"--recent", &line->recent},
+               {"--rewrite-all", &line->rewrite_all},
+               {"--keep-files", &line->keep_files},
+               {"--all-snapshots", &line->all_snapshots},
+               {"--data", &line->read_data},
+               {"--help", &line->help},
+               {"-h", &line->help}};
+  for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+    if (strcmp(option, flags[i].name) == 0) *flags[i].flag = true;
+}
+
+static bool parse_option(const char *option, char *value, command_line *line)
+{
+  if (strcmp(option, "--catalog") == 0)
+    line->catalog = value;
+  else if (strcmp(option, "--uri") == 0)
+    return add_property(line, "uri", value);
+  else if (strcmp(option, "--warehouse") == 0)
+    return add_property(line, "warehouse", value);
+  else if (strcmp(option, "--property") == 0 || strcmp(option, "-p") == 0)
+    return parse_property(value, line);
+  else if (strcmp(option, "--filter") == 0)
+    line->filter = value;
+  else if (strcmp(option, "--columns") == 0)
+    line->columns = value;
+  else if (strcmp(option, "--limit") == 0)
+    return parse_count(option, value, &line->limit);
+  else if (strcmp(option, "--snapshot") == 0)
+    return parse_snapshot(option, value, &line->snapshot_id);
+  else if (strcmp(option, "--from-snapshot") == 0)
+    return parse_snapshot(option, value, &line->from_snapshot_id);
+  else if (strcmp(option, "--ref") == 0)
+    line->ref = value;
+  else if (strcmp(option, "--branch") == 0)
+    line->branch = value;
+  else if (strcmp(option, "--max-ref-age") == 0)
+    return parse_age(option, value, &line->max_ref_age_ms);
+  else if (strcmp(option, "--max-snapshot-age") == 0)
+    return parse_age(option, value, &line->max_snapshot_age_ms);
+  else if (strcmp(option, "--min-snapshots") == 0)
+    return parse_count(option, value, &line->min_snapshots);
+  else if (strcmp(option, "--as-of") == 0)
+    return parse_time(option, value, &line->as_of_ms);
+  else if (strcmp(option, "--format") == 0)
+    return parse_format(value, line);
+  else if (strcmp(option, "--partition") == 0)
+    line->partition = value;
+  else if (strcmp(option, "--sort") == 0)
+    line->sort = value;
+  else if (strcmp(option, "--older-than") == 0)
+    return parse_past(option, value, &line->older_than_ms);
+  else if (strcmp(option, "--retain") == 0)
+    return parse_count(option, value, &line->retain_last);
+  else if (strcmp(option, "--target-size") == 0)
+    return parse_count(option, value, &line->target_bytes);
+  else if (strcmp(option, "--min-files") == 0)
+    return parse_count(option, value, &line->min_files);
+  else
+    line->output = value;
+  return true;
+}
+
+/* One option at argv[*at], with its value; moves `at` to the last word taken. */
+static bool take_option(int argc, char **argv, int *at, command_line *line)
+{
+  char *word = argv[*at];
+  char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
+  if (equals != NULL) *equals = '\0';
+  int option = find_option(word);
+  if (option < 0) {
+    report_usage("unknown option '%s'", word);
+    return false;
+  }
+  line->used |= UINT64_C(1) << option;
+  if (options[option].value == NULL) {
+    if (equals != NULL) report_usage("option '%s' takes no value", word);
+    parse_flag(word, line);
+    return equals == NULL;
+  }
+  char *value = equals != NULL ? equals + 1 : *at + 1 < argc ? argv[++*at] : NULL;
+  if (value == NULL) {
+    report_usage("option '%s' wants a value", word);
+    return false;
+  }
+  return parse_option(word, value, line);
+}
+
+bool command_line_parse(int argc, char **argv, command_line *line_out)
+{
+  *line_out = (command_line){.catalog = "default",
+                             .limit = -1,
+                             .max_ref_age_ms = -1,
+                             .max_snapshot_age_ms = -1,
+                             .min_snapshots = -1};
+  bool only_words = false; /* after "--" */
+  for (int i = 1; i < argc; i++) {
+    char *word = argv[i];
+    if (!only_words && strcmp(word, "--") == 0) {
+      only_words = true;
+      continue;
+    }
+    bool is_number = word[0] == '-' && word[1] >= '0' && word[1] <= '9';
+    if (!only_words && word[0] == '-' && word[1] != '\0' && !is_number) {
+      if (!take_option(argc, argv, &i, line_out)) return false;
+      continue;
+    }
+    if (line_out->n_arguments == ARGUMENTS_MAX) {
+      report_usage("too many arguments at '%s'", word);
+      return false;
+    }
+    line_out->arguments[line_out->n_arguments++] = word;
+  }
+  return true;
+}
+
+bool takes_options(const char *command, int flag, const command_line *line)
+{
+  for (int i = 0; i < N_OPTIONS; i++) {
+    if ((line->used >> i & 1) == 0 || (options[i].commands & flag) != 0) continue;
+    report_usage("%s takes no '%s'", command, options[i].name);
+    return false;
+  }
+  return true;
+}
