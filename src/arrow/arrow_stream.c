@@ -216,12 +216,21 @@ static frz_status status_of(int number, const char *text, const char **message_o
   return number == ENOSYS ? FRZ_ERR_UNSUPPORTED : FRZ_ERR_IO;
 }
 
+/* A long text keeps its end, where a traceback of Python says what was raised. */
+static frz_status fail_text(frz_status st, const char *text, frz_error *err)
+{
+  enum { HEAD_BYTES = 300, TAIL_BYTES = 500 };
+  size_t size = strlen(text);
+  if (size <= HEAD_BYTES + TAIL_BYTES) return frz_fail(err, st, "%s", text);
+  return frz_fail(err, st, "%.*s ... %s", HEAD_BYTES, text, text + size - TAIL_BYTES);
+}
+
 static frz_status fail_foreign(struct ArrowArrayStream *stream, int number, frz_error *err)
 {
   const char *text = stream->get_last_error(stream);
   const char *message;
   frz_status st = status_of(number, text, &message);
-  if (message != NULL && message[0] != '\0') return frz_fail(err, st, "%s", message);
+  if (message != NULL && message[0] != '\0') return fail_text(st, message, err);
   return frz_fail(err, st, "Arrow stream: errno %d", number);
 }
 

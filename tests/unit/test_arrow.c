@@ -941,6 +941,45 @@ static void test_stream_errors_cross_with_their_status(void **state)
   }
 }
 
+/* A foreign stream that only fails, at once, with the text that it carries. */
+static int failing_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
+{
+  (void)stream;
+  (void)out;
+  return EINVAL;
+}
+
+static const char *failing_text(struct ArrowArrayStream *stream)
+{
+  return stream->private_data;
+}
+
+static void failing_release(struct ArrowArrayStream *stream)
+{
+  stream->release = NULL;
+}
+
+/* A traceback of Python says what was raised in its last line. */
+static void test_the_end_of_a_long_foreign_message_is_kept(void **state)
+{
+  (void)state;
+  char text[5000];
+  frz_stream_reader reader;
+  frz_error error = {0};
+  memset(text, '.', sizeof text);
+  memcpy(text, "Traceback", 9);
+  memcpy(text + sizeof text - 18, "KeyboardInterrupt", 18);
+  struct ArrowArrayStream stream = {.get_schema = failing_schema,
+                                    .get_last_error = failing_text,
+                                    .release = failing_release,
+                                    .private_data = text};
+  assert_int_equal(frz_stream_reader_open(&reader, &stream, frz_alloc_default(), &error),
+                   FRZ_ERR_INVALID);
+  frz_error_where(&error, "batch %d of the rows to append: ", 17);
+  assert_non_null(strstr(error.message, "rows to append: Traceback..."));
+  assert_non_null(strstr(error.message, "...KeyboardInterrupt"));
+}
+
 static void test_stream_of_ready_batches(void **state)
 {
   (void)state;
@@ -1185,6 +1224,7 @@ int main(void)
       cmocka_unit_test(test_deep_schemas_are_refused),
       cmocka_unit_test(test_stream_gives_batches_then_ends),
       cmocka_unit_test(test_stream_errors_cross_with_their_status),
+      cmocka_unit_test(test_the_end_of_a_long_foreign_message_is_kept),
       cmocka_unit_test(test_stream_of_ready_batches),
       cmocka_unit_test(test_long_arrays_come_in_pieces),
       cmocka_unit_test(test_pieces_are_as_long_as_the_dictionary),
