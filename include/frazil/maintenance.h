@@ -136,7 +136,8 @@ FRZ_API void frz_orphan_options_init(frz_orphan_options *options);
  * Locations are compared as what they mean: "s3", "s3a" and "s3n" are one scheme, "file:/x",
  * "file:///x" and "/x" one path, doubled and final slashes do not count. A listed file whose name
  * and end of path are those of a live file at another host or root is a conflict: the call is
- * refused.
+ * refused. So it is where a table metadata file of another table lies below the folder, and where a
+ * folder outside of the table's location holds none of its files.
  *
  * @param[in] options     May be NULL.
  * @param[out] stream_out One row a file: path, size_bytes, modified_at, removed.

@@ -446,7 +446,7 @@ static frz_status collect_for_purge(frz_catalog *catalog, const char *identifier
   FRZ_TRY(port_load(catalog, identifier, &loaded, err));
   frz_str gc = frz_metadata_property(loaded.metadata, "gc.enabled");
   frz_status st = FRZ_OK;
-  if (frz_str_is(gc, "false"))
+  if (frz_str_is_word(gc, "false"))
     st = frz_fail(err, FRZ_ERR_INVALID,
                   "property gc.enabled is false: its files may be shared, "
                   "so they are not purged");

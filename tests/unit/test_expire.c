@@ -239,6 +239,26 @@ static void test_retention(void **state)
   }
 }
 
+/* Times of a foreign table may be anything. */
+static void test_a_snapshot_older_than_time(void **state)
+{
+  (void)state;
+  const frz_snapshot snapshot = {.snapshot_id = 1, .parent_id = -1, .timestamp_ms = INT64_MIN};
+  const frz_snapshot_ref refs[] = {REF("main", 1, true), REF("t", 1, false)};
+  const frz_table_metadata metadata = {
+      .snapshots = &snapshot, .n_snapshots = 1, .refs = refs, .n_refs = 2};
+  frz_expire_options options;
+  frz_expire_choice choice;
+  frz_arena arena;
+  frz_error err = {0};
+  frz_expire_options_init(&options);
+  frz_arena_init(&arena, frz_alloc_default(), 1 << 20);
+  frz_test_ok(frz_expire_choose(&metadata, &options, 100 * DAY_MS, &arena, &choice, &err), &err);
+  assert_int_equal(choice.n_snapshot_ids, 0);
+  assert_int_equal(choice.n_refs, 1);
+  frz_arena_free(&arena);
+}
+
 static void test_what_a_ref_names_is_not_expired(void **state)
 {
   (void)state;
@@ -557,6 +577,49 @@ static void test_a_file_seen_from_elsewhere_is_refused(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* A table inside of another's folder: its metadata gives it away, young as it may be. */
+static void test_another_table_below_is_not_touched(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  orphan_count count;
+  char command[900], folder[600];
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = make_history(&lake, NULL, false);
+  frz_table *other = frz_test_lake_table(&lake, "u", NULL, NULL);
+  frz_test_ok(frz_test_append(other, 0, 10, &err), &err);
+  snprintf(command, sizeof command, "cp -r '%s/warehouse/ns/u' '%s/warehouse/ns/t/in%%20 here'",
+           lake.folder, lake.folder);
+  assert_int_equal(system(command), 0);
+  put_file(&lake, "in%20 here/data/old.parquet", 4 * DAY_MS);
+  frz_orphan_options options = orphans_now();
+  options.remove = true;
+  assert_int_equal(find_orphans(table, &options, &count, &err), FRZ_ERR_INVALID);
+  assert_non_null(strstr(err.message, "is of another table"));
+  options.older_than_ms = frz_os_now_ms() - 2 * DAY_MS; /* its metadata is younger */
+  assert_int_equal(find_orphans(table, &options, &count, &err), FRZ_ERR_INVALID);
+  /* A folder of another table, given by mistake. */
+  snprintf(folder, sizeof folder, "%s/warehouse/ns/u/data", lake.folder);
+  options = orphans_now();
+  options.remove = true;
+  options.location = folder;
+  assert_int_equal(find_orphans(table, &options, &count, &err), FRZ_ERR_INVALID);
+  assert_non_null(strstr(err.message, "none of which is live"));
+  assert_int_equal(frz_test_count_files(&lake, "warehouse", ".parquet"), 7);
+  /* Our own metadata in another place is an orphan as any other. */
+  snprintf(command, sizeof command,
+           "cd '%s/warehouse/ns/t' && rm -r in* && mkdir old && cp metadata/00000* old",
+           lake.folder);
+  assert_int_equal(system(command), 0);
+  options.location = NULL;
+  frz_test_ok(find_orphans(table, &options, &count, &err), &err);
+  assert_int_equal(count.n_removed, 1);
+  frz_table_free(other);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
 /* A manifest that cannot be read might name any file: nothing is removed. */
 static void test_nothing_goes_while_metadata_is_unreadable(void **state)
 {
@@ -591,6 +654,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_one_place_has_one_form),
       cmocka_unit_test(test_retention),
+      cmocka_unit_test(test_a_snapshot_older_than_time),
       cmocka_unit_test(test_what_a_ref_names_is_not_expired),
       cmocka_unit_test(test_files_of_no_snapshot_go),
       cmocka_unit_test(test_expiry_options),
@@ -599,6 +663,7 @@ int main(void)
       cmocka_unit_test(test_the_metadata_log_is_followed),
       cmocka_unit_test(test_refusals_of_orphans),
       cmocka_unit_test(test_a_file_seen_from_elsewhere_is_refused),
+      cmocka_unit_test(test_another_table_below_is_not_touched),
       cmocka_unit_test(test_nothing_goes_while_metadata_is_unreadable),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,7 +57,10 @@ static void choose_refs(chooser *c)
     const frz_snapshot_ref *ref = &m->refs[i];
     size_t at = place_of(m, ref->snapshot_id);
     int64_t max_age_ms = ref->max_ref_age_ms >= 0 ? ref->max_ref_age_ms : c->max_ref_age_ms;
-    bool is_young = at < m->n_snapshots && c->now_ms - m->snapshots[at].timestamp_ms <= max_age_ms;
+    int64_t age_ms;
+    bool is_young = at < m->n_snapshots &&
+                    !__builtin_sub_overflow(c->now_ms, m->snapshots[at].timestamp_ms, &age_ms) &&
+                    age_ms <= max_age_ms;
     c->ref_stays[i] = is_young || frz_str_is(ref->name, "main");
   }
 }

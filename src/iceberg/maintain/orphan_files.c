@@ -7,7 +7,8 @@
  * live file's location, is an orphan.
  *
  * Invariants: nothing is removed where any part of the current metadata cannot be read, nor where a
- * listed file looks like a live one seen from elsewhere, nor before all of that is known.
+ * listed file looks like a live one seen from elsewhere, nor where another table lives below the
+ * folder, nor in a folder that has nothing to do with the table, nor before all of that is known.
  */
 #include <stdlib.h>
 
@@ -34,6 +35,9 @@ typedef struct orphan_search {
   frz_table *table;
   frz_orphan_options options;
   frz_buf folder;          /* normalised */
+  frz_buf metadata_folder; /* of the table, normalised */
+  bool is_inside;          /* the folder is the table's location, or below it */
+  size_t n_live;           /* listed files that are live */
   frz_loaded_table loaded; /* of before the listing: partition names; then of after it */
   frz_arena arena;         /* URIs of listed files and of live files elsewhere */
   frz_buf files;           /* listed_file each */
@@ -86,8 +90,11 @@ static frz_status choose_folder(orphan_search *search, frz_str *folder_out, frz_
     return frz_fail(err, FRZ_ERR_INVALID,
                     "orphan files: location '%.*s' holds the whole table and may hold others",
                     FRZ_STR_ARG(folder));
+  search->is_inside = frz_location_is_below(asked, table);
   *folder_out = folder;
-  return FRZ_OK;
+  frz_str metadata_folder = frz_metadata_folder(search->loaded.metadata, &search->arena);
+  if (metadata_folder.data == NULL) return frz_fail_nomem(err, "orphan files");
+  return frz_location_normalise(metadata_folder, &search->metadata_folder, err);
 }
 
 /* ---- the list ---- */
@@ -138,10 +145,57 @@ static frz_str below_folder(const orphan_search *search, frz_str normalised)
   return (frz_str){normalised.data + n, normalised.size - n};
 }
 
+static bool is_table_metadata(frz_str path)
+{
+  return frz_str_ends(path, ".metadata.json") || frz_str_ends(path, ".metadata.json.gz");
+}
+
+/* Is a file of metadata that lies outside of the table's own folder for it of another table? What
+ * cannot be read might be. */
+static frz_status read_is_other(const orphan_search *search, frz_str uri, bool *is_other_out,
+                                frz_error *err)
+{
+  frz_loaded_table found = {0};
+  frz_error why;
+  frz_str own = search->loaded.metadata->table_uuid;
+  frz_status st = frz_metadata_read(search->context, search->storage, uri, &found, &why);
+  *is_other_out = st == FRZ_ERR_CORRUPT || st == FRZ_ERR_UNSUPPORTED || st == FRZ_ERR_LIMIT;
+  if (st == FRZ_ERR_NOT_FOUND || *is_other_out) return FRZ_OK; /* or it went since it was listed */
+  if (st != FRZ_OK) {
+    if (err != NULL) *err = why;
+    return st;
+  }
+  *is_other_out = own.size == 0 || !frz_str_equal(found.metadata->table_uuid, own);
+  frz_loaded_table_dispose(&found);
+  return FRZ_OK;
+}
+
+/* A table may lie inside of another's folder: nothing here leads to its files. Whatever its age,
+ * its metadata gives it away. */
+static frz_status check_other_table(orphan_search *search, frz_str uri, frz_error *err)
+{
+  bool is_other;
+  if (!is_table_metadata(uri)) return FRZ_OK;
+  search->scratch.size = 0;
+  FRZ_TRY(frz_location_normalise(uri, &search->scratch, err));
+  frz_str place = frz_buf_str(&search->scratch);
+  frz_str own = frz_buf_str(&search->metadata_folder);
+  size_t n_folder = place.size;
+  while (n_folder > 0 && place.data[n_folder - 1] != '/') n_folder--;
+  bool is_ours = n_folder == own.size + 1 && frz_location_is_below(place, own);
+  if (is_ours || is_hidden(search->loaded.metadata, below_folder(search, place))) return FRZ_OK;
+  FRZ_TRY(read_is_other(search, uri, &is_other, err));
+  if (!is_other) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_INVALID,
+                  "orphan files: '%.*s' is of another table: pass a location that holds none",
+                  FRZ_STR_ARG(uri));
+}
+
 static frz_status note_listed(void *arg, const frz_storage_entry *entry, frz_error *err)
 {
   orphan_search *search = arg;
   FRZ_TRY(frz_context_poll(search->context, err));
+  FRZ_TRY(check_other_table(search, entry->uri, err));
   if (entry->modified_ms >= search->options.older_than_ms) return FRZ_OK;
   uint64_t index = search->files.size / sizeof(listed_file);
   bool added;
@@ -189,6 +243,7 @@ static frz_status strike_live(void *arg, frz_str path, frz_error *err)
   FRZ_TRY(frz_location_set_find(&search->listed, path, &number, err));
   if (number != NULL) {
     *number |= IS_LIVE;
+    search->n_live++;
     return FRZ_OK;
   }
   frz_str normalised = frz_buf_str(&search->listed.scratch);
@@ -230,6 +285,10 @@ static frz_status keep_orphans(orphan_search *search, size_t *n_out, frz_error *
     FRZ_TRY(check_elsewhere(search, &files[i], err));
     files[n++] = files[i];
   }
+  if (n != 0 && search->n_live == 0 && !search->is_inside)
+    return frz_fail(err, FRZ_ERR_INVALID,
+                    "orphan files: '%.*s' holds files, none of which is live in the table",
+                    FRZ_STR_ARG(frz_buf_str(&search->folder)));
   if (n != 0) qsort(files, n, sizeof *files, by_uri);
   *n_out = n;
   return FRZ_OK;
@@ -310,6 +369,7 @@ frz_status frz_table_remove_orphans(frz_table *table, const frz_orphan_options *
                                sizeof search.options, err));
   FRZ_TRY(check_age(&search.options, err));
   frz_buf_init(&search.folder, alloc, FRZ_LOCATION_BYTES_MAX * 2);
+  frz_buf_init(&search.metadata_folder, alloc, FRZ_LOCATION_BYTES_MAX * 2);
   frz_buf_init(&search.scratch, alloc, FRZ_LOCATION_BYTES_MAX * 2);
   frz_buf_init(&search.files, alloc, FRZ_LIMIT_MANIFEST_BYTES * 4);
   frz_arena_init(&search.arena, alloc, FRZ_LIMIT_MANIFEST_BYTES * 16);
@@ -322,6 +382,7 @@ frz_status frz_table_remove_orphans(frz_table *table, const frz_orphan_options *
   frz_loaded_table_dispose(&search.loaded);
   frz_buf_dispose(&search.files);
   frz_buf_dispose(&search.scratch);
+  frz_buf_dispose(&search.metadata_folder);
   frz_buf_dispose(&search.folder);
   return st;
 }
