@@ -4,7 +4,8 @@
  * A table handle shows one version of the table until frz_table_refresh() or a commit
  * through it moves it on. It may be used by several threads; commits through one handle
  * take turns. Arrow streams that are passed in are consumed: the callee releases them, on
- * failure too. Arrow streams passed out belong to the caller and hold what they need.
+ * failure too. Arrow streams passed out belong to the caller and hold what they need. String
+ * columns are not checked to be UTF-8, either way: their bytes pass through as they are.
  */
 #ifndef FRAZIL_TABLE_H
 #define FRAZIL_TABLE_H

@@ -331,6 +331,34 @@ static void test_json_form(void **state)
   }
 }
 
+/* Texts are not checked to be UTF-8, so bounds must hold for any bytes, overlong forms among them.
+ */
+static void test_truncated_bounds_of_any_bytes(void **state)
+{
+  (void)state;
+  enum { BYTES = 5 };
+  static const char some[] = "a\x7f\x80\xbf\xc0\xc1\xe0\xed\xf0\xf4\xff";
+  size_t n_some = sizeof some - 1, n_texts = 1;
+  for (size_t i = 0; i < BYTES; i++) n_texts *= n_some;
+  for (size_t number = 0; number < n_texts; number++) {
+    char text[BYTES];
+    size_t rest = number;
+    for (size_t i = 0; i < BYTES; i++, rest /= n_some) text[i] = some[rest % n_some];
+    frz_literal whole = {.kind = FRZ_TYPE_STRING, .as = {.bytes = {text, BYTES}}};
+    for (int32_t length = 1; length < 4; length++) {
+      frz_literal cut;
+      frz_arena scratch;
+      frz_arena_init(&scratch, frz_alloc_default(), 1 << 16);
+      assert_true(frz_literal_truncate_bound(&whole, length, false, &scratch, &cut));
+      assert_true(frz_literal_compare(&cut, &whole) <= 0);
+      if (frz_literal_truncate_bound(&whole, length, true, &scratch, &cut) &&
+          frz_literal_compare(&cut, &whole) < 0)
+        fail_msg("text %zu cut to %d", number, (int)length);
+      frz_arena_free(&scratch);
+    }
+  }
+}
+
 static void test_truncated_bounds(void **state)
 {
   (void)state;
@@ -463,6 +491,7 @@ int main(void)
       cmocka_unit_test(test_print),
       cmocka_unit_test(test_json_form),
       cmocka_unit_test(test_truncated_bounds),
+      cmocka_unit_test(test_truncated_bounds_of_any_bytes),
       cmocka_unit_test(test_promotion),
       cmocka_unit_test(test_columns),
       cmocka_unit_test(test_every_day_round_trips),

@@ -13,6 +13,7 @@
 
 #include "base/endian.h"
 #include "iceberg/schema/date_text.h"
+#include "text/utf8.h"
 
 #define COMPARE(x, y) (((x) > (y)) - ((x) < (y)))
 
@@ -294,33 +295,26 @@ bool frz_literal_promote(const frz_literal *literal, const frz_type *to, frz_lit
 
 /* ---- truncated bounds ---- */
 
-static bool is_continuation(char byte)
-{
-  return ((unsigned char)byte & 0xc0) == 0x80;
-}
-
 size_t frz_utf8_prefix(frz_str text, int32_t n_points)
 {
   size_t at = 0;
   for (int32_t i = 0; i < n_points && at < text.size; i++) {
     at++;
-    while (at < text.size && is_continuation(text.data[at])) at++;
+    while (at < text.size && frz_utf8_is_tail(text.data[at])) at++;
   }
   return at;
 }
 
-/* Decode the code point that fills `bytes` exactly; false where it does not. */
+/* Decode the code point that fills `bytes` exactly; false where it does not. A form that is not
+ * the shortest must not get a successor, which would be shorter and less than what it follows. */
 static bool decode_point(const char *bytes, size_t size, uint32_t *point_out)
 {
   static const uint8_t lead_bits[5] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-  static const uint8_t lead_marks[5] = {0, 0x00, 0xc0, 0xe0, 0xf0};
-  if (size == 0 || size > 4) return false;
-  uint8_t lead = (uint8_t)bytes[0];
-  if ((lead & (uint8_t)~lead_bits[size]) != lead_marks[size]) return false;
-  uint32_t point = lead & lead_bits[size];
+  if (size == 0 || frz_utf8_step(bytes, size) != size) return false;
+  uint32_t point = (uint8_t)bytes[0] & lead_bits[size];
   for (size_t i = 1; i < size; i++) point = point << 6 | ((uint8_t)bytes[i] & 0x3fu);
   *point_out = point;
-  return point <= 0x10ffff;
+  return true;
 }
 
 static size_t encode_point(uint32_t point, char *out)
@@ -342,7 +336,7 @@ static bool increment_string(char *text, size_t *size)
   size_t end = *size;
   while (end > 0) {
     size_t start = end - 1;
-    while (start > 0 && is_continuation(text[start])) start--;
+    while (start > 0 && frz_utf8_is_tail(text[start])) start--;
     uint32_t point;
     if (decode_point(text + start, end - start, &point) && point != 0x10ffff) {
       point = point + 1 == 0xd800 ? 0xe000 : point + 1; /* past the surrogates */
