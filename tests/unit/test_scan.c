@@ -15,6 +15,7 @@
 #include "delete_writer.h"
 #include "fault.h"
 #include "iceberg/scan/file_read.h"
+#include "iceberg/write/snapshot_producer.h"
 #include "test_lake.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
@@ -665,6 +666,45 @@ static void test_metadata_tables(void **state)
   frz_table_free(table);
 }
 
+/* Some writers cut the bounds of fixed columns as those of binary ones. */
+static void test_a_cut_bound_is_inspected(void **state)
+{
+  frz_test_lake *lake = *state;
+  frz_error err = {0};
+  frz_table *table = NULL;
+  struct ArrowSchema schema;
+  struct ArrowArrayStream stream;
+  frz_stream_reader reader = {0};
+  frz_batch batch = {0};
+  const frz_arrow_field column = {.name = {"f", 1},
+                                  .nullable = true,
+                                  .field_id = -1,
+                                  .type = {.kind = FRZ_ARROW_FIXED, .byte_width = 20}};
+  const frz_bound cut = {1, {"abcd", 4}};
+  const frz_data_file file = {.path = {"/nowhere.parquet", 16},
+                              .n_rows = 1,
+                              .size_bytes = 100,
+                              .sort_order_id = -1,
+                              .first_row_id = -1,
+                              .content_offset = -1,
+                              .content_size_bytes = -1,
+                              .lower_bounds = &cut,
+                              .n_lower_bounds = 1};
+  const frz_snapshot_change change = {
+      .operation = "append", .added = &file, .n_added = 1, .added_sequence_number = -1};
+  frz_test_ok(frz_arrow_schema_export(&column, 1, frz_alloc_default(), &schema, &err), &err);
+  frz_test_ok(frz_catalog_create_table(lake->catalog, "ns.cut", &schema, NULL, &table, &err), &err);
+  frz_test_ok(frz_snapshot_commit(table, &change, NULL, &err), &err);
+  frz_test_ok(frz_table_inspect(table, "files", 0, &stream, &err), &err);
+  frz_test_ok(frz_stream_reader_open(&reader, &stream, frz_alloc_default(), &err), &err);
+  frz_test_ok(frz_stream_reader_next(&reader, &batch, &err), &err);
+  assert_int_equal(batch.n_rows, 1);
+  frz_batch_dispose(&batch);
+  frz_stream_reader_dispose(&reader);
+  schema.release(&schema);
+  frz_table_free(table);
+}
+
 static int open_lake(void **state)
 {
   frz_test_lake *lake = malloc(sizeof *lake);
@@ -696,6 +736,7 @@ int main(void)
       cmocka_unit_test(test_many_streams_at_once),
       cmocka_unit_test(test_cancelling_stops_a_stream),
       cmocka_unit_test(test_metadata_tables),
+      cmocka_unit_test(test_a_cut_bound_is_inspected),
   };
   return cmocka_run_group_tests(tests, open_lake, close_lake);
 }

@@ -154,9 +154,11 @@ static void add_readable_bound(frz_rows *rows, const frz_type *type, const frz_b
 {
   frz_str bytes;
   frz_literal value = frz_literal_null(type->kind);
-  /* a bound that does not fit its column says nothing: it is there in bytes beside */
-  if (frz_bound_find(bounds, n, field_id, &bytes) &&
-      frz_literal_from_bytes(type, bytes, &value, NULL) != FRZ_OK)
+  /* A bound that does not fit its column says nothing: it is there in bytes beside. A cut one of a
+   * fixed column is a bound, but no value. */
+  bool is_found = frz_bound_find(bounds, n, field_id, &bytes);
+  bool fits = is_found && (type->kind != FRZ_TYPE_FIXED || bytes.size == (size_t)type->length);
+  if (fits && frz_literal_from_bytes(type, bytes, &value, NULL) != FRZ_OK)
     value = frz_literal_null(type->kind);
   frz_rows_literal(rows, &value);
 }
