@@ -35,7 +35,7 @@ from frazil.exceptions import (
 )
 from frazil.parquet import ParquetFile, read_parquet
 from frazil.pit import View, latest_per_key, pit_join
-from frazil.schema import Field, PartitionSpec, Schema, Snapshot, SnapshotRef
+from frazil.schema import Field, PartitionSpec, Schema, Snapshot, SnapshotRef, SortOrder
 from frazil.table import Scan, Table, WriteResult
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Schema",
     "Snapshot",
     "SnapshotRef",
+    "SortOrder",
     "StaleError",
     "StorageError",
     "Table",

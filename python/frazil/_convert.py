@@ -103,7 +103,12 @@ def to_arrow_one_chunk(stream: Any) -> "pyarrow.Table":
 
 def identifier_of(identifier: str | Iterable[str]) -> str:
     """ "ns.table" or ("ns", "table")."""
-    text = identifier if isinstance(identifier, str) else ".".join(identifier)
+    try:
+        text = identifier if isinstance(identifier, str) else ".".join(identifier)
+    except TypeError:
+        raise TypeError(
+            f'identifier {identifier!r} is neither "namespace.table" nor ("namespace", "table")'
+        ) from None
     if not text:
         raise InvalidError("a table identifier is empty")
     return text
@@ -117,6 +122,8 @@ def property_text(value: object) -> str:
 
 def properties_of(properties: Mapping[str, object] | None) -> dict[str, str]:
     """Texts from whatever YAML or Python gave; None values are left out."""
+    if properties is not None and not isinstance(properties, Mapping):
+        raise TypeError(f"properties are a dict, not {type(properties).__name__}")
     return {
         str(key): property_text(value)
         for key, value in (properties or {}).items()
@@ -137,14 +144,18 @@ def microseconds_of(moment: datetime | date) -> int:
     return (utc(moment) - _EPOCH) // timedelta(microseconds=1)
 
 
-def milliseconds_of(moment: datetime | date | str | int | None) -> int:
-    """0 for None; an int is milliseconds already."""
+def milliseconds_of(moment: datetime | date | str | int | None, what: str = "as_of") -> int:
+    """0 for None; an int is milliseconds already. `what` names the setting in errors."""
     if moment is None:
         return 0
     if isinstance(moment, int):
         return moment
     if isinstance(moment, str):
-        moment = datetime_of(moment, "as_of")
+        moment = datetime_of(moment, what)
+    if not isinstance(moment, date):
+        raise TypeError(
+            f"{what} {moment!r} is not a time: pass a datetime, a date, a text or milliseconds"
+        )
     # 0 would mean that no time was given; a table has no snapshot from before 1970 in any case.
     return max(microseconds_of(moment) // 1000, 1)
 
@@ -183,6 +194,8 @@ def scan_options(
     fields = None if selected_fields is None else tuple(selected_fields)
     if fields is not None and "*" in fields:
         fields = None
+    if limit is not None and not isinstance(limit, int):
+        raise TypeError(f"limit {limit!r} is not an int")
     if limit is not None and limit < 0:
         raise InvalidError(f"limit {limit} is negative")
     return (

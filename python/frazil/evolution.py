@@ -5,6 +5,7 @@ or at the end of a `with` block; names follow PyIceberg.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
@@ -51,6 +52,8 @@ def default_json(value: Any) -> str | None:
         return json.dumps(value.isoformat())
     if isinstance(value, (Decimal, UUID)):
         return json.dumps(str(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidError(f"a default of {value} cannot be written in the table's metadata")
     if isinstance(value, (bool, int, float, str)):
         return json.dumps(value)
     raise InvalidError(f"a default of type {type(value).__name__} is not supported")
@@ -107,6 +110,11 @@ class UpdateSchema(_Update):
         reference: _Path | None = None,
     ) -> "UpdateSchema":
         text = kind if isinstance(kind, str) else None
+        if kind is not None and text is None and not hasattr(kind, "__arrow_c_schema__"):
+            raise TypeError(
+                f"column {_dotted(path)!r}: {kind!r} is no type: pass the name of an Iceberg type, "
+                'such as "long", or an Arrow type'
+            )
         arrow = None if kind is None or text is not None else _convert.as_schema(kind)
         beside = None if reference is None else _dotted(reference)
         self._changes.append(

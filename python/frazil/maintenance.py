@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from frazil import _convert, _core
@@ -75,16 +75,14 @@ class VerifyResult(NamedTuple):
         return self.errors == 0
 
 
-def _milliseconds(when: datetime | timedelta | int | None) -> int:
-    """Milliseconds since 1970; a timedelta is an age, a datetime without zone is UTC; None: 0."""
-    if when is None:
-        return 0
+_When = datetime | date | timedelta | str | int | None
+
+
+def _milliseconds(when: _When) -> int:
+    """Milliseconds since 1970; a timedelta is an age; None: 0."""
     if isinstance(when, timedelta):
         return int(time.time() * 1000 - when.total_seconds() * 1000)
-    if isinstance(when, datetime):
-        aware = when if when.tzinfo is not None else when.replace(tzinfo=timezone.utc)
-        return int(aware.timestamp() * 1000)
-    return int(when)
+    return _convert.milliseconds_of(when, "older_than")
 
 
 class Maintenance:
@@ -105,14 +103,13 @@ class Maintenance:
         delete_ratio: float = 0.0,
         sort_order: str | None = None,
         rewrite_all: bool = False,
-        snapshot_properties: Mapping[str, str] | None = None,
+        snapshot_properties: Mapping[str, object] | None = None,
     ) -> CompactResult:
         """Write small, large and much-deleted files anew, in files of the target size.
 
         The rows stay what they are. `row_filter` limits it to files that may hold matching rows;
         `sort_order` sorts the rows ("" by the table's own order); 0 stands for the default.
         """
-        properties = dict(snapshot_properties) if snapshot_properties is not None else None
         return CompactResult._make(
             self._table.compact(
                 row_filter,
@@ -124,7 +121,7 @@ class Maintenance:
                 delete_ratio,
                 sort_order,
                 rewrite_all,
-                properties,
+                _convert.properties_of(snapshot_properties),
             )
         )
 
@@ -134,7 +131,7 @@ class Maintenance:
 
     def expire_snapshots(
         self,
-        older_than: datetime | timedelta | int | None = None,
+        older_than: _When = None,
         *,
         retain_last: int = 0,
         snapshot_ids: Iterable[int] = (),
@@ -143,7 +140,8 @@ class Maintenance:
     ) -> ExpireResult:
         """Forget old snapshots, and remove the files that no kept snapshot leads to.
 
-        `older_than` is a time, an age or milliseconds since 1970; None: by the table's properties.
+        `older_than` is a time (naive ones are UTC), an age (timedelta) or milliseconds since 1970;
+        None: by the table's properties.
         """
         return ExpireResult._make(
             self._table.expire_snapshots(
@@ -153,7 +151,7 @@ class Maintenance:
 
     def remove_orphan_files(
         self,
-        older_than: datetime | timedelta | int | None = None,
+        older_than: _When = None,
         *,
         location: str | None = None,
         dry_run: bool = True,

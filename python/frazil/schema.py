@@ -38,6 +38,10 @@ class Field:
     required: bool
     doc: str | None = None
     fields: tuple["Field", ...] = ()
+    initial_default: Any = None
+    """The value of rows from before the column, as the metadata's JSON has it."""
+    write_default: Any = None
+    """The value of new rows that lack the column."""
 
     @property
     def field_id(self) -> int:
@@ -54,7 +58,14 @@ class Field:
         if isinstance(kind, dict) and kind["type"] == "struct":
             inner = tuple(cls._from_json(each) for each in kind["fields"])
         return cls(
-            part["id"], part["name"], type_text(kind), part["required"], part.get("doc"), inner
+            part["id"],
+            part["name"],
+            type_text(kind),
+            part["required"],
+            part.get("doc"),
+            inner,
+            part.get("initial-default"),
+            part.get("write-default"),
         )
 
     def __str__(self) -> str:
@@ -137,6 +148,38 @@ class PartitionSpec:
 
     def __str__(self) -> str:
         return ", ".join(f"{part.name}: {part.transform}({part.source_id})" for part in self.fields)
+
+
+@dataclass(frozen=True)
+class SortField:
+    source_id: int
+    transform: str
+    direction: str
+    null_order: str
+
+
+@dataclass(frozen=True)
+class SortOrder:
+    order_id: int
+    fields: tuple[SortField, ...]
+
+    @classmethod
+    def _from_json(cls, order: dict[str, Any]) -> "SortOrder":
+        return cls(
+            order["order-id"],
+            tuple(
+                SortField(
+                    part["source-id"], part["transform"], part["direction"], part["null-order"]
+                )
+                for part in order["fields"]
+            ),
+        )
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{part.transform}({part.source_id}) {part.direction} {part.null_order}"
+            for part in self.fields
+        )
 
 
 @dataclass(frozen=True)

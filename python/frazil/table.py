@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from frazil import _convert, _core
 from frazil.evolution import ManageSnapshots, UpdateSchema, UpdateSortOrder, UpdateSpec
+from frazil.exceptions import InvalidError
 from frazil.maintenance import Maintenance
-from frazil.schema import HistoryEntry, PartitionSpec, Schema, Snapshot, SnapshotRef
+from frazil.schema import HistoryEntry, PartitionSpec, Schema, Snapshot, SnapshotRef, SortOrder
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,7 +45,7 @@ _MODES = {None: 0, "copy-on-write": 1, "merge-on-read": 2}
 
 def _mode_of(mode: str | None) -> int:
     if mode not in _MODES:
-        raise ValueError(f"mode {mode!r} is neither 'copy-on-write' nor 'merge-on-read'")
+        raise InvalidError(f"mode {mode!r} is neither 'copy-on-write' nor 'merge-on-read'")
     return _MODES[mode]
 
 
@@ -117,7 +118,7 @@ class Scan(Rows):
     def __init__(self, table: "Table", options: tuple[Any, ...]) -> None:
         self._table = table
         self._options = options
-        self._handle = table._handle.scan(options)  # type: ignore[arg-type]
+        self._handle = table._handle.scan(options)
 
     def _stream(self) -> _core.Stream:
         return self._handle.stream()
@@ -130,7 +131,7 @@ class Scan(Rows):
     def count(self) -> int:
         """The number of rows. No column is kept."""
         return _convert.guarded(
-            lambda: sum(batch.num_rows for batch in self.to_arrow_batch_reader())
+            lambda: sum(int(batch.num_rows) for batch in self.to_arrow_batch_reader())
         )
 
 
@@ -280,6 +281,14 @@ class Table:
     def spec(self) -> PartitionSpec:
         """The partition spec that new files get."""
         return self.specs()[self._metadata.get("default-spec-id", 0)]
+
+    def sort_orders(self) -> dict[int, SortOrder]:
+        orders = self._metadata.get("sort-orders") or [{"order-id": 0, "fields": []}]
+        return {each["order-id"]: SortOrder._from_json(each) for each in orders}
+
+    def sort_order(self) -> SortOrder:
+        """The order in which new files are sorted."""
+        return self.sort_orders()[self._metadata.get("default-sort-order-id", 0)]
 
     def snapshots(self) -> list[Snapshot]:
         return [Snapshot._from_json(each) for each in self._metadata.get("snapshots") or []]
@@ -442,7 +451,7 @@ class Table:
     def upsert(
         self,
         data: Any,
-        join_cols: Sequence[str] | None = None,
+        join_cols: str | Sequence[str] | None = None,
         snapshot_properties: Mapping[str, object] | None = None,
         truncate_nanoseconds: bool = False,
         case_sensitive: bool = True,
@@ -458,7 +467,7 @@ class Table:
         return WriteResult(
             *self._handle.upsert(
                 _convert.as_stream(data),
-                tuple(join_cols or ()),
+                (join_cols,) if isinstance(join_cols, str) else tuple(join_cols or ()),
                 _convert.properties_of(snapshot_properties),
                 truncate_nanoseconds,
                 case_sensitive,
