@@ -4,25 +4,21 @@ Usage: engines_conformance.py OUTPUT
 
 Each case makes one table of each format version that has the feature. Every engine reads the table by its metadata
 file; the rows are compared with frazil's, which the tests compare with plain Python's. Without Spark (see
-tests/interop/test_read_spark.py) nothing is written.
+tests/interop/spark_engine.py) nothing is written.
 """
 
-import glob
-import importlib.util
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
-import textwrap
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
+import duckdb_engine
 import frazil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from test_read_spark import JARS, spark_python
+from spark_engine import find_spark, run_in_spark
 from variant import decode_variant
 
 UTC = timezone.utc
@@ -342,38 +338,27 @@ for codec in ["uncompressed", "snappy", "gzip", "lz4", "brotli", "zstd"]:
 
 # ---- the engines ----
 
-SPARK = textwrap.dedent("""
-    import json
-    import sys
-    from pyspark.sql import SparkSession
-    folder, jar = sys.argv[1:]
-    spark = (SparkSession.builder.master("local[2]").config("spark.jars", jar)
-      .config("spark.ui.enabled", "false").config("spark.driver.memory", "1g")
-      .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-      .config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2").getOrCreate())
-    said = {}
-    for name, location in json.load(open(f"{folder}/locations.json")).items():
-        try:
-            table = spark.read.format("iceberg").load(location)
-            for column, kind in table.dtypes:
-                if kind == "void":
-                    table = table.drop(column)
-                if kind == "variant":
-                    table = table.selectExpr(*(f"to_json({name}) {name}" if name == column else name for name in table.columns))
-            table.write.parquet(f"{folder}/spark/{name}")
-        except Exception as error:
-            lines = str(error).strip().splitlines()
-            said[name] = ([line for line in lines if line.startswith("Caused by: ")] or lines)[-1 if len(lines) > 1 else 0][:300]
-    json.dump(said, open(f"{folder}/spark.json", "w"))
-""")
+READ_TABLES = """
+said = {}
+for name, location in json.load(open(f"{folder}/locations.json")).items():
+    try:
+        table = spark.read.format("iceberg").load(location)
+        for column, kind in table.dtypes:
+            if kind == "void":
+                table = table.drop(column)
+            if kind == "variant":
+                table = table.selectExpr(*(f"to_json({name}) {name}" if name == column else name for name in table.columns))
+        table.write.parquet(f"{folder}/spark/{name}")
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        said[name] = ([line for line in lines if line.startswith("Caused by: ")] or lines)[-1 if len(lines) > 1 else 0][:300]
+json.dump(said, open(f"{folder}/spark.json", "w"))
+"""
 
 
-def run_spark(folder, python, jar):
+def run_spark(folder):
     """What each table reads as: a function that gives a pyarrow table or raises."""
-    (folder / "read.py").write_text(SPARK)
-    done = subprocess.run([python, folder / "read.py", folder, jar], capture_output=True, text=True, timeout=900)
-    if done.returncode:
-        sys.exit(done.stderr[-3000:])
+    run_in_spark(READ_TABLES, folder)
     said = json.loads((folder / "spark.json").read_text())
 
     def read(name, location):
@@ -390,14 +375,7 @@ def read_pyiceberg(name, location):
 
 
 def open_duckdb():
-    import duckdb
-
-    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    for extension in ["avro", "httpfs", "iceberg"]:
-        module = importlib.util.find_spec(f"duckdb_extension_{extension}")
-        (file,) = pathlib.Path(module.submodule_search_locations[0]).rglob("*.duckdb_extension")
-        connection.execute(f"LOAD '{file}'")
-    connection.execute("SET TimeZone = 'UTC'")
+    connection = duckdb_engine.connect()
     return lambda name, location: connection.execute(f"FROM iceberg_scan('{location}')").to_arrow_table()
 
 
@@ -463,9 +441,7 @@ def main():
     import pyiceberg
 
     output = pathlib.Path(sys.argv[1])
-    jars = [os.environ["FRAZIL_SPARK_JAR"]] if "FRAZIL_SPARK_JAR" in os.environ else glob.glob(os.path.expanduser(JARS))
-    python = spark_python()
-    if python is None or not jars:
+    if find_spark() is None:
         print("no pyspark, or no Iceberg runtime for it (make test-spark has them): docs/conformance/engines.md stays as it is")
         return 0
     with tempfile.TemporaryDirectory() as temporary:
@@ -479,7 +455,7 @@ def main():
                 tables[name] = make(catalog, name, version)
         locations = {name: table.metadata_location for name, table in tables.items()}
         (folder / "locations.json").write_text(json.dumps(locations))
-        engines = {"Spark": run_spark(folder, python, jars[-1]), "PyIceberg": read_pyiceberg, "DuckDB": open_duckdb()}
+        engines = {"Spark": run_spark(folder), "PyIceberg": read_pyiceberg, "DuckDB": open_duckdb()}
         lines = []
         cells = {engine: [] for engine in engines}
         for make, versions in CASES:
@@ -490,7 +466,7 @@ def main():
                 for engine, cell in zip(engines, row):
                     cells[engine].append((name, cell))
                 lines.append(f"| {make.__doc__} | {version} | {len(ours):,} | " + " | ".join(row) + " |")
-    version = pathlib.Path(jars[-1]).stem.rsplit("-", 1)[1]
+    version = pathlib.Path(find_spark()[1]).stem.rsplit("-", 1)[1]
     totals = "\n".join(f"- {engine}: {sum(cell == 'equal' for _, cell in found)} of {len(found)} equal" for engine, found in cells.items())
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(f"""# Tables of frazil's in other engines

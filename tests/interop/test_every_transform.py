@@ -1,10 +1,8 @@
 """Every partition transform through a table's life, with equal values in frazil, PyIceberg and DuckDB."""
 
 import datetime
-import importlib.util
-import pathlib
 
-import duckdb
+import duckdb_engine
 import frazil
 import pyarrow as pa
 import pytest
@@ -42,13 +40,7 @@ def open_catalogs(folder):
 
 @pytest.fixture(scope="module")
 def duck():
-    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    for name in ["avro", "httpfs", "iceberg"]:
-        module = importlib.util.find_spec(f"duckdb_extension_{name}")
-        (file,) = pathlib.Path(module.submodule_search_locations[0]).rglob("*.duckdb_extension")
-        connection.execute(f"LOAD '{file}'")
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+    return duckdb_engine.connect()
 
 
 def plain(table, order="id"):

@@ -1,9 +1,8 @@
 """Metadata tables and evolution, beside PyIceberg and DuckDB on one SQLite catalog."""
 
 import datetime
-import importlib.util
-import pathlib
 
+import duckdb_engine
 import frazil
 import pyarrow as pa
 import pytest
@@ -160,15 +159,7 @@ def read_by_all(table, theirs, place, duckdb):
 
 @pytest.fixture
 def duckdb():
-    module = pytest.importorskip("duckdb")
-    connection = module.connect(config={"allow_unsigned_extensions": "true"})
-    for name in ["avro", "iceberg"]:
-        found = importlib.util.find_spec(f"duckdb_extension_{name}")
-        if found is None:
-            pytest.skip(f"duckdb-extension-{name} is not installed")
-        files = list(pathlib.Path(found.submodule_search_locations[0]).rglob("*.duckdb_extension"))
-        connection.execute(f"LOAD '{files[0]}'")
-    return connection
+    return duckdb_engine.connect()
 
 
 def test_every_step_reads_the_same_everywhere(catalog, theirs, place, duckdb):

@@ -13,7 +13,7 @@ import frazil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_read_spark import run_in_spark
+from spark_engine import run_in_spark
 
 SCHEMA = pa.schema([("id", pa.int64()), ("s", pa.string())])
 LATER = datetime.datetime(2100, 1, 1, tzinfo=datetime.timezone.utc)
@@ -87,18 +87,6 @@ def test_pyiceberg_tables(tmp_path, version, column, transform):
 # ---- Spark ----
 
 SCRIPT = textwrap.dedent("""
-    import json
-    import sys
-    from pyspark.sql import SparkSession
-    folder, jar = sys.argv[1:]
-    spark = (SparkSession.builder.master("local[2]").config("spark.jars", jar)
-      .config("spark.ui.enabled", "false").config("spark.driver.memory", "1g")
-      .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-      .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
-      .config("spark.sql.catalog.c", "org.apache.iceberg.spark.SparkCatalog")
-      .config("spark.sql.catalog.c.type", "hadoop").config("spark.sql.catalog.c.warehouse", folder)
-      .config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2").getOrCreate())
-    run = spark.sql
     for version in (2, 3):
         for mode in ("copy-on-write", "merge-on-read"):
             name = f"t{version}{mode[0]}"

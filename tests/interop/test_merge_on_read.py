@@ -5,21 +5,14 @@ frazil's rows and the counts of the commit are compared with the model; at the e
 read the table as well.
 """
 
-import glob
-import importlib.util
-import json
-import os
-import pathlib
 import random
-import subprocess
-import sys
-import textwrap
 
+import duckdb_engine
 import frazil
 import pyarrow as pa
 import pytest
+from spark_engine import read_in_spark
 
-JARS = "~/.m2/repository/org/apache/iceberg/iceberg-spark-runtime-4.1_2.13/*/iceberg-spark-runtime-4.1_2.13-*.jar"
 SCHEMA = pa.schema([("id", pa.int64()), ("region", pa.string()), ("name", pa.string()), ("score", pa.float64())])
 REGIONS = ["eu", "us", "asia", None]
 STEPS = 14
@@ -181,15 +174,7 @@ def test_pyiceberg_reads_the_same(changed, name):
 @pytest.fixture
 def duck():
     """A database a test: one error of the extension ends its database."""
-    duckdb = pytest.importorskip("duckdb")
-    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    for name in ["avro", "iceberg"]:
-        module = importlib.util.find_spec(f"duckdb_extension_{name}")
-        if module is None:
-            pytest.skip(f"duckdb-extension-{name} is not installed")
-        files = list(pathlib.Path(module.submodule_search_locations[0]).rglob("*.duckdb_extension"))
-        connection.execute(f"LOAD '{files[0]}'")
-    return connection
+    return duckdb_engine.connect()
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -200,37 +185,6 @@ def test_duckdb_reads_the_same(changed, duck, name):
     assert ordered(dict(zip(columns, row)) for row in found) == ordered(changed[name].rows)
 
 
-# Runs in Spark's Python: prints each table's rows as JSON.
-SCRIPT = textwrap.dedent("""
-    import json, sys
-    from pyspark.sql import SparkSession
-    spark = (SparkSession.builder.master("local[2]").config("spark.jars", sys.argv[1])
-      .config("spark.ui.enabled", "false").config("spark.driver.memory", "1g")
-      .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1").getOrCreate())
-    tables = json.load(open(sys.argv[2]))
-    rows = {name: [row.asDict() for row in spark.read.format("iceberg").load(path).collect()] for name, path in tables.items()}
-    json.dump(rows, open(sys.argv[3], "w"))
-""")
-
-
-def spark_python():
-    named = os.environ.get("FRAZIL_SPARK_PYTHON")
-    if named:
-        return named
-    return sys.executable if importlib.util.find_spec("pyspark") else None
-
-
 def test_spark_reads_the_same(changed, tmp_path):
-    """All tables in one run, as starting Spark takes longer than the rest."""
-    jars = [os.environ["FRAZIL_SPARK_JAR"]] if "FRAZIL_SPARK_JAR" in os.environ else glob.glob(os.path.expanduser(JARS))
-    python = spark_python()
-    if python is None or not jars:
-        pytest.skip("no pyspark, or no Iceberg runtime for it; make test-spark has them")
-    tables = {name: changed[name].table.refresh().metadata_location for name in CASES}
-    script, asked, answer = tmp_path / "read.py", tmp_path / "tables.json", tmp_path / "rows.json"
-    script.write_text(SCRIPT)
-    asked.write_text(json.dumps(tables))
-    done = subprocess.run([python, script, jars[-1], asked, answer], capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(answer.read_text())
+    found = read_in_spark({name: changed[name].table.refresh().metadata_location for name in CASES}, tmp_path)
     assert [name for name in CASES if ordered(found[name]) != ordered(changed[name].rows)] == []

@@ -3,12 +3,12 @@
 import datetime
 import decimal
 import gzip
-import importlib.util
 import json
 import pathlib
 import sqlite3
 import uuid
 
+import duckdb_engine
 import frazil
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -411,15 +411,7 @@ def test_their_manifests_and_snapshots_agree_with_ours(ours, theirs):
 
 @pytest.fixture
 def duck():
-    duckdb = pytest.importorskip("duckdb")
-    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    for name in ["avro", "iceberg"]:
-        module = importlib.util.find_spec(f"duckdb_extension_{name}")
-        if module is None:
-            pytest.skip(f"duckdb-extension-{name} is not installed")
-        files = list(pathlib.Path(module.submodule_search_locations[0]).rglob("*.duckdb_extension"))
-        connection.execute(f"LOAD '{files[0]}'")
-    return connection
+    return duckdb_engine.connect()
 
 
 def test_duckdb_reads_what_we_write(ours, duck):

@@ -1,15 +1,6 @@
-"""Tables written by Spark in Parquet and Avro, with position deletes, deletion vectors and evolved specs.
+"""Tables written by Spark in Parquet and Avro, with position deletes, deletion vectors and evolved specs, read by frazil."""
 
-Wants pyspark 4.1 (in this Python, or in the one that $FRAZIL_SPARK_PYTHON names) and Iceberg's runtime
-iceberg-spark-runtime-4.1_2.13 in ~/.m2 or at $FRAZIL_SPARK_JAR; skipped without.
-"""
-
-import glob
-import importlib.util
-import os
 import pathlib
-import subprocess
-import sys
 import textwrap
 
 import frazil
@@ -17,22 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-
-JARS = "~/.m2/repository/org/apache/iceberg/iceberg-spark-runtime-4.1_2.13/*/iceberg-spark-runtime-4.1_2.13-*.jar"
+from spark_engine import in_utc, rows, run_in_spark
 
 # Runs in Spark's Python: makes the tables, and Parquet files of what Spark reads from them.
 SCRIPT = textwrap.dedent("""
-    import sys
-    from pyspark.sql import SparkSession
-    folder, jar = sys.argv[1:]
-    spark = (SparkSession.builder.master("local[2]").config("spark.jars", jar)
-      .config("spark.ui.enabled", "false").config("spark.driver.memory", "1g")
-      .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-      .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
-      .config("spark.sql.catalog.c", "org.apache.iceberg.spark.SparkCatalog")
-      .config("spark.sql.catalog.c.type", "hadoop").config("spark.sql.catalog.c.warehouse", folder)
-      .config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2").getOrCreate())
-    run = spark.sql
     names = []
     columns = "id bigint, k int, ts timestamp, s string, d double, st struct<a: bigint, b: array<bigint>>, " \\
         "m map<string,bigint>, dec decimal(20,4)"
@@ -111,50 +90,11 @@ SCRIPT = textwrap.dedent("""
 """)
 
 
-def spark_python():
-    named = os.environ.get("FRAZIL_SPARK_PYTHON")
-    if named:
-        return named
-    return sys.executable if importlib.util.find_spec("pyspark") else None
-
-
-def run_in_spark(script, folder):
-    """Run a script that is given `folder` and Iceberg's runtime; skip the test where there is no Spark."""
-    jars = [os.environ["FRAZIL_SPARK_JAR"]] if "FRAZIL_SPARK_JAR" in os.environ else glob.glob(os.path.expanduser(JARS))
-    python = spark_python()
-    if python is None or not jars:
-        pytest.skip("no pyspark, or no Iceberg runtime for it; make test-spark has them")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "make.py"
-    path.write_text(script)
-    done = subprocess.run([python, path, folder, jars[-1]], capture_output=True, text=True, timeout=900)
-    if done.returncode != 0:
-        pytest.fail(done.stderr[-3000:])
-
-
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory):
     folder = tmp_path_factory.mktemp("spark") / "lake"
     run_in_spark(SCRIPT, folder)
     return folder
-
-
-def plain(value):
-    if isinstance(value, dict):
-        return tuple(sorted((key, plain(inner)) for key, inner in value.items()))
-    return tuple(plain(inner) for inner in value) if isinstance(value, (list, tuple)) else value
-
-
-def rows(table, columns):
-    return sorted((tuple(map(plain, row)) for row in zip(*(table.column(name).to_pylist() for name in columns))), key=repr)
-
-
-def in_utc(table):
-    """Spark writes timestamps that pyarrow gives without their zone; "local" has none."""
-    for i, field in enumerate(table.schema):
-        if pa.types.is_timestamp(field.type) and field.name != "local":
-            table = table.set_column(i, field.name, table.column(i).cast(pa.timestamp("us", "UTC")))
-    return table
 
 
 @pytest.mark.parametrize(
@@ -166,7 +106,7 @@ def in_utc(table):
 )
 def test_rows_that_spark_left_alive(warehouse, name):
     table = frazil.load_catalog("static", type="static").load_table(str(pathlib.Path(warehouse) / "d" / name))
-    want = in_utc(pq.read_table(str(warehouse / "expected" / name)))
+    want = in_utc(pq.read_table(str(warehouse / "expected" / name)), local=["local"])
     assert any(task.n_delete_files for task in table.scan().plan_files())
     assert rows(table.scan().to_arrow(), want.column_names) == rows(want, want.column_names)
     kept = want.filter(pc.and_(pc.greater(want["id"], 40), pc.less(want["id"], 640)))

@@ -1,7 +1,5 @@
 """What Spark makes of Iceberg tables, read by frazil to Spark's own rows: versions 1 to 3, MERGE, UPDATE and DELETE in
 both modes, partition evolution, tags and branches, variants, Avro data files; ORC is refused by name.
-
-Wants what test_read_spark.py wants, and is skipped without.
 """
 
 import json
@@ -10,23 +8,11 @@ import textwrap
 import frazil
 import pyarrow.parquet as pq
 import pytest
-from test_read_spark import in_utc, rows, run_in_spark
+from spark_engine import in_utc, rows, run_in_spark
 from variant import decode_variant
 
 # Runs in Spark's Python: makes the tables, and Parquet files of what Spark reads from them.
 SCRIPT = textwrap.dedent("""
-    import json
-    import sys
-    from pyspark.sql import SparkSession
-    folder, jar = sys.argv[1:]
-    spark = (SparkSession.builder.master("local[2]").config("spark.jars", jar)
-      .config("spark.ui.enabled", "false").config("spark.driver.memory", "1g")
-      .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-      .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
-      .config("spark.sql.catalog.c", "org.apache.iceberg.spark.SparkCatalog")
-      .config("spark.sql.catalog.c.type", "hadoop").config("spark.sql.catalog.c.warehouse", folder)
-      .config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2").getOrCreate())
-    run = spark.sql
     columns = ("id bigint, k int, ts timestamp, day date, s string, b binary, f float, d double, flag boolean, dec decimal(12,3), "
                "st struct<a: bigint, b: array<string>>, m map<string,bigint>")
     def rows(first, last):

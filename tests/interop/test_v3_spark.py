@@ -1,6 +1,4 @@
 """Format version 3 against Spark: row lineage and new types of tables that either wrote, equal as both read them.
-
-Wants what test_read_spark.py wants, and is skipped without.
 """
 
 import json
@@ -10,24 +8,12 @@ import frazil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_read_spark import rows, run_in_spark
+from spark_engine import rows, run_in_spark
 
 COLUMNS = ["id", "s", "_row_id", "_last_updated_sequence_number", "_pos"]
 
 # Runs in Spark's Python: makes tables, and Parquet files of what it reads from them and from ours.
 SCRIPT = textwrap.dedent("""
-    import json
-    import sys
-    from pyspark.sql import SparkSession
-    folder, jar = sys.argv[1:]
-    spark = (SparkSession.builder.master("local[2]").config("spark.jars", jar)
-      .config("spark.ui.enabled", "false").config("spark.driver.memory", "1g")
-      .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-      .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
-      .config("spark.sql.catalog.c", "org.apache.iceberg.spark.SparkCatalog")
-      .config("spark.sql.catalog.c.type", "hadoop").config("spark.sql.catalog.c.warehouse", folder)
-      .config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "2").getOrCreate())
-    run = spark.sql
     names = []
     def rows(first, last, text):
         return f"select id, concat('{text}', id) s from range({first}, {last})"

@@ -7,7 +7,7 @@ import textwrap
 import frazil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from test_read_spark import run_in_spark
+from spark_engine import run_in_spark
 
 ROWS = 20000
 SETTINGS = {
@@ -18,12 +18,6 @@ SETTINGS = {
 }
 
 SCRIPT = textwrap.dedent("""
-    import json, sys
-    from pyspark.sql import SparkSession
-    folder, jar = sys.argv[1:]
-    spark = (SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.driver.memory", "1g")
-      .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-      .config("spark.sql.session.timeZone", "UTC").getOrCreate())
     found = {}
     for name, path in json.load(open(folder + "/paths.json")).items():
         rows = spark.read.parquet(path)
