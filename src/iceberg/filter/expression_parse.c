@@ -88,7 +88,11 @@ static frz_status bind_literal(parser *p, const frz_field *field, const frz_toke
   if (st == FRZ_ERR_INVALID)
     frz_error_where(err, "filter offset %zu: column '%.*s': ", token->offset,
                     FRZ_STR_ARG(field->name));
-  return st;
+  if (st != FRZ_OK) return st;
+  /* -0.0 is the same to a filter, but has other bits. */
+  if (field->type.kind == FRZ_TYPE_FLOAT && literal_out->as.f32 == 0) literal_out->as.f32 = 0;
+  if (field->type.kind == FRZ_TYPE_DOUBLE && literal_out->as.f64 == 0) literal_out->as.f64 = 0;
+  return FRZ_OK;
 }
 
 /* A comparison with a value outside the type: beyond all values, or for floats, beyond all but

@@ -302,7 +302,6 @@ static frz_status parse_float(request *r, frz_literal *out)
     r->range = value > limit ? 1 : value < -limit ? -1 : 0;
     if (r->range != 0) value = r->range < 0 ? -__builtin_inf() : __builtin_inf();
   }
-  if (value == 0.0) value = 0.0; /* not -0.0 */
   if (r->type->kind == FRZ_TYPE_FLOAT)
     out->as.f32 = (float)value;
   else
