@@ -52,6 +52,7 @@ struct frz_block_pool {
   const frz_alloc *other;
   atomic_size_t n_users;
   atomic_int locked_by;    /* a process, or 0 */
+  size_t n_kept_pages;     /* of the first region; 0 once the owner is gone */
   atomic_size_t n_regions; /* grows only, after the region it counts is ready */
   region *regions[REGIONS_MAX];
 };
@@ -174,15 +175,10 @@ static bool page_is_free(const region *r, size_t page)
   return any == 0;
 }
 
-/* Pages that are free now are taken for as long as the system needs to have them back, so that the
- * call itself is outside of the lock. */
-static void give_back(frz_block_pool *pool, region *r, size_t at, size_t n)
+/* Under the lock, which it lets go. Pages that are free now are taken for as long as the system
+ * needs to have them back, so that the call itself is outside of the lock. */
+static void forget_and_unlock(frz_block_pool *pool, region *r, size_t first, size_t end)
 {
-  size_t first = at / GRANULES_A_PAGE;
-  size_t end = (at + n + GRANULES_A_PAGE - 1) / GRANULES_A_PAGE;
-  lock(pool);
-  set_bits(r->used, at, n, false);
-  if (r == pool->regions[0] && first < KEPT_PAGES) first = KEPT_PAGES < end ? KEPT_PAGES : end;
   while (first < end && !page_is_free(r, first)) first++;
   while (end > first && !page_is_free(r, end - 1)) end--;
   size_t n_bits = (end - first) * GRANULES_A_PAGE;
@@ -193,6 +189,31 @@ static void give_back(frz_block_pool *pool, region *r, size_t at, size_t n)
   lock(pool);
   set_bits(r->used, first * GRANULES_A_PAGE, n_bits, false);
   unlock(pool);
+}
+
+static void give_back(frz_block_pool *pool, region *r, size_t at, size_t n)
+{
+  size_t first = at / GRANULES_A_PAGE;
+  size_t end = (at + n + GRANULES_A_PAGE - 1) / GRANULES_A_PAGE;
+  lock(pool);
+  set_bits(r->used, at, n, false);
+  size_t n_kept = r == pool->regions[0] ? pool->n_kept_pages : 0;
+  if (first < n_kept) first = n_kept < end ? n_kept : end;
+  forget_and_unlock(pool, r, first, end);
+}
+
+/* What is kept is for the next call, and there is none: blocks that live on hold their own pages.
+ */
+static void stop_keeping(frz_block_pool *pool)
+{
+  lock(pool);
+  pool->n_kept_pages = 0;
+  size_t n_pages = pool->n_regions != 0 ? KEPT_PAGES : 0;
+  unlock(pool);
+  for (size_t page = 0; page < n_pages; page++) {
+    lock(pool);
+    forget_and_unlock(pool, pool->regions[0], page, page + 1);
+  }
 }
 
 /* ---- the allocator ---- */
@@ -279,13 +300,16 @@ frz_block_pool *frz_block_pool_create(const frz_alloc *other)
   if (pool == NULL) return NULL;
   pool->alloc = (frz_alloc){pool, pool_resize};
   pool->other = other;
+  pool->n_kept_pages = KEPT_PAGES;
   atomic_init(&pool->n_users, 1);
   return pool;
 }
 
 void frz_block_pool_free(frz_block_pool *pool)
 {
-  if (pool != NULL) drop_user(pool);
+  if (pool == NULL) return;
+  stop_keeping(pool);
+  drop_user(pool);
 }
 
 const frz_alloc *frz_block_pool_alloc(const frz_block_pool *pool)

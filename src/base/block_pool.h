@@ -20,7 +20,8 @@ enum {
 /** NULL when refused. Blocks that the pool does not make come from `other`. */
 frz_block_pool *frz_block_pool_create(const frz_alloc *other);
 
-/** The pool ends here, or with the last of its blocks: Arrow arrays may outlive their context. */
+/** The pool ends here, or with the last of its blocks: Arrow arrays may outlive their context. What
+ * is free goes back to the system at once. */
 void frz_block_pool_free(frz_block_pool *pool);
 
 /** Valid while the pool is, or any block of it. Threads may share it, and so may a child after a

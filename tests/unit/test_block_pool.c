@@ -195,6 +195,30 @@ static void test_blocks_outlive_the_pool(void **state)
   frz_alloc_free(alloc, small, 100);
 }
 
+/* One that is left does not hold what the pool kept for the next call. */
+static void test_what_was_kept_goes_with_the_owner(void **state)
+{
+  (void)state;
+  enum { BLOCK = 2 * MIB, N = 4 };
+  frz_block_pool *pool = frz_block_pool_create(frz_alloc_default());
+  const frz_alloc *alloc = frz_block_pool_alloc(pool);
+  uint8_t *blocks[N];
+  for (size_t i = 0; i < N; i++) {
+    blocks[i] = frz_alloc_new(alloc, BLOCK);
+    memset(blocks[i], 0x5a, BLOCK);
+  }
+  for (size_t i = 1; i < N - 1; i++) frz_alloc_free(alloc, blocks[i], BLOCK);
+  assert_int_equal(blocks[1][0], 0x5a);
+  frz_block_pool_free(pool);
+  assert_int_equal(blocks[0][BLOCK - 1], 0x5a);
+  assert_int_equal(blocks[1][0], 0);
+  assert_int_equal(blocks[2][BLOCK - 1], 0);
+  frz_alloc_free(alloc, blocks[0], BLOCK);
+  assert_int_equal(blocks[0][0], 0);
+  assert_int_equal(blocks[N - 1][0], 0x5a);
+  frz_alloc_free(alloc, blocks[N - 1], BLOCK);
+}
+
 static void test_refused_memory(void **state)
 {
   (void)state;
@@ -267,6 +291,7 @@ int main(void)
       cmocka_unit_test(test_memory_past_the_kept_goes_back),
       cmocka_unit_test(test_many_large_blocks),
       cmocka_unit_test(test_blocks_outlive_the_pool),
+      cmocka_unit_test(test_what_was_kept_goes_with_the_owner),
       cmocka_unit_test(test_refused_memory),
       cmocka_unit_test(test_threads_and_forks),
   };
