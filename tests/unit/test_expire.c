@@ -17,9 +17,11 @@
 
 #include "arrow/arrow_stream.h"
 #include "base/os.h"
+#include "frazil/evolution.h"
 #include "iceberg/maintain/expire_choose.h"
 #include "iceberg/maintain/location.h"
 #include "iceberg/table/table_state.h"
+#include "puffin/puffin.h"
 #include "test_lake.h"
 #include "troubled_store.h"
 
@@ -335,6 +337,132 @@ static void test_files_of_no_snapshot_go(void **state)
   }
 }
 
+typedef struct orphan_count {
+  int64_t n_files, n_removed, size_bytes;
+  char first[600];
+} orphan_count;
+
+static frz_status find_orphans(frz_table *table, const frz_orphan_options *options,
+                               orphan_count *count_out, frz_error *err)
+{
+  struct ArrowArrayStream stream;
+  frz_stream_reader reader;
+  orphan_count count = {0};
+  FRZ_TRY(frz_table_remove_orphans(table, options, &stream, err));
+  frz_test_ok(frz_stream_reader_open(&reader, &stream, frz_alloc_default(), err), err);
+  for (;;) {
+    frz_batch batch;
+    frz_test_ok(frz_stream_reader_next(&reader, &batch, err), err);
+    if (batch.n_rows == 0) break;
+    for (int64_t i = 0; i < batch.n_rows; i++) {
+      frz_str path = frz_column_bytes(&batch.columns[0], i);
+      if (count.n_files++ == 0)
+        snprintf(count.first, sizeof count.first, "%.*s", (int)path.size, path.data);
+      count.size_bytes += ((const int64_t *)(const void *)batch.columns[1].values.data)[i];
+      count.n_removed += frz_bit_get(batch.columns[3].values.data, i);
+    }
+    frz_batch_dispose(&batch);
+  }
+  frz_stream_reader_dispose(&reader);
+  *count_out = count;
+  return FRZ_OK;
+}
+
+static frz_orphan_options orphans_now(void)
+{
+  frz_orphan_options options;
+  frz_orphan_options_init(&options);
+  options.older_than_ms = frz_os_now_ms() + HOUR_MS;
+  options.allow_recent = true;
+  return options;
+}
+
+static void put_statistics(frz_table *table, const char *path, int64_t snapshot_id)
+{
+  frz_error err = {0};
+  frz_sink *sink = NULL;
+  frz_puffin_writer *writer = NULL;
+  frz_test_ok(
+      frz_storage_create_file(frz_table_storage(table), frz_str_from(path), false, &sink, &err),
+      &err);
+  frz_test_ok(frz_puffin_writer_create(frz_alloc_default(), sink, &writer, &err), &err);
+  frz_test_ok(frz_puffin_writer_finish(writer, NULL, 0, &err), &err);
+  frz_puffin_writer_free(writer);
+  frz_test_ok(frz_sink_commit(sink, &err), &err);
+  frz_sink_free(sink);
+  frz_test_ok(frz_table_set_statistics(table, snapshot_id, path, &err), &err);
+}
+
+/* A statistics file goes with the last snapshot that it is named for. */
+static void test_statistics_go_with_their_snapshot(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_expire_result result;
+  orphan_count count;
+  char one[600], two[600];
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = make_history(&lake, NULL, false);
+  snprintf(one, sizeof one, "%s/warehouse/ns/t/metadata/one.puffin", lake.folder);
+  snprintf(two, sizeof two, "%s/warehouse/ns/t/metadata/two.puffin", lake.folder);
+  frz_table_metadata *before = frz_table_current(table);
+  put_statistics(table, one, before->snapshots[0].snapshot_id);
+  put_statistics(table, two, before->snapshots[1].snapshot_id);
+  put_statistics(table, two, before->current_snapshot_id);
+  frz_expire_options options = all_old();
+  frz_test_ok(frz_table_expire_snapshots(table, &options, &result, &err), &err);
+  assert_int_equal(result.n_statistics_files, 1);
+  assert_int_equal(access(one, F_OK), -1);
+  assert_int_equal(access(two, F_OK), 0);
+  frz_table_metadata *after = frz_table_current(table);
+  assert_int_equal(after->n_statistics, 1);
+  assert_int_equal(after->statistics[0].snapshot_id, before->current_snapshot_id);
+  frz_orphan_options orphans = orphans_now();
+  frz_test_ok(find_orphans(table, &orphans, &count, &err), &err);
+  assert_int_equal(count.n_files, 0);
+  frz_table_metadata_release(before);
+  frz_table_metadata_release(after);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
+/* Folders elsewhere, whose names hold what some URIs give a meaning. */
+static void test_folders_of_other_names(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_expire_result result;
+  orphan_count count;
+  char data[600], metadata[600], command[900];
+  frz_test_lake_open(&lake, NULL);
+  snprintf(data, sizeof data, "%s/da ta%%20#/x=1?", lake.folder);
+  snprintf(metadata, sizeof metadata, "file://%s/me%%74a+", lake.folder);
+  const frz_property properties[] = {
+      {"write.data.path", data}, {"write.metadata.path", metadata}, {NULL, NULL}};
+  frz_table *table = make_history(&lake, properties, false);
+  frz_expire_options options = all_old();
+  frz_test_ok(frz_table_expire_snapshots(table, &options, &result, &err), &err);
+  assert_int_equal(result.n_snapshots, 3);
+  assert_int_equal(result.n_data_files, 1);
+  assert_int_equal(frz_test_count_files(&lake, "da ta%20#/x=1?", ".parquet"), 3);
+  assert_int_equal(frz_test_count_files(&lake, "warehouse", ""), 0);
+  snprintf(command, sizeof command, "cp '%s/catalog.db' '%s/lost.parquet'", lake.folder, data);
+  assert_int_equal(system(command), 0);
+  frz_orphan_options orphans = orphans_now();
+  orphans.remove = true;
+  orphans.location = data;
+  frz_test_ok(find_orphans(table, &orphans, &count, &err), &err);
+  assert_int_equal(count.n_removed, 1);
+  orphans.location = metadata;
+  frz_test_ok(find_orphans(table, &orphans, &count, &err), &err);
+  assert_int_equal(count.n_removed, 0);
+  assert_int_equal(frz_test_scan(table, NULL).n_rows, 29);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
 static void test_expiry_options(void **state)
 {
   (void)state;
@@ -393,37 +521,6 @@ static void test_no_failure_loses_a_live_file(void **state)
 
 /* ---- orphan files ---- */
 
-typedef struct orphan_count {
-  int64_t n_files, n_removed, size_bytes;
-  char first[600];
-} orphan_count;
-
-static frz_status find_orphans(frz_table *table, const frz_orphan_options *options,
-                               orphan_count *count_out, frz_error *err)
-{
-  struct ArrowArrayStream stream;
-  frz_stream_reader reader;
-  orphan_count count = {0};
-  FRZ_TRY(frz_table_remove_orphans(table, options, &stream, err));
-  frz_test_ok(frz_stream_reader_open(&reader, &stream, frz_alloc_default(), err), err);
-  for (;;) {
-    frz_batch batch;
-    frz_test_ok(frz_stream_reader_next(&reader, &batch, err), err);
-    if (batch.n_rows == 0) break;
-    for (int64_t i = 0; i < batch.n_rows; i++) {
-      frz_str path = frz_column_bytes(&batch.columns[0], i);
-      if (count.n_files++ == 0)
-        snprintf(count.first, sizeof count.first, "%.*s", (int)path.size, path.data);
-      count.size_bytes += ((const int64_t *)(const void *)batch.columns[1].values.data)[i];
-      count.n_removed += frz_bit_get(batch.columns[3].values.data, i);
-    }
-    frz_batch_dispose(&batch);
-  }
-  frz_stream_reader_dispose(&reader);
-  *count_out = count;
-  return FRZ_OK;
-}
-
 static void put_file(const frz_test_lake *lake, const char *below, int64_t age_ms)
 {
   char path[700];
@@ -441,15 +538,6 @@ static void put_file(const frz_test_lake *lake, const char *below, int64_t age_m
   time_t then = (time_t)((frz_os_now_ms() - age_ms) / 1000);
   const struct utimbuf times = {then, then};
   assert_int_equal(utime(path, &times), 0);
-}
-
-static frz_orphan_options orphans_now(void)
-{
-  frz_orphan_options options;
-  frz_orphan_options_init(&options);
-  options.older_than_ms = frz_os_now_ms() + HOUR_MS;
-  options.allow_recent = true;
-  return options;
 }
 
 static void test_what_nothing_leads_to_is_found(void **state)
@@ -657,6 +745,8 @@ int main(void)
       cmocka_unit_test(test_a_snapshot_older_than_time),
       cmocka_unit_test(test_what_a_ref_names_is_not_expired),
       cmocka_unit_test(test_files_of_no_snapshot_go),
+      cmocka_unit_test(test_statistics_go_with_their_snapshot),
+      cmocka_unit_test(test_folders_of_other_names),
       cmocka_unit_test(test_expiry_options),
       cmocka_unit_test(test_no_failure_loses_a_live_file),
       cmocka_unit_test(test_what_nothing_leads_to_is_found),
