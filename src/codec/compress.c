@@ -167,14 +167,39 @@ out:
   return st;
 }
 
-static frz_status zstd_compress(int32_t level, const uint8_t *src, size_t src_size, frz_buf *out,
-                                frz_error *err)
+#define COMPRESSORS (sizeof((frz_compressors *)0)->zstd / sizeof(_Atomic(void *)))
+
+static ZSTD_CCtx *take_zstd(frz_compressors *compressors)
+{
+  for (size_t i = 0; compressors != NULL && i < COMPRESSORS; i++) {
+    void *taken = atomic_exchange_explicit(&compressors->zstd[i], NULL, memory_order_acquire);
+    if (taken != NULL) return taken;
+  }
+  return ZSTD_createCCtx();
+}
+
+static void give_zstd(frz_compressors *compressors, ZSTD_CCtx *context)
+{
+  for (size_t i = 0; compressors != NULL && i < COMPRESSORS; i++) {
+    void *none = NULL;
+    if (atomic_compare_exchange_strong_explicit(&compressors->zstd[i], &none, (void *)context,
+                                                memory_order_release, memory_order_relaxed))
+      return;
+  }
+  ZSTD_freeCCtx(context);
+}
+
+static frz_status zstd_compress(frz_compressors *compressors, int32_t level, const uint8_t *src,
+                                size_t src_size, frz_buf *out, frz_error *err)
 {
   uint8_t *at;
   size_t bound = ZSTD_compressBound(src_size);
   if (ZSTD_isError(bound)) return frz_fail(err, FRZ_ERR_LIMIT, "zstd: %zu bytes", src_size);
   FRZ_TRY(frz_buf_extend(out, bound, &at, err));
-  size_t result = ZSTD_compress(at, bound, src, src_size, level);
+  ZSTD_CCtx *context = take_zstd(compressors);
+  if (context == NULL) return frz_fail_nomem(err, "zstd");
+  size_t result = ZSTD_compressCCtx(context, at, bound, src, src_size, level);
+  give_zstd(compressors, context);
   if (ZSTD_isError(result)) return frz_fail_nomem(err, "zstd");
   out->size -= bound - result;
   return FRZ_OK;
@@ -551,8 +576,8 @@ static frz_status check_level(frz_codec codec, int32_t level, int32_t least, int
                   frz_codec_name(codec), (int)level, (int)least, (int)most);
 }
 
-static frz_status compress_any(frz_codec codec, int32_t level, const uint8_t *src, size_t src_size,
-                               frz_buf *out, frz_error *err)
+static frz_status compress_any(frz_compressors *compressors, frz_codec codec, int32_t level,
+                               const uint8_t *src, size_t src_size, frz_buf *out, frz_error *err)
 {
   switch (codec) {
   case FRZ_CODEC_NONE: return frz_buf_append(out, src, src_size, err);
@@ -563,7 +588,7 @@ static frz_status compress_any(frz_codec codec, int32_t level, const uint8_t *sr
     return frz_deflate_append(codec, level != 0 ? level : DEFLATE_LEVEL, src, src_size, out, err);
   case FRZ_CODEC_ZSTD:
     FRZ_TRY(check_level(codec, level, ZSTD_minCLevel(), ZSTD_maxCLevel(), err));
-    return zstd_compress(level != 0 ? level : ZSTD_LEVEL, src, src_size, out, err);
+    return zstd_compress(compressors, level != 0 ? level : ZSTD_LEVEL, src, src_size, out, err);
   case FRZ_CODEC_BROTLI:
     FRZ_TRY(check_level(codec, level, 1, BROTLI_MAX_QUALITY, err));
     return frz_brotli_encode(level != 0 ? level : BROTLI_LEVEL, src, src_size, out, err);
@@ -574,12 +599,33 @@ static frz_status compress_any(frz_codec codec, int32_t level, const uint8_t *sr
   return unknown_codec(codec, err);
 }
 
+frz_status frz_compress_again(frz_compressors *compressors, frz_codec codec, int32_t level,
+                              const void *src, size_t src_size, frz_buf *out, frz_error *err)
+{
+  static const uint8_t nothing[1] = {0};
+  const uint8_t *from = src != NULL ? src : nothing;
+  size_t size_before = out->size;
+  frz_status st = compress_any(compressors, codec, level, from, src_size, out, err);
+  if (st != FRZ_OK) out->size = size_before;
+  return st;
+}
+
 frz_status frz_compress_append(frz_codec codec, int32_t level, const void *src, size_t src_size,
                                frz_buf *out, frz_error *err)
 {
-  static const uint8_t nothing[1] = {0};
-  size_t size_before = out->size;
-  frz_status st = compress_any(codec, level, src != NULL ? src : nothing, src_size, out, err);
-  if (st != FRZ_OK) out->size = size_before;
-  return st;
+  return frz_compress_again(NULL, codec, level, src, src_size, out, err);
+}
+
+void frz_compressors_dispose(frz_compressors *compressors)
+{
+  for (size_t i = 0; i < COMPRESSORS; i++)
+    ZSTD_freeCCtx(atomic_exchange_explicit(&compressors->zstd[i], NULL, memory_order_acquire));
+}
+
+size_t frz_compressors_memory(const frz_compressors *compressors)
+{
+  size_t bytes = 0;
+  for (size_t i = 0; i < COMPRESSORS; i++)
+    bytes += ZSTD_sizeof_CCtx(atomic_load_explicit(&compressors->zstd[i], memory_order_acquire));
+  return bytes;
 }

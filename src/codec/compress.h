@@ -4,6 +4,8 @@
 #ifndef FRZ_CODEC_COMPRESS_H
 #define FRZ_CODEC_COMPRESS_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 
 typedef enum frz_codec {
@@ -45,5 +47,22 @@ frz_status frz_decompress_append(frz_codec codec, const void *src, size_t src_si
 /** Compress, appended to `out`. `level` 0 is the codec's default as used by Parquet writers. */
 frz_status frz_compress_append(frz_codec codec, int32_t level, const void *src, size_t src_size,
                                frz_buf *out, frz_error *err) FRZ_MUST_CHECK;
+
+/** Compressors that were used before, for whichever thread comes next; zeroed before the first use.
+ * The bytes do not depend on what a compressor was used for. */
+typedef struct frz_compressors {
+  _Atomic(void *) zstd[16]; /* NULL: none, or in use; more threads than that start anew */
+} frz_compressors;
+
+/** Free those that are not in use. They may be used again. */
+void frz_compressors_dispose(frz_compressors *compressors);
+
+/** Memory that is held; while no thread compresses. */
+size_t frz_compressors_memory(const frz_compressors *compressors);
+
+/** As frz_compress_append(), for many blocks, by several threads. */
+frz_status frz_compress_again(frz_compressors *compressors, frz_codec codec, int32_t level,
+                              const void *src, size_t src_size, frz_buf *out,
+                              frz_error *err) FRZ_MUST_CHECK;
 
 #endif

@@ -502,6 +502,42 @@ static void test_lz4_forms(void **state)
     assert_int_equal(unpack_both(FRZ_CODEC_LZ4_HADOOP, frame, cut, 13, NULL), FRZ_ERR_CORRUPT);
 }
 
+/* What was compressed before, at whatever level, shows in no byte. */
+static void test_compressors_leave_no_trace(void **state)
+{
+  (void)state;
+  static const size_t sizes[] = {0, 1, 100, 5000, 70000, 300000};
+  static const int32_t levels[] = {-5, 1, 3, 3, 9, 19, 0};
+  frz_compressors compressors = {{NULL}};
+  frz_error err = {0};
+  uint64_t seed = 7;
+  uint8_t *data = malloc(300000);
+  frz_buf again, once;
+  frz_buf_init(&again, frz_alloc_default(), 1 << 24);
+  frz_buf_init(&once, frz_alloc_default(), 1 << 24);
+  assert_int_equal(frz_compressors_memory(&compressors), 0);
+  for (size_t i = 0; i < 3 * sizeof sizes / sizeof *sizes * sizeof levels / sizeof *levels; i++) {
+    size_t size = sizes[i % 6];
+    int32_t level = levels[i % 7];
+    fill_content(data, size, (unsigned)(i % 5), &seed);
+    again.size = once.size = 0;
+    if (i == 50) frz_compressors_dispose(&compressors); /* and they may go on */
+    assert_int_equal(
+        frz_compress_again(&compressors, FRZ_CODEC_ZSTD, level, data, size, &again, &err), FRZ_OK);
+    assert_int_equal(frz_compress_append(FRZ_CODEC_ZSTD, level, data, size, &once, &err), FRZ_OK);
+    assert_int_equal(again.size, once.size);
+    assert_memory_equal(again.data, once.data, once.size);
+  }
+  assert_true(frz_compressors_memory(&compressors) > 0);
+  assert_int_equal(frz_compress_again(&compressors, FRZ_CODEC_ZSTD, 1000, data, 10, &again, &err),
+                   FRZ_ERR_INVALID);
+  frz_compressors_dispose(&compressors);
+  assert_int_equal(frz_compressors_memory(&compressors), 0);
+  frz_buf_dispose(&again);
+  frz_buf_dispose(&once);
+  free(data);
+}
+
 static void test_names(void **state)
 {
   (void)state;
@@ -528,6 +564,7 @@ int main(void)
       cmocka_unit_test(test_decompressor_is_used_again),
       cmocka_unit_test(test_zstd_frames_follow_one_another),
       cmocka_unit_test(test_lz4_forms),
+      cmocka_unit_test(test_compressors_leave_no_trace),
       cmocka_unit_test(test_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

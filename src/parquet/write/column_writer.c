@@ -25,7 +25,7 @@ enum {
   PAGE_DATA = 0,
   PAGE_DICTIONARY = 2,
   PAGE_DATA_V2 = 3,
-  COLUMN_BUFS = 12,
+  COLUMN_BUFS = 11,
   DISTINCT_SAMPLE = 2048, /* values after which a dictionary may be given up */
   SAMPLE_VALUES = 8192,   /* by which a dictionary is compared with other encodings */
   PIECE_ROWS_MAX = 4096   /* keeps levels and gathered values in the processor's cache */
@@ -46,18 +46,20 @@ static bool starts_with_dictionary(const frz_column_writer *column)
 
 void frz_column_writer_init(frz_column_writer *column, const frz_leaf_plan *plan,
                             const frz_parquet_write_options *options, frz_codec codec,
-                            const frz_alloc *alloc)
+                            frz_compressors *compressors, const frz_alloc *alloc)
 {
-  *column = (frz_column_writer){.plan = plan, .options = options, .codec = codec};
+  *column = (frz_column_writer){
+      .plan = plan, .options = options, .codec = codec, .compressors = compressors};
   frz_level_builder_init(&column->levels, plan, alloc);
   frz_buf *page_bufs[] = {&column->scratch[0], &column->scratch[1], &column->body, &column->values,
                           &column->indices,    &column->def,        &column->rep};
   for (size_t i = 0; i < sizeof page_bufs / sizeof *page_bufs; i++)
     frz_buf_init(page_bufs[i], alloc, FRZ_LIMIT_PAGE_BYTES);
-  frz_buf *chunk_bufs[] = {&column->compressed, &column->dictionary_page, &column->pages,
-                           &column->records, &column->bound_bytes};
+  frz_buf *chunk_bufs[] = {&column->compressed, &column->dictionary_page, &column->records,
+                           &column->bound_bytes};
   for (size_t i = 0; i < sizeof chunk_bufs / sizeof *chunk_bufs; i++)
     frz_buf_init(chunk_bufs[i], alloc, SIZE_MAX / 4);
+  frz_chunk_pages_init(&column->pages, alloc);
   frz_value_bounds_init(&column->page_bounds, alloc);
   frz_value_bounds_init(&column->chunk_bounds, alloc);
   frz_value_bounds_init(&column->file_bounds, alloc);
@@ -68,18 +70,10 @@ void frz_column_writer_init(frz_column_writer *column, const frz_leaf_plan *plan
 
 static void list_bufs(frz_column_writer *column, frz_buf *bufs_out[COLUMN_BUFS])
 {
-  frz_buf *bufs[COLUMN_BUFS] = {&column->scratch[0],
-                                &column->scratch[1],
-                                &column->body,
-                                &column->compressed,
-                                &column->values,
-                                &column->indices,
-                                &column->def,
-                                &column->rep,
-                                &column->pages,
-                                &column->records,
-                                &column->dictionary_page,
-                                &column->bound_bytes};
+  frz_buf *bufs[COLUMN_BUFS] = {
+      &column->scratch[0], &column->scratch[1],      &column->body,       &column->compressed,
+      &column->values,     &column->indices,         &column->def,        &column->rep,
+      &column->records,    &column->dictionary_page, &column->bound_bytes};
   memcpy(bufs_out, bufs, sizeof bufs);
 }
 
@@ -97,9 +91,10 @@ size_t frz_column_writer_memory(const frz_column_writer *column)
   size_t page = c->scratch[0].capacity + c->scratch[1].capacity + c->body.capacity +
                 c->compressed.capacity + c->values.capacity + c->indices.capacity +
                 c->def.capacity + c->rep.capacity;
-  size_t chunk = c->pages.capacity + c->records.capacity + c->dictionary_page.capacity +
-                 c->bound_bytes.capacity + c->dictionary.entries.capacity +
-                 c->dictionary.starts.capacity + c->dictionary.stamps.capacity +
+  size_t chunk = frz_chunk_pages_memory(&c->pages) + c->records.capacity +
+                 c->dictionary_page.capacity + c->bound_bytes.capacity +
+                 c->dictionary.entries.capacity + c->dictionary.starts.capacity +
+                 c->dictionary.stamps.capacity +
                  c->dictionary.n_slots * sizeof *c->dictionary.slots + c->bloom.bytes.capacity;
   size_t bounds = bounds_memory(&c->page_bounds) + bounds_memory(&c->chunk_bounds) +
                   bounds_memory(&c->file_bounds);
@@ -121,6 +116,7 @@ void frz_column_writer_trim(frz_column_writer *column)
   frz_buf *bufs[COLUMN_BUFS];
   list_bufs(column, bufs);
   for (size_t i = 0; i < COLUMN_BUFS; i++) frz_buf_dispose(bufs[i]);
+  frz_chunk_pages_dispose(&column->pages);
   frz_level_builder_dispose(&column->levels);
   frz_dictionary_dispose(&column->dictionary);
   frz_bloom_dispose(&column->bloom);
@@ -133,6 +129,7 @@ void frz_column_writer_dispose(frz_column_writer *column)
   frz_buf *bufs[COLUMN_BUFS];
   list_bufs(column, bufs);
   for (size_t i = 0; i < COLUMN_BUFS; i++) frz_buf_dispose(bufs[i]);
+  frz_chunk_pages_dispose(&column->pages);
   frz_level_builder_dispose(&column->levels);
   frz_dictionary_dispose(&column->dictionary);
   frz_bloom_dispose(&column->bloom);
@@ -256,8 +253,8 @@ static frz_status compress_body(frz_column_writer *column, size_t kept, page_siz
   frz_buf *out = &column->compressed;
   out->size = 0;
   FRZ_TRY(frz_buf_append(out, body->data, kept, err));
-  FRZ_TRY(frz_compress_append(column->codec, column->options->level, *stored_out + kept,
-                              body->size - kept, out, err));
+  FRZ_TRY(frz_compress_again(column->compressors, column->codec, column->options->level,
+                             *stored_out + kept, body->size - kept, out, err));
   /* Only V2 can say of a page that it is not compressed. */
   if (column->options->data_page_v2 && out->size >= body->size) return FRZ_OK;
   if (out->size > FRZ_LIMIT_PAGE_BYTES * 2)
@@ -284,18 +281,19 @@ static frz_status encode_page(frz_column_writer *column, frz_parquet_encoding en
   FRZ_TRY(append_page_values(column, encoding, err));
   const uint8_t *stored;
   FRZ_TRY(compress_body(column, kept, &sizes, &stored, err));
-  size_t start = column->pages.size;
+  frz_buf *header = &column->scratch[0];
+  header->size = 0;
   frz_thrift_writer thrift;
-  begin_header(&thrift, &column->pages, is_v2 ? PAGE_DATA_V2 : PAGE_DATA, &sizes, stored);
+  begin_header(&thrift, header, is_v2 ? PAGE_DATA_V2 : PAGE_DATA, &sizes, stored);
   if (is_v2)
     write_v2_header(&thrift, column, encoding, &sizes);
   else
     write_v1_header(&thrift, column, encoding);
   frz_thrift_write_struct_end(&thrift);
   FRZ_TRY(frz_thrift_writer_finish(&thrift, err));
-  size_t header_bytes = column->pages.size - start;
-  FRZ_TRY(frz_buf_append(&column->pages, stored, sizes.stored_bytes, err));
-  column->uncompressed_bytes += (int64_t)(header_bytes + sizes.plain_bytes);
+  FRZ_TRY(frz_chunk_pages_append(&column->pages, header->data, header->size, err));
+  FRZ_TRY(frz_chunk_pages_append(&column->pages, stored, sizes.stored_bytes, err));
+  column->uncompressed_bytes += (int64_t)(header->size + sizes.plain_bytes);
   return FRZ_OK;
 }
 
@@ -307,8 +305,8 @@ static frz_status encode_dictionary_page(frz_column_writer *column, frz_error *e
   const uint8_t *stored = column->body.data;
   if (column->codec != FRZ_CODEC_NONE) {
     column->compressed.size = 0;
-    FRZ_TRY(frz_compress_append(column->codec, column->options->level, column->body.data,
-                                column->body.size, &column->compressed, err));
+    FRZ_TRY(frz_compress_again(column->compressors, column->codec, column->options->level,
+                               column->body.data, column->body.size, &column->compressed, err));
     stored = column->compressed.data;
     sizes.stored_bytes = column->compressed.size;
   }
@@ -411,6 +409,7 @@ static frz_encoding_trial make_trial(frz_column_writer *column)
 {
   return (frz_encoding_trial){.allowed = column->options->encodings,
                               .codec = column->codec,
+                              .compressors = column->compressors,
                               .level = column->options->level,
                               .encoded = &column->scratch[0],
                               .compressed = &column->compressed,
@@ -667,7 +666,7 @@ frz_status frz_column_writer_next_chunk(frz_column_writer *column, frz_error *er
   column->is_dictionary_on = starts_with_dictionary(column);
   column->is_encoding_chosen = false;
   column->dictionary_page.size = 0;
-  column->pages.size = 0;
+  frz_chunk_pages_dispose(&column->pages);
   column->records.size = 0;
   column->bound_bytes.size = 0;
   column->chunk_rows = 0;

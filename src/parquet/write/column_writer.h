@@ -7,6 +7,7 @@
 
 #include "codec/compress.h"
 #include "parquet/write/bloom_write.h"
+#include "parquet/write/chunk_pages.h"
 #include "parquet/write/encode_dictionary.h"
 #include "parquet/write/level_builder.h"
 #include "parquet/write/parquet_writer.h"
@@ -28,6 +29,7 @@ typedef struct frz_column_writer {
   const frz_leaf_plan *plan;
   const frz_parquet_write_options *options;
   frz_codec codec;
+  frz_compressors *compressors; /* the file's */
   frz_level_builder levels;
   frz_buf scratch[2];
   frz_buf body, compressed;
@@ -49,7 +51,7 @@ typedef struct frz_column_writer {
   bool is_encoding_chosen;
   frz_parquet_encoding encoding; /* of pages without dictionary, once chosen */
   frz_buf dictionary_page;       /* header and body, once the chunk is closed */
-  frz_buf pages;
+  frz_chunk_pages pages;
   frz_buf records; /* frz_page_record */
   frz_buf bound_bytes;
   int64_t chunk_rows;
@@ -71,10 +73,10 @@ typedef struct frz_column_writer {
   frz_value_bounds file_bounds;
 } frz_column_writer;
 
-/** `plan` and `options` are borrowed. */
+/** `plan`, `options` and `compressors` are borrowed. */
 void frz_column_writer_init(frz_column_writer *column, const frz_leaf_plan *plan,
                             const frz_parquet_write_options *options, frz_codec codec,
-                            const frz_alloc *alloc);
+                            frz_compressors *compressors, const frz_alloc *alloc);
 void frz_column_writer_dispose(frz_column_writer *column);
 
 /** Append rows [first, first + n) of the top-level column that holds the leaf. */

@@ -146,7 +146,8 @@ static frz_status compressed_size(const uint8_t *data, size_t size, const frz_en
   *size_out = size;
   if (trial->codec == FRZ_CODEC_NONE || size == 0) return FRZ_OK;
   trial->compressed->size = 0;
-  FRZ_TRY(frz_compress_append(trial->codec, trial->level, data, size, trial->compressed, err));
+  FRZ_TRY(frz_compress_again(trial->compressors, trial->codec, trial->level, data, size,
+                             trial->compressed, err));
   *size_out = trial->compressed->size;
   return FRZ_OK;
 }

@@ -27,6 +27,7 @@ frz_status frz_page_encode(const frz_plain_values *values, frz_parquet_encoding 
 typedef struct frz_encoding_trial {
   frz_encoding_set allowed;
   frz_codec codec;
+  frz_compressors *compressors; /* may be NULL */
   int32_t level;
   frz_buf *encoded;
   frz_buf *compressed;

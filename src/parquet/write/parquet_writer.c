@@ -27,6 +27,7 @@ struct frz_parquet_writer {
   frz_arena arena; /* schema, key-values, summary */
   frz_write_schema schema;
   frz_column_writer *columns; /* by leaf */
+  frz_compressors compressors;
   size_t n_columns;
   int64_t group_rows;
   frz_footer footer;
@@ -131,7 +132,7 @@ static frz_status start_columns(frz_parquet_writer *writer, frz_error *err)
   writer->n_columns = n;
   for (size_t i = 0; i < n; i++)
     frz_column_writer_init(&writer->columns[i], &writer->schema.leaves[i], &writer->options,
-                           writer->footer.codec, writer->alloc);
+                           writer->footer.codec, &writer->compressors, writer->alloc);
   writer->options.blooms = NULL; /* the caller's; columns took what they need */
   writer->options.n_blooms = 0;
   return FRZ_OK;
@@ -183,6 +184,7 @@ void frz_parquet_writer_free(frz_parquet_writer *writer)
   for (size_t i = 0; i < writer->n_columns; i++) frz_column_writer_dispose(&writer->columns[i]);
   if (writer->columns != NULL)
     frz_alloc_free(writer->alloc, writer->columns, writer->n_columns * sizeof *writer->columns);
+  frz_compressors_dispose(&writer->compressors);
   frz_buf_dispose(&writer->footer.row_groups);
   frz_buf_dispose(&writer->footer.column_indexes);
   frz_buf_dispose(&writer->footer.offset_indexes);
@@ -217,7 +219,7 @@ static frz_status write_chunk(frz_parquet_writer *writer, size_t i, frz_written_
   assert(column->chunk_rows == writer->group_rows);
   FRZ_TRY(frz_footer_add_chunk(&writer->footer, column, file_offset(writer), chunk_out, err));
   FRZ_TRY(put(writer, &column->dictionary_page, err));
-  return put(writer, &column->pages, err);
+  return frz_chunk_pages_write(&column->pages, writer->sink, err);
 }
 
 /* Behind the chunks of their row group, so that they need not wait in memory for the footer. */
@@ -361,7 +363,8 @@ frz_status frz_parquet_writer_write(frz_parquet_writer *writer, const frz_batch 
 size_t frz_parquet_writer_memory(const frz_parquet_writer *writer)
 {
   size_t bytes = writer->arena.used_bytes + writer->footer.arena.used_bytes +
-                 writer->footer.column_indexes.capacity + writer->footer.offset_indexes.capacity;
+                 writer->footer.column_indexes.capacity + writer->footer.offset_indexes.capacity +
+                 frz_compressors_memory(&writer->compressors);
   for (size_t i = 0; i < writer->n_columns; i++)
     bytes += frz_column_writer_memory(&writer->columns[i]);
   return bytes;
@@ -370,6 +373,7 @@ size_t frz_parquet_writer_memory(const frz_parquet_writer *writer)
 void frz_parquet_writer_relax(frz_parquet_writer *writer)
 {
   for (size_t i = 0; i < writer->n_columns; i++) frz_column_writer_relax(&writer->columns[i]);
+  frz_compressors_dispose(&writer->compressors);
 }
 
 frz_status frz_parquet_writer_flush(frz_parquet_writer *writer, frz_error *err)
@@ -379,6 +383,7 @@ frz_status frz_parquet_writer_flush(frz_parquet_writer *writer, frz_error *err)
   if (st != FRZ_OK) writer->state = WRITER_FAILED;
   for (size_t i = 0; st == FRZ_OK && i < writer->n_columns; i++)
     frz_column_writer_trim(&writer->columns[i]);
+  frz_compressors_dispose(&writer->compressors);
   return st;
 }
 
