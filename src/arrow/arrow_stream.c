@@ -14,8 +14,7 @@
 #include <string.h>
 
 #include "arrow/arrow_import.h"
-
-enum { SCHEMA_BYTES_MAX = 64 << 20 };
+#include "base/limits.h"
 
 typedef struct status_errno {
   frz_status status;
@@ -131,7 +130,7 @@ frz_status frz_stream_export(const frz_arrow_field *fields, size_t n_fields,
   }
   self->alloc = alloc;
   self->source = source;
-  frz_arena_init(&self->arena, alloc, SCHEMA_BYTES_MAX);
+  frz_arena_init(&self->arena, alloc, FRZ_LIMIT_ARROW_SCHEMA_BYTES);
   frz_status st = copy_fields(self, fields, n_fields, err);
   if (st != FRZ_OK) {
     out_stream_free(self);
@@ -258,7 +257,7 @@ frz_status frz_stream_reader_open(frz_stream_reader *reader, struct ArrowArraySt
     return frz_fail(err, FRZ_ERR_INVALID, "Arrow stream was released already");
   frz_stream_reader made = {.stream = *stream, .alloc = alloc};
   stream->release = NULL;
-  frz_arena_init(&made.arena, alloc, SCHEMA_BYTES_MAX);
+  frz_arena_init(&made.arena, alloc, FRZ_LIMIT_ARROW_SCHEMA_BYTES);
   frz_status st = read_schema(&made, err);
   if (st != FRZ_OK) {
     frz_stream_reader_dispose(&made);

@@ -16,12 +16,12 @@
 #include "avro/avro_blocks.h"
 #include "avro/avro_shape.h"
 #include "avro/avro_value.h"
+#include "base/limits.h"
 
 enum { HEADER_FIRST_BYTES = 64 << 10 };
 
 /** Bytes of records, or of padding, after which a batch ends. */
 #define BATCH_BYTES ((size_t)16 << 20)
-#define ARENA_BYTES ((size_t)1 << 30)
 
 struct frz_avro_table {
   const frz_alloc *alloc;
@@ -59,7 +59,7 @@ static frz_status try_header(frz_avro_table *table, frz_error *err)
 {
   frz_reader in = frz_reader_of(table->header_bytes.data, table->header_bytes.size);
   frz_arena_free(&table->arena);
-  frz_arena_init(&table->arena, table->alloc, ARENA_BYTES);
+  frz_arena_init(&table->arena, table->alloc, FRZ_LIMIT_OPEN_FILE_BYTES);
   frz_status st = frz_avro_header_read(&in, &table->arena, &table->header, err);
   if (st != FRZ_OK) frz_error_where(err, "avro header, offset %zu: ", in.pos);
   table->data_offset = (int64_t)in.pos;
@@ -81,6 +81,9 @@ static frz_status read_header(frz_avro_table *table, frz_error *err)
           frz_source_read(table->source, (int64_t)have, wanted - have, bytes->data + have, err));
     frz_status st = try_header(table, err);
     bool is_whole = wanted == file_bytes || wanted == FRZ_LIMIT_AVRO_HEADER_BYTES;
+    if (st == FRZ_ERR_CORRUPT && wanted < file_bytes && is_whole)
+      return frz_fail(err, FRZ_ERR_LIMIT, "avro header: no end within the %zu bytes that are read",
+                      FRZ_LIMIT_AVRO_HEADER_BYTES);
     if (st != FRZ_ERR_CORRUPT || is_whole || !frz_avro_has_magic(bytes->data, bytes->size))
       return st;
     wanted *= 2;
@@ -219,7 +222,7 @@ frz_status frz_avro_columns_create(const frz_avro_table *table,
   reader->table = table;
   reader->batch_rows_max = options->batch_rows_max;
   reader->merge_ranges = options->merge_ranges;
-  frz_arena_init(&reader->arena, table->alloc, ARENA_BYTES);
+  frz_arena_init(&reader->arena, table->alloc, FRZ_LIMIT_OPEN_FILE_BYTES);
   frz_avro_blocks_init(&reader->blocks, table->alloc, table->source, &table->header,
                        table->data_offset);
   FRZ_TRY_OUT(make_shapes(reader, options->selected_leaves, err));

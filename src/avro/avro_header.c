@@ -11,9 +11,10 @@
 
 #include "avro/avro_value.h"
 #include "base/arena_list.h"
+#include "base/limits.h"
 #include "codec/checksum.h"
 
-enum { META_MAX = 10000, CRC_BYTES = 4 };
+enum { CRC_BYTES = 4 };
 
 static const char magic[4] = {'O', 'b', 'j', 1};
 
@@ -49,8 +50,8 @@ static frz_status read_meta(frz_reader *in, frz_arena *arena, frz_avro_header *h
     FRZ_TRY(frz_avro_read_block(in, &n, err));
     if (n == 0) return FRZ_OK;
     for (int64_t i = 0; i < n; i++) {
-      if (header->n_meta == META_MAX)
-        return frz_fail(err, FRZ_ERR_LIMIT, "more than %d metadata entries", META_MAX);
+      if (header->n_meta == FRZ_LIMIT_AVRO_PROPERTIES)
+        return frz_fail(err, FRZ_ERR_LIMIT, "more than %d properties", FRZ_LIMIT_AVRO_PROPERTIES);
       meta = frz_arena_list_room(arena, meta, header->n_meta, &capacity, sizeof *meta);
       if (meta == NULL) return frz_fail_nomem(err, "avro header");
       header->meta = meta;

@@ -319,9 +319,9 @@ static frz_status count_parts(frz_avro_type *type, frz_error *err)
       return frz_fail(err, FRZ_ERR_CORRUPT, "avro schema: record '%.*s' contains itself",
                       FRZ_STR_ARG(type->name));
     n += field->n_empty_parts;
-    if (n > FRZ_AVRO_EMPTY_PARTS_MAX)
+    if (n > FRZ_LIMIT_AVRO_EMPTY_PARTS)
       return frz_fail(err, FRZ_ERR_LIMIT, "avro schema: record '%.*s' has more than %d empty parts",
-                      FRZ_STR_ARG(type->name), FRZ_AVRO_EMPTY_PARTS_MAX);
+                      FRZ_STR_ARG(type->name), FRZ_LIMIT_AVRO_EMPTY_PARTS);
     is_empty = is_empty && field->is_empty;
     is_numbers = is_numbers && field->n_numbers != 0 && n_numbers < NUMBERS_MAX;
     n_numbers += is_numbers ? field->n_numbers : 0;
@@ -397,7 +397,11 @@ static frz_status parse_symbols(parser *p, frz_str raw, frz_avro_type *type, frz
 
 static frz_status check_fixed(const members *m, frz_avro_type *type, frz_error *err)
 {
-  if (m->size < 0 || m->size > FRZ_LIMIT_FIXED_BYTES)
+  if (m->size > FRZ_LIMIT_FIXED_BYTES)
+    return frz_fail(err, FRZ_ERR_LIMIT,
+                    "avro schema: fixed '%.*s' of %d bytes; at most %d are read",
+                    FRZ_STR_ARG(type->name), m->size, (int)FRZ_LIMIT_FIXED_BYTES);
+  if (m->size < 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "avro schema: fixed '%.*s' of %d bytes",
                     FRZ_STR_ARG(type->name), m->size);
   type->fixed_bytes = m->size;

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/fail.h"
+#include "base/limits.h"
 
 typedef enum frz_avro_kind {
   FRZ_AVRO_NULL,
@@ -55,15 +56,14 @@ struct frz_avro_type {
   const frz_str *symbols; /* ENUM */
   size_t n_symbols;
   /* Parts of one value that take no bytes (nulls, empty fixed and records), so that work can be
-   * bounded by bytes read. At most FRZ_AVRO_EMPTY_PARTS_MAX; -1 while a record is being parsed. */
+   * bounded by bytes read. At most FRZ_LIMIT_AVRO_EMPTY_PARTS; -1 while a record is being parsed.
+   */
   int32_t n_empty_parts;
   bool is_empty; /* a value takes no bytes at all */
   /* A value is this many numbers one after another and nothing else: INT, LONG, and records of
    * them; 0: it is not. Such values are passed over at once. */
   uint32_t n_numbers;
 };
-
-enum { FRZ_AVRO_EMPTY_PARTS_MAX = 4096 };
 
 /** Parse; everything is copied into the arena, `json` may go. */
 frz_status frz_avro_schema_parse(frz_str json, frz_arena *arena, const frz_avro_type **type_out,

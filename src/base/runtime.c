@@ -17,9 +17,10 @@
 #include <time.h>
 
 #include "base/block_pool.h"
+#include "base/limits.h"
 #include "base/os.h"
 
-enum { THREADS_MAX = 256, POLL_INTERVAL_US = 50000, RESETTING = -1 };
+enum { POLL_INTERVAL_US = 50000, RESETTING = -1 };
 
 struct frz_context {
   frz_context_options options;
@@ -32,7 +33,7 @@ struct frz_context {
 
   pthread_mutex_t lock;
   pthread_cond_t wake;
-  pthread_t threads[THREADS_MAX];
+  pthread_t threads[FRZ_LIMIT_THREADS];
   int32_t n_running;
   atomic_int pool_process_id; /* RESETTING while a child forgets its parent's threads */
   bool stopping;
@@ -61,14 +62,14 @@ static void use_block_pool(frz_context *context)
 static frz_status set_defaults(frz_context *context, frz_error *err)
 {
   frz_context_options *options = &context->options;
-  if (options->n_threads < 0 || options->n_threads > THREADS_MAX)
+  if (options->n_threads < 0 || options->n_threads > FRZ_LIMIT_THREADS)
     return frz_fail(err, FRZ_ERR_INVALID, "n_threads %d: 0 to %d are allowed", options->n_threads,
-                    THREADS_MAX);
+                    FRZ_LIMIT_THREADS);
   if (options->memory_limit_bytes < 0)
     return frz_fail(err, FRZ_ERR_INVALID, "memory_limit_bytes %lld is negative",
                     (long long)options->memory_limit_bytes);
   if (options->n_threads == 0) options->n_threads = frz_os_processors();
-  if (options->n_threads > THREADS_MAX) options->n_threads = THREADS_MAX;
+  if (options->n_threads > FRZ_LIMIT_THREADS) options->n_threads = FRZ_LIMIT_THREADS;
   if (options->memory_limit_bytes == 0) options->memory_limit_bytes = frz_os_memory_bytes() / 2;
   const char *spill_dir = options->spill_dir != NULL ? options->spill_dir : "/tmp";
   context->spill_dir_bytes = strlen(spill_dir) + 1;
@@ -341,7 +342,7 @@ frz_status frz_parallel_for(frz_context *context, size_t n,
                             frz_error *err)
 {
   loop self = {.context = context, .body = body, .arg = arg, .n = n};
-  frz_task tasks[THREADS_MAX];
+  frz_task tasks[FRZ_LIMIT_THREADS];
   pthread_mutex_init(&self.lock, NULL);
   pthread_cond_init(&self.done, NULL);
   size_t helpers_wanted = (size_t)context->options.n_threads - 1;

@@ -25,13 +25,16 @@
 #include <zstd_errors.h>
 
 #include "base/endian.h"
+#include "base/limits.h"
 #include "codec/brotli_encode.h"
 #include "codec/deflate.h"
 #include "codec/snappy.h"
 
 enum {
-  CHUNK_BYTES = 1 << 16, /* the least room a stream is given */
-  LZ4_RATIO_MAX = 255,   /* a length byte of an LZ4 match stands for at most that many */
+  CHUNK_BYTES = 1 << 16,    /* the least room a stream is given */
+  LZ4_RATIO_MAX = 255,      /* a length byte of an LZ4 match stands for at most that many */
+  SNAPPY_RATIO_MAX = 32,    /* three bytes of a copy stand for 64 */
+  ZSTD_RATIO_MAX = 1 << 15, /* four bytes of a block that repeats one stand for 128 KiB */
   ZSTD_LEVEL = 3,
   DEFLATE_LEVEL = 6,
   BROTLI_LEVEL = 8
@@ -139,7 +142,9 @@ static frz_status zstd_reserve(const uint8_t *src, size_t src_size, frz_buf *out
   if (claimed == ZSTD_CONTENTSIZE_ERROR)
     return frz_fail(err, FRZ_ERR_CORRUPT, "zstd: no frame in %zu bytes", src_size);
   if (claimed == ZSTD_CONTENTSIZE_UNKNOWN || claimed == 0) return FRZ_OK;
-  return frz_buf_reserve(out, claimed > SIZE_MAX ? SIZE_MAX : (size_t)claimed, err);
+  size_t room = claimed > SIZE_MAX ? SIZE_MAX : (size_t)claimed;
+  FRZ_TRY(frz_decompress_check(FRZ_CODEC_ZSTD, src_size, room, err));
+  return frz_buf_reserve(out, room, err);
 }
 
 static frz_status zstd_append(const uint8_t *src, size_t src_size, frz_buf *out, frz_error *err)
@@ -481,6 +486,36 @@ static frz_status plain_exact(const uint8_t *src, size_t src_size, uint8_t *dest
                     dest_size);
   if (src_size != 0) memcpy(dest, src, src_size);
   return FRZ_OK;
+}
+
+/* Bytes that one byte of the codec can stand for, at most; 0: no bound. */
+static size_t ratio_max(frz_codec codec)
+{
+  switch (codec) {
+  case FRZ_CODEC_NONE: return 1;
+  case FRZ_CODEC_SNAPPY: return SNAPPY_RATIO_MAX;
+  case FRZ_CODEC_GZIP:
+  case FRZ_CODEC_DEFLATE: return FRZ_DEFLATE_RATIO_MAX;
+  case FRZ_CODEC_LZ4_RAW:
+  case FRZ_CODEC_LZ4_HADOOP:
+  case FRZ_CODEC_LZ4_FRAME: return LZ4_RATIO_MAX;
+  case FRZ_CODEC_ZSTD: return ZSTD_RATIO_MAX;
+  case FRZ_CODEC_BROTLI: break;
+  }
+  return 0;
+}
+
+frz_status frz_decompress_check(frz_codec codec, size_t src_size, size_t dest_size, frz_error *err)
+{
+  size_t ratio = ratio_max(codec);
+  if (dest_size / (ratio != 0 ? ratio : FRZ_LIMIT_EXPANSION) <= src_size) return FRZ_OK;
+  if (ratio != 0)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "%s: %zu bytes claim to hold %zu", frz_codec_name(codec),
+                    src_size, dest_size);
+  if (dest_size <= FRZ_LIMIT_EXPANSION_BYTES) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_LIMIT, "%s: %zu bytes hold %zu, at most %zu may be %d times as many",
+                  frz_codec_name(codec), src_size, dest_size, FRZ_LIMIT_EXPANSION_BYTES,
+                  (int)FRZ_LIMIT_EXPANSION);
 }
 
 frz_status frz_decompress_again(frz_decompressor *decompressor, frz_codec codec, const void *src,

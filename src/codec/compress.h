@@ -27,6 +27,11 @@ const char *frz_codec_name(frz_codec codec);
 frz_status frz_decompress(frz_codec codec, const void *src, size_t src_size, void *dest,
                           size_t dest_size, frz_error *err) FRZ_MUST_CHECK;
 
+/** Called before memory is asked for: refuses a plain length that no `src_size` bytes can stand for
+ * (FRZ_ERR_CORRUPT), or where a codec has no bound of its own, more than limits.h allows. */
+frz_status frz_decompress_check(frz_codec codec, size_t src_size, size_t dest_size,
+                                frz_error *err) FRZ_MUST_CHECK;
+
 /** What a codec can use again from one call to the next; zeroed before the first. Used by one
  * thread at a time. */
 typedef struct frz_decompressor {

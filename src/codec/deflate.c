@@ -16,8 +16,7 @@
 #include <libdeflate.h>
 
 enum {
-  RATIO_MAX = 1032, /* bytes that one byte of deflate can stand for, at most */
-  RATIO_GUESS = 4,  /* what room is made for at first */
+  RATIO_GUESS = 4, /* what room is made for at first */
   ROOM_BYTES_MIN = 256,
   ADLER_BYTES = 4
 };
@@ -142,7 +141,7 @@ static frz_status append_member(inflation *s, frz_buf *out, frz_error *err)
       out->size += before - s->out_left;
       return FRZ_OK;
     }
-    bool may_grow = s->out_left / RATIO_MAX <= s->in_left;
+    bool may_grow = s->out_left / FRZ_DEFLATE_RATIO_MAX <= s->in_left;
     if (result != LIBDEFLATE_INSUFFICIENT_SPACE || !may_grow) return fail_data(s, err);
     FRZ_TRY(grow_room(s, out, err));
   }

@@ -6,6 +6,8 @@
 
 #include "codec/compress.h"
 
+enum { FRZ_DEFLATE_RATIO_MAX = 1032 }; /* bytes that one byte of deflate can stand for, at most */
+
 /** Decompress into exactly `dest_size` bytes. `codec` is GZIP or DEFLATE. */
 frz_status frz_inflate(frz_codec codec, const uint8_t *src, size_t src_size, uint8_t *dest,
                        size_t dest_size, frz_error *err) FRZ_MUST_CHECK;

@@ -10,9 +10,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "iceberg/table/table_handle.h"
 
-enum { BATCH_ROWS = 65536, ARENA_BYTES_MAX = 1 << 30 };
+enum { BATCH_ROWS = 65536 };
 
 frz_status frz_feature_table_open(frz_feature_table *table, frz_table *handle,
                                   const frz_scan_options *scan, frz_error *err)
@@ -22,7 +23,7 @@ frz_status frz_feature_table_open(frz_feature_table *table, frz_table *handle,
   if (options.from_snapshot_id != 0)
     return frz_fail(err, FRZ_ERR_INVALID, "join: from_snapshot_id is for scans alone");
   *table = (frz_feature_table){.context = frz_table_context(handle)};
-  frz_arena_init(&table->arena, frz_context_alloc(table->context), ARENA_BYTES_MAX);
+  frz_arena_init(&table->arena, frz_context_alloc(table->context), FRZ_LIMIT_JOIN_BYTES);
   table->storage = frz_storage_retain(frz_table_storage(handle));
   table->metadata = frz_table_current(handle);
   frz_status st = frz_scan_resolve(table->metadata, &options, &table->arena, &table->snapshot,
@@ -250,7 +251,8 @@ static frz_status run_unit(void *arg, size_t i, frz_error *err)
 static frz_status list_units_of(void *arg, size_t rank, frz_error *err)
 {
   unit_lister *lister = arg;
-  frz_arena_init(&lister->arenas[rank], frz_context_alloc(lister->table->context), ARENA_BYTES_MAX);
+  frz_arena_init(&lister->arenas[rank], frz_context_alloc(lister->table->context),
+                 FRZ_LIMIT_JOIN_BYTES);
   return frz_file_row_groups(lister->table->context, lister->table->storage,
                              task_at(lister->table, (uint32_t)rank), &lister->arenas[rank],
                              &lister->ranges[rank], &lister->n_ranges[rank], err);
@@ -295,7 +297,7 @@ frz_status frz_feature_table_scan(frz_feature_table *table, const char *const *n
                               BATCH_ROWS, &table->arena, &projection, err));
   projection.prune = table->prune;
   frz_arena arena;
-  frz_arena_init(&arena, frz_context_alloc(table->context), ARENA_BYTES_MAX);
+  frz_arena_init(&arena, frz_context_alloc(table->context), FRZ_LIMIT_JOIN_BYTES);
   size_t n_units = 0;
   scan_pass pass = {.table = table, .projection = &projection, .visit = visit, .arg = arg};
   pass.n_lanes = frz_feature_table_lanes(table);
@@ -409,7 +411,7 @@ frz_status frz_feature_table_fetch(frz_feature_table *table, const char *const *
   FRZ_TRY(frz_projection_make(table->metadata, table->schema, names, n_names, true, NULL,
                               BATCH_ROWS, &table->arena, &projection, err));
   frz_arena arena;
-  frz_arena_init(&arena, alloc, ARENA_BYTES_MAX);
+  frz_arena_init(&arena, alloc, FRZ_LIMIT_JOIN_BYTES);
   fetch_pass pass = {.table = table, .projection = &projection, .rows = rows};
   size_t n_runs = 0;
   frz_batch whole = {0};

@@ -9,7 +9,7 @@
 #include "pit/latest_index.h"
 #include "pit/view_columns.h"
 
-enum { FETCH_ROWS = 1 << 18, ARENA_BYTES_MAX = 1 << 30 };
+enum { FETCH_ROWS = 1 << 18 };
 
 typedef struct latest_result {
   const frz_alloc *alloc;

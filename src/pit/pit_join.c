@@ -10,11 +10,12 @@
 #include "frazil/pit.h"
 
 #include "arrow/arrow_stream.h"
+#include "base/limits.h"
 #include "pit/slot_index.h"
 #include "pit/slot_winner.h"
 #include "pit/view_columns.h"
 
-enum { RESULT_BATCH_ROWS = 65536, ARENA_BYTES_MAX = 1 << 30 };
+enum { RESULT_BATCH_ROWS = 65536 };
 
 /* Bytes the index takes for an entity row: see slot_index.c. */
 #define INDEX_BYTES_PER_ROW ((int64_t)106)
@@ -447,7 +448,7 @@ static frz_status make_result(frz_context *context, struct ArrowArrayStream *ent
   result->context = context;
   result->alloc = alloc;
   result->timestamp_field = options->timestamp_field;
-  frz_arena_init(&result->arena, alloc, ARENA_BYTES_MAX);
+  frz_arena_init(&result->arena, alloc, FRZ_LIMIT_JOIN_BYTES);
   frz_status st = FRZ_OK;
   size_t ignored;
   FRZ_TRY_OUT(read_entities(result, entities, err));

@@ -19,14 +19,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/os.h"
 
 enum {
-  PATH_BYTES_MAX = 1 << 16,     /* the system's own limit is lower and gives its own error */
-  NAME_BYTES_MAX = 200,         /* of a final name that is kept in its temporary one */
-  WRITE_BYTES = 1 << 16,        /* smaller writes are gathered */
-  TRANSFER_BYTES_MAX = 1 << 30, /* of one system call */
-  LIST_BYTES_MAX = 1 << 30      /* names of folders that wait to be listed */
+  NAME_BYTES_MAX = 200,        /* of a final name that is kept in its temporary one */
+  WRITE_BYTES = 1 << 16,       /* smaller writes are gathered */
+  TRANSFER_BYTES_MAX = 1 << 30 /* of one system call */
 };
 
 /* What errno means to the caller of `what` on `path`. */
@@ -135,7 +134,7 @@ static frz_status local_open(void *ctx, frz_str uri, frz_source **source_out, fr
   local_source *local = NULL;
   size_t struct_bytes = 0;
   frz_buf path;
-  frz_buf_init(&path, alloc, PATH_BYTES_MAX);
+  frz_buf_init(&path, alloc, FRZ_LIMIT_PATH_BYTES);
   FRZ_TRY_OUT(path_of(uri, &path, err));
   struct_bytes = sizeof *local + path.size;
   local = frz_alloc_zeroed(alloc, struct_bytes);
@@ -379,8 +378,8 @@ static frz_status local_create(void *ctx, frz_str uri, bool must_be_new, frz_sin
   local->base.write = local_write;
   local->base.commit = local_commit;
   local->base.free = local_sink_free;
-  frz_buf_init(&local->path, alloc, PATH_BYTES_MAX);
-  frz_buf_init(&local->temporary, alloc, PATH_BYTES_MAX + NAME_BYTES_MAX);
+  frz_buf_init(&local->path, alloc, FRZ_LIMIT_PATH_BYTES);
+  frz_buf_init(&local->temporary, alloc, FRZ_LIMIT_PATH_BYTES + NAME_BYTES_MAX);
   frz_buf_init(&local->pending, alloc, WRITE_BYTES);
   FRZ_TRY_OUT(path_of(uri, &local->path, err));
   FRZ_TRY_OUT(refuse_special(text_of(&local->path), err));
@@ -397,7 +396,7 @@ out:
 static frz_status local_remove(void *ctx, frz_str uri, frz_error *err)
 {
   frz_buf path;
-  frz_buf_init(&path, ctx, PATH_BYTES_MAX);
+  frz_buf_init(&path, ctx, FRZ_LIMIT_PATH_BYTES);
   frz_status st = path_of(uri, &path, err);
   if (st == FRZ_OK && unlink(text_of(&path)) != 0)
     st = fail_errno(err, errno, "remove", text_of(&path));
@@ -487,11 +486,11 @@ static frz_status local_list(void *ctx, frz_str uri, frz_storage_visit visit, vo
   walk w = {.folder_uri = uri, .visit = visit, .arg = arg};
   while (w.folder_uri.size > 1 && w.folder_uri.data[w.folder_uri.size - 1] == '/')
     w.folder_uri.size--;
-  frz_buf_init(&w.root, ctx, PATH_BYTES_MAX);
-  frz_buf_init(&w.folders, ctx, LIST_BYTES_MAX);
-  frz_buf_init(&w.folder, ctx, PATH_BYTES_MAX);
-  frz_buf_init(&w.path, ctx, PATH_BYTES_MAX * 2);
-  frz_buf_init(&w.uri, ctx, PATH_BYTES_MAX * 2);
+  frz_buf_init(&w.root, ctx, FRZ_LIMIT_PATH_BYTES);
+  frz_buf_init(&w.folders, ctx, FRZ_LIMIT_LIST_BYTES);
+  frz_buf_init(&w.folder, ctx, FRZ_LIMIT_PATH_BYTES);
+  frz_buf_init(&w.path, ctx, FRZ_LIMIT_PATH_BYTES * 2);
+  frz_buf_init(&w.uri, ctx, FRZ_LIMIT_PATH_BYTES * 2);
   FRZ_TRY_OUT(path_of(uri, &w.root, err));
   while (w.root.size > 1 && w.root.data[w.root.size - 2] == '/') w.root.data[--w.root.size - 1] = 0;
   FRZ_TRY_OUT(frz_buf_append_byte(&w.folders, '\0', err)); /* the root itself: "" */

@@ -201,7 +201,7 @@ static void test_schemas_are_accepted_or_refused(void **state)
       {"{\"type\":\"union\"}", FRZ_ERR_CORRUPT},
       {"{\"type\":\"fixed\",\"name\":\"f\"}", FRZ_ERR_CORRUPT},
       {"{\"type\":\"fixed\",\"name\":\"f\",\"size\":-1}", FRZ_ERR_CORRUPT},
-      {"{\"type\":\"fixed\",\"name\":\"f\",\"size\":16777217}", FRZ_ERR_CORRUPT},
+      {"{\"type\":\"fixed\",\"name\":\"f\",\"size\":16777217}", FRZ_ERR_LIMIT},
       {"{\"type\":\"fixed\",\"name\":\"f\",\"size\":99999999999}", FRZ_ERR_CORRUPT},
       {"{\"type\":\"enum\",\"name\":\"e\"}", FRZ_ERR_CORRUPT},
   };

@@ -187,9 +187,9 @@ static void test_nesting_is_bounded(void **state)
   for (size_t i = 0; i < sizeof lists; i++) lists[i] = 0x19;     /* a list of one list */
   for (size_t i = 0; i < sizeof structs; i++) structs[i] = 0x1c; /* a struct in field 1 */
   frz_thrift_reader_init(&reader, lists, sizeof lists);
-  assert_int_equal(frz_thrift_skip(&reader, FRZ_THRIFT_LIST, NULL), FRZ_ERR_CORRUPT);
+  assert_int_equal(frz_thrift_skip(&reader, FRZ_THRIFT_LIST, NULL), FRZ_ERR_LIMIT);
   frz_thrift_reader_init(&reader, structs, sizeof structs);
-  assert_int_equal(frz_thrift_skip(&reader, FRZ_THRIFT_STRUCT, NULL), FRZ_ERR_CORRUPT);
+  assert_int_equal(frz_thrift_skip(&reader, FRZ_THRIFT_STRUCT, NULL), FRZ_ERR_LIMIT);
   assert_true(reader.bytes.pos < 100);
 }
 

@@ -3,6 +3,7 @@
  */
 #include "iceberg/maintain/location.h"
 
+#include "base/limits.h"
 #include "storage/storage.h"
 
 /* Bytes of the scheme in front of ':'; 0: none. A single letter would be a drive, not a scheme. */
@@ -56,7 +57,7 @@ static frz_status append_local(frz_str path, frz_buf *out, frz_error *err)
     return out->size != before ? FRZ_OK : frz_buf_append_byte(out, '/', err);
   }
   frz_buf absolute;
-  frz_buf_init(&absolute, out->alloc, FRZ_LOCATION_BYTES_MAX);
+  frz_buf_init(&absolute, out->alloc, FRZ_LIMIT_LOCATION_BYTES);
   frz_status st = frz_storage_absolute(path, &absolute, err);
   if (st == FRZ_OK) st = append_path(frz_buf_str(&absolute), out, err);
   frz_buf_dispose(&absolute);
@@ -65,9 +66,9 @@ static frz_status append_local(frz_str path, frz_buf *out, frz_error *err)
 
 frz_status frz_location_normalise(frz_str location, frz_buf *out, frz_error *err)
 {
-  if (location.size > FRZ_LOCATION_BYTES_MAX)
+  if (location.size > FRZ_LIMIT_LOCATION_BYTES)
     return frz_fail(err, FRZ_ERR_LIMIT, "location of %zu bytes: at most %zu are allowed",
-                    location.size, FRZ_LOCATION_BYTES_MAX);
+                    location.size, FRZ_LIMIT_LOCATION_BYTES);
   size_t n_scheme = scheme_bytes(location);
   if (n_scheme == 0) return append_local(location, out, err);
   frz_str scheme = {location.data, n_scheme};

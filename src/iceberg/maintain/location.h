@@ -10,7 +10,6 @@
 #include "base/buf.h"
 
 /** Longest location that is looked at. */
-#define FRZ_LOCATION_BYTES_MAX ((size_t)64 << 10)
 
 /**
  * Append the one form that all spellings of a location share: the scheme in small letters, "s3a"

@@ -368,9 +368,9 @@ frz_status frz_table_remove_orphans(frz_table *table, const frz_orphan_options *
   FRZ_TRY(frz_maintain_options("frz_orphan_options", options, &search.options,
                                sizeof search.options, err));
   FRZ_TRY(check_age(&search.options, err));
-  frz_buf_init(&search.folder, alloc, FRZ_LOCATION_BYTES_MAX * 2);
-  frz_buf_init(&search.metadata_folder, alloc, FRZ_LOCATION_BYTES_MAX * 2);
-  frz_buf_init(&search.scratch, alloc, FRZ_LOCATION_BYTES_MAX * 2);
+  frz_buf_init(&search.folder, alloc, FRZ_LIMIT_LOCATION_BYTES * 2);
+  frz_buf_init(&search.metadata_folder, alloc, FRZ_LIMIT_LOCATION_BYTES * 2);
+  frz_buf_init(&search.scratch, alloc, FRZ_LIMIT_LOCATION_BYTES * 2);
   frz_buf_init(&search.files, alloc, FRZ_LIMIT_MANIFEST_BYTES * 4);
   frz_arena_init(&search.arena, alloc, FRZ_LIMIT_MANIFEST_BYTES * 16);
   frz_location_set_init(&search.listed, alloc);

@@ -9,8 +9,6 @@
 #include "base/limits.h"
 #include "iceberg/maintain/location.h"
 
-#define ENTRY_ARENA_BYTES ((size_t)8 << 30)
-
 frz_status frz_manifest_visit(frz_storage *storage, const frz_table_metadata *metadata,
                               const frz_manifest_file *manifest, const frz_alloc *alloc,
                               frz_entry_visit visit, void *arg, frz_error *err)
@@ -20,7 +18,7 @@ frz_status frz_manifest_visit(frz_storage *storage, const frz_table_metadata *me
   frz_arena arena;
   const frz_manifest_entry *entries;
   size_t n_entries;
-  frz_arena_init(&arena, alloc, ENTRY_ARENA_BYTES);
+  frz_arena_init(&arena, alloc, FRZ_LIMIT_PLAN_BYTES);
   FRZ_TRY_OUT(frz_manifest_read(storage, metadata, manifest, false, no_ids, 0, &arena, &entries,
                                 &n_entries, err));
   for (size_t i = 0; i < n_entries; i++) FRZ_TRY_OUT(visit(arg, &entries[i], err));
@@ -67,7 +65,7 @@ frz_status frz_metadata_visit_statistics(const frz_table_metadata *metadata,
 void frz_location_set_init(frz_location_set *set, const frz_alloc *alloc)
 {
   frz_map_init(&set->map, alloc, FRZ_LIMIT_MANIFEST_BYTES * 16);
-  frz_buf_init(&set->scratch, alloc, FRZ_LOCATION_BYTES_MAX * 2);
+  frz_buf_init(&set->scratch, alloc, FRZ_LIMIT_LOCATION_BYTES * 2);
 }
 
 void frz_location_set_dispose(frz_location_set *set)

@@ -17,7 +17,6 @@
 #include "iceberg/scan/delete_index.h"
 #include "iceberg/write/snapshot_producer.h"
 
-#define ENTRY_ARENA_BYTES ((size_t)8 << 30)
 enum { FILES_AT_ONCE = 256 };
 
 static const frz_check check_list = {"manifest-list-unreadable", true,
@@ -360,7 +359,7 @@ static frz_status verify_manifest(snapshot_check *c, const frz_manifest_file *ma
                                      "the table has no partition spec %d", manifest->spec_id)
                   : FRZ_OK;
   }
-  frz_arena_init(&arena, job->alloc, ENTRY_ARENA_BYTES);
+  frz_arena_init(&arena, job->alloc, FRZ_LIMIT_PLAN_BYTES);
   st = frz_manifest_read(job->storage, job->metadata, manifest, true, NULL, 0, &arena, &entries, &n,
                          &why);
   if (st != FRZ_OK) {

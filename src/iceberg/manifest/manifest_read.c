@@ -632,6 +632,10 @@ static frz_status read_entries(scope *s, frz_avro_reader *avro, frz_error *err)
       return st;
     }
     if (raw.entry.status == FRZ_ENTRY_DELETED && !s->with_deleted) continue;
+    if (s->rows.size > s->rows.max_bytes - sizeof raw.entry)
+      return frz_fail(err, FRZ_ERR_LIMIT, "manifest '%.*s': entry %zu passes %zu bytes of memory",
+                      FRZ_STR_ARG(s->manifest->path), s->rows.size / sizeof raw.entry,
+                      s->rows.max_bytes);
     FRZ_TRY(frz_buf_append(&s->rows, &raw.entry, sizeof raw.entry, err));
   }
 }
@@ -650,6 +654,15 @@ static void close_manifest(open_manifest *m)
   frz_buf_dispose(&m->file);
 }
 
+/* Plain bytes that a manifest may hold: limits.h says why. */
+static size_t plain_bytes_max(size_t file_bytes)
+{
+  size_t most = FRZ_LIMIT_MANIFEST_BYTES;
+  if (file_bytes < (most - FRZ_LIMIT_MANIFEST_PLAIN_BYTES) / FRZ_LIMIT_MANIFEST_RATIO)
+    most = FRZ_LIMIT_MANIFEST_PLAIN_BYTES + file_bytes * FRZ_LIMIT_MANIFEST_RATIO;
+  return most;
+}
+
 /* The manifest's content with its blocks decompressed, from the cache or into it. */
 static frz_status find_content(frz_storage *storage, frz_content_cache *cache, frz_str path,
                                const frz_alloc *alloc, frz_content **content_out, frz_error *err)
@@ -661,6 +674,7 @@ static frz_status find_content(frz_storage *storage, frz_content_cache *cache, f
   frz_buf_init(&file, alloc, FRZ_LIMIT_MANIFEST_BYTES);
   frz_buf_init(&flat, alloc, FRZ_LIMIT_MANIFEST_BYTES);
   FRZ_TRY_OUT(frz_storage_read_all(storage, path, &file, err));
+  flat.max_bytes = plain_bytes_max(file.size);
   FRZ_TRY_OUT(frz_avro_flatten(alloc, path, file.data, file.size, &flat, err));
   FRZ_TRY_OUT(frz_content_cache_add(cache, path, &flat, content_out, err));
 out:
@@ -706,7 +720,10 @@ frz_status frz_manifest_read(frz_storage *storage, const frz_table_metadata *met
   open_manifest file;
   FRZ_TRY(open_manifest_at(storage, manifest->path, arena->alloc, &file, err));
   frz_buf_init(&s.scratch, arena->alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  frz_buf_init(&s.rows, arena->alloc, FRZ_LIMIT_MANIFEST_BYTES * 8);
+  size_t plain_max =
+      file.content != NULL ? frz_content_bytes(file.content).size : plain_bytes_max(file.file.size);
+  frz_buf_init(&s.rows, arena->alloc,
+               FRZ_LIMIT_MANIFEST_PLAIN_BYTES + plain_max * FRZ_LIMIT_MANIFEST_ENTRY_RATIO);
   frz_status st = read_entries(&s, file.avro, err);
   if (st == FRZ_OK) st = keep_entries(&s, entries_out, n_entries_out, err);
   frz_buf_dispose(&s.rows);

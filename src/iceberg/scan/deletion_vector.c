@@ -16,8 +16,6 @@ enum { LENGTH_BYTES = 4, MAGIC_BYTES = 4, CRC_BYTES = 4 };
 
 #define MAGIC 0xd1d33964u
 /** A bitmap of every second row of 2^31 rows takes 256 MiB. */
-#define BLOB_BYTES_MAX ((size_t)1 << 30)
-
 frz_status frz_deletion_vector_parse(const frz_alloc *alloc, const void *data, size_t size,
                                      frz_roaring **roaring_out, frz_error *err)
 {
@@ -55,8 +53,9 @@ frz_status frz_deletion_vector_write(const frz_roaring *roaring, frz_buf *out, f
   uint8_t *crc = NULL;
   if (st == FRZ_OK) st = frz_buf_extend(out, CRC_BYTES, &crc, err);
   size_t covered = out->size - start - LENGTH_BYTES - CRC_BYTES;
-  if (st == FRZ_OK && covered > BLOB_BYTES_MAX)
-    st = frz_fail(err, FRZ_ERR_LIMIT, "deletion vector of %zu bytes", covered);
+  if (st == FRZ_OK && covered > FRZ_LIMIT_PUFFIN_BLOB_BYTES)
+    st = frz_fail(err, FRZ_ERR_LIMIT, "deletion vector of %zu bytes; at most %zu are written",
+                  covered, FRZ_LIMIT_PUFFIN_BLOB_BYTES);
   if (st != FRZ_OK) {
     out->size = start;
     return st;
@@ -73,9 +72,9 @@ static frz_status read_blob(frz_context *context, frz_storage *storage, const fr
   FRZ_TRY(frz_context_check(context, err));
   if (file->content_offset < 0 || file->content_size_bytes < 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "deletion vector has no offset or size in its manifest");
-  if ((uint64_t)file->content_size_bytes > BLOB_BYTES_MAX)
-    return frz_fail(err, FRZ_ERR_LIMIT, "deletion vector of %lld bytes",
-                    (long long)file->content_size_bytes);
+  if ((uint64_t)file->content_size_bytes > FRZ_LIMIT_PUFFIN_BLOB_BYTES)
+    return frz_fail(err, FRZ_ERR_LIMIT, "deletion vector of %lld bytes; at most %zu are read",
+                    (long long)file->content_size_bytes, FRZ_LIMIT_PUFFIN_BLOB_BYTES);
   FRZ_TRY(frz_storage_open(storage, file->path, &source, err));
   frz_status st = FRZ_OK;
   if (file->content_offset > source->size_bytes ||
@@ -97,7 +96,7 @@ frz_status frz_deletion_vector_read(frz_context *context, frz_storage *storage,
   frz_status st = FRZ_OK;
   frz_roaring *roaring = NULL;
   frz_buf blob;
-  frz_buf_init(&blob, alloc, BLOB_BYTES_MAX);
+  frz_buf_init(&blob, alloc, FRZ_LIMIT_PUFFIN_BLOB_BYTES);
   FRZ_TRY_OUT(read_blob(context, storage, file, &blob, err));
   FRZ_TRY_OUT(frz_deletion_vector_parse(alloc, blob.data, blob.size, &roaring, err));
   int64_t n_deleted = frz_roaring_cardinality(roaring);

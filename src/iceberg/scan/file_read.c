@@ -13,10 +13,9 @@
 
 #include <assert.h>
 
+#include "base/limits.h"
 #include "iceberg/scan/metadata_columns.h"
 #include "iceberg/scan/open_file.h"
-
-#define ROW_GROUPS_MAX ((size_t)1 << 24)
 
 struct frz_file_reader {
   const frz_open_file *file;
@@ -60,7 +59,9 @@ static frz_status choose_ranges(frz_file_reader *reader, const frz_file_read_opt
 {
   const frz_open_file *file = reader->file;
   size_t n = file->rows->n_groups;
-  if (n > ROW_GROUPS_MAX) return frz_fail(err, FRZ_ERR_LIMIT, "%zu row groups", n);
+  if (n > FRZ_LIMIT_ROW_GROUPS)
+    return frz_fail(err, FRZ_ERR_LIMIT, "%zu row groups; at most %zu are read", n,
+                    FRZ_LIMIT_ROW_GROUPS);
   size_t begin = n * share / n_shares;
   size_t end = n * (share + 1) / n_shares;
   if (begin == end) return FRZ_OK;
@@ -100,7 +101,7 @@ frz_status frz_file_reader_over(const frz_open_file *file, const frz_file_read_o
                                 frz_error *err)
 {
   frz_status st = FRZ_OK;
-  assert(share < n_shares && n_shares < ROW_GROUPS_MAX);
+  assert(share < n_shares && n_shares < FRZ_LIMIT_ROW_GROUPS);
   frz_file_reader *reader = frz_alloc_zeroed(file->alloc, sizeof *reader);
   if (reader == NULL) return frz_fail_nomem(err, "file reader");
   reader->file = file;

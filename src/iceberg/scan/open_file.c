@@ -15,8 +15,6 @@
 #include "iceberg/scan/metadata_columns.h"
 #include "iceberg/schema/name_mapping.h"
 
-#define OPEN_FILE_ARENA_BYTES ((size_t)2 << 30)
-
 /** While a file is being opened. */
 typedef struct opening {
   frz_open_file *file;
@@ -374,7 +372,7 @@ frz_status frz_open_file_create(frz_context *context, frz_storage *storage,
   file->task = task;
   file->columns.spec = task->spec;
   file->columns.partition = &task->entry->file.partition;
-  frz_arena_init(&file->arena, alloc, OPEN_FILE_ARENA_BYTES);
+  frz_arena_init(&file->arena, alloc, FRZ_LIMIT_OPEN_FILE_BYTES);
   FRZ_TRY_OUT(frz_row_file_open(context, storage, &task->entry->file, &file->rows, err));
   opening self = {.file = file};
   FRZ_TRY_OUT(open_columns(&self, deletes, options, err));

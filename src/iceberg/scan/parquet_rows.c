@@ -5,11 +5,10 @@
  * from left to right. A column where that does not hold, or whose type has no Arrow form, is
  * unknown. Groups are row groups.
  */
+#include "base/limits.h"
 #include "iceberg/scan/row_prune.h"
 #include "iceberg/scan/row_reader.h"
 #include "parquet/read/parquet_reader.h"
-
-#define ARENA_BYTES ((size_t)1 << 30)
 
 typedef struct parquet_rows {
   frz_row_file base;
@@ -211,7 +210,7 @@ frz_status frz_parquet_rows_open(frz_context *context, frz_storage *storage, frz
   rows->base.choose = parquet_choose;
   rows->base.read = parquet_read;
   rows->base.free = parquet_rows_free;
-  frz_arena_init(&rows->arena, alloc, ARENA_BYTES);
+  frz_arena_init(&rows->arena, alloc, FRZ_LIMIT_OPEN_FILE_BYTES);
   FRZ_TRY_OUT(open_footer(rows, context, storage, path, err));
   FRZ_TRY_OUT(list_columns(rows, err));
   FRZ_TRY_OUT(list_groups(rows, err));

@@ -1,11 +1,10 @@
 /*
  * scan.c - the public scan: choose, bind, hand out streams.
  */
+#include "base/limits.h"
 #include "iceberg/scan/incremental_plan.h"
 #include "iceberg/scan/scan_state.h"
 #include "iceberg/table/table_handle.h"
-
-#define SCAN_ARENA_BYTES ((size_t)1 << 30)
 
 frz_scan *frz_scan_retain(frz_scan *scan)
 {
@@ -55,7 +54,7 @@ frz_status frz_table_scan(frz_table *table, const frz_scan_options *options, frz
   scan->context = context;
   scan->storage = frz_storage_retain(frz_table_storage(table));
   scan->metadata = frz_table_current(table);
-  frz_arena_init(&scan->arena, alloc, SCAN_ARENA_BYTES);
+  frz_arena_init(&scan->arena, alloc, FRZ_LIMIT_OPEN_FILE_BYTES);
   frz_status st = bind_scan(scan, options, err);
   if (st == FRZ_OK)
     *scan_out = scan;

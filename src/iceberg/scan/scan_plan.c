@@ -13,11 +13,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "iceberg/scan/delete_index.h"
 #include "iceberg/scan/incremental_plan.h"
 #include "iceberg/scan/row_reader.h"
-
-#define PLAN_ARENA_BYTES ((size_t)8 << 30)
 
 struct frz_scan_planner {
   frz_context *context;
@@ -96,7 +95,8 @@ static frz_status load_deletes(void *arg, size_t i, frz_error *err)
 {
   delete_load *load = arg;
   frz_scan_planner *planner = load->planner;
-  frz_arena_init(&planner->delete_arenas[i], frz_context_alloc(planner->context), PLAN_ARENA_BYTES);
+  frz_arena_init(&planner->delete_arenas[i], frz_context_alloc(planner->context),
+                 FRZ_LIMIT_PLAN_BYTES);
   return frz_manifest_read(planner->storage, planner->metadata, planner->deletes[i], false, NULL, 0,
                            &planner->delete_arenas[i], &load->entries[i], &load->n_entries[i], err);
 }
@@ -250,7 +250,7 @@ frz_status frz_scan_planner_create_from(frz_context *context, frz_storage *stora
   planner->filter = filter;
   planner->all_metrics = all_metrics;
   planner->from_id = from_id;
-  frz_arena_init(&planner->arena, alloc, PLAN_ARENA_BYTES);
+  frz_arena_init(&planner->arena, alloc, FRZ_LIMIT_PLAN_BYTES);
   bool is_empty = snapshot == NULL || (filter != NULL && filter->kind == FRZ_EXPR_FALSE);
   if (!is_empty) FRZ_TRY_OUT(choose_manifests(planner, snapshot, err));
   FRZ_TRY_OUT(index_deletes(planner, err));
@@ -315,7 +315,7 @@ static frz_status load_data(void *arg, size_t i, frz_error *err)
   frz_arena *arena = &load->part->arenas[i];
   const frz_manifest_entry *entries;
   size_t n_entries;
-  frz_arena_init(arena, frz_context_alloc(planner->context), PLAN_ARENA_BYTES);
+  frz_arena_init(arena, frz_context_alloc(planner->context), FRZ_LIMIT_PLAN_BYTES);
   static const int32_t no_ids[1] = {0};
   const int32_t *ids = planner->n_metric_ids != 0 ? planner->metric_ids : no_ids;
   if (planner->all_metrics) ids = NULL;
@@ -372,7 +372,7 @@ frz_status frz_scan_planner_next(frz_scan_planner *planner, size_t n_manifests_m
   frz_scan_part part = {.alloc = alloc, .n_arenas = n + 1};
   part.arenas = frz_alloc_zeroed(alloc, part.n_arenas * sizeof *part.arenas);
   if (part.arenas == NULL) return frz_fail_nomem(err, "scan plan");
-  frz_arena_init(&part.arenas[n], alloc, PLAN_ARENA_BYTES);
+  frz_arena_init(&part.arenas[n], alloc, FRZ_LIMIT_PLAN_BYTES);
   data_load load = {.planner = planner, .part = &part};
   load.tasks = frz_arena_array(&part.arenas[n], n, sizeof *load.tasks);
   load.n_tasks = frz_arena_array(&part.arenas[n], n, sizeof *load.n_tasks);

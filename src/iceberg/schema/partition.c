@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/arena_list.h"
+#include "base/limits.h"
 #include "iceberg/schema/date_text.h"
 
 enum { FIRST_FIELD_ID = 1000 };
@@ -163,8 +164,9 @@ static frz_status read_partition_fields(frz_json_reader *json, frz_arena *arena,
     n_with_id += has_id;
     fields[n++] = field;
   }
-  if (n > INT32_MAX - FIRST_FIELD_ID)
-    return frz_fail(err, FRZ_ERR_LIMIT, "partition spec: %zu fields", n);
+  if (n > FRZ_LIMIT_PARTITION_FIELDS)
+    return frz_fail(err, FRZ_ERR_LIMIT, "partition spec: %zu fields; at most %d are read", n,
+                    FRZ_LIMIT_PARTITION_FIELDS);
   if (n_with_id != 0 && n_with_id != n)
     return frz_fail(err, FRZ_ERR_CORRUPT, "partition spec: 'field-id' is missing in %zu of %zu",
                     n - n_with_id, n);

@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "iceberg/schema/partition.h"
 
-enum { FIRST_FIELD_ID = 1000, TERMS_MAX = 1000 };
+enum { FIRST_FIELD_ID = 1000 };
 
 typedef struct scanner {
   const char *what;
@@ -242,7 +242,8 @@ frz_status frz_partition_field_from_text(frz_str text, const frz_schema *schema,
   frz_str column;
   const char *suffix;
   if (text.size > FRZ_LIMIT_FILTER_BYTES)
-    return frz_fail(err, FRZ_ERR_LIMIT, "partitioning: text of %zu bytes", text.size);
+    return frz_fail(err, FRZ_ERR_LIMIT, "partitioning: text of %zu bytes; at most %zu are read",
+                    text.size, FRZ_LIMIT_FILTER_BYTES);
   FRZ_TRY(scan_field(&s, schema, &field, &column, &suffix, err));
   if (!is_at_end(&s)) return refuse(&s, s.at, "the end", err);
   const frz_partition_spec alone = {.fields = &field, .n_fields = 1};
@@ -264,14 +265,16 @@ frz_status frz_partition_spec_from_text(frz_str text, const frz_schema *schema, 
   frz_partition_field *fields = NULL;
   size_t n = 0, capacity = 0;
   if (text.size > FRZ_LIMIT_FILTER_BYTES)
-    return frz_fail(err, FRZ_ERR_LIMIT, "partitioning: text of %zu bytes", text.size);
+    return frz_fail(err, FRZ_ERR_LIMIT, "partitioning: text of %zu bytes; at most %zu are read",
+                    text.size, FRZ_LIMIT_FILTER_BYTES);
   if (!is_at_end(&s)) {
     do {
       frz_str column;
       const char *suffix;
       frz_partition_field field = {.field_id = FIRST_FIELD_ID + (int32_t)n};
-      if (n == TERMS_MAX)
-        return frz_fail(err, FRZ_ERR_LIMIT, "partitioning: more than %d fields", TERMS_MAX);
+      if (n == FRZ_LIMIT_PARTITION_FIELDS)
+        return frz_fail(err, FRZ_ERR_LIMIT, "partitioning: more than %d fields",
+                        FRZ_LIMIT_PARTITION_FIELDS);
       FRZ_TRY(scan_field(&s, schema, &field, &column, &suffix, err));
       field.name = join(arena, column, suffix, "");
       fields = frz_arena_list_room(arena, fields, n, &capacity, sizeof *fields);
@@ -311,13 +314,15 @@ frz_status frz_sort_order_from_text(frz_str text, const frz_schema *schema, frz_
   frz_sort_field *fields = NULL;
   size_t n = 0, capacity = 0;
   if (text.size > FRZ_LIMIT_FILTER_BYTES)
-    return frz_fail(err, FRZ_ERR_LIMIT, "sort order: text of %zu bytes", text.size);
+    return frz_fail(err, FRZ_ERR_LIMIT, "sort order: text of %zu bytes; at most %zu are read",
+                    text.size, FRZ_LIMIT_FILTER_BYTES);
   if (!is_at_end(&s)) {
     do {
       term t;
       frz_sort_field field = {0};
-      if (n == TERMS_MAX)
-        return frz_fail(err, FRZ_ERR_LIMIT, "sort order: more than %d fields", TERMS_MAX);
+      if (n == FRZ_LIMIT_PARTITION_FIELDS)
+        return frz_fail(err, FRZ_ERR_LIMIT, "sort order: more than %d fields",
+                        FRZ_LIMIT_PARTITION_FIELDS);
       FRZ_TRY(scan_term(&s, &t, err));
       FRZ_TRY(bind(&s, schema, &t, &field.source_id, err));
       FRZ_TRY(scan_direction(&s, &field, err));

@@ -6,10 +6,9 @@
  *
  * Source: Iceberg specification, "Schema Evolution", "Default values", "Identifier Field IDs".
  */
+#include "base/limits.h"
 #include "iceberg/schema/literal.h"
 #include "iceberg/table/schema_edit.h"
-
-enum { DEFAULT_BYTES_MAX = 1 << 20 };
 
 /* ---- types ---- */
 
@@ -86,7 +85,7 @@ static frz_status print_default(frz_schema_edit *edit, const frz_literal *litera
 {
   frz_buf text;
   frz_json_writer json;
-  frz_buf_init(&text, edit->arena.alloc, DEFAULT_BYTES_MAX);
+  frz_buf_init(&text, edit->arena.alloc, FRZ_LIMIT_DEFAULT_BYTES);
   frz_json_writer_init(&json, &text);
   frz_status st = frz_literal_to_json(literal, &edit->arena, &json, err);
   if (st == FRZ_OK) st = frz_json_writer_finish(&json, err);
@@ -107,9 +106,9 @@ frz_status frz_schema_edit_read_default(frz_schema_edit *edit, const frz_schema_
   frz_literal literal;
   frz_str value, text = frz_arena_copy(&edit->arena, frz_str_from(change->default_json));
   if (text.data == NULL) return frz_fail_nomem(err, "column default");
-  if (text.size > DEFAULT_BYTES_MAX)
-    return frz_fail(err, FRZ_ERR_LIMIT, "column '%s': a default of %zu bytes", change->path,
-                    text.size);
+  if (text.size > FRZ_LIMIT_DEFAULT_BYTES)
+    return frz_fail(err, FRZ_ERR_LIMIT, "column '%s': a default of %zu bytes; at most %zu are read",
+                    change->path, text.size, (size_t)FRZ_LIMIT_DEFAULT_BYTES);
   frz_json_reader_init(&json, text.data, text.size, &edit->arena);
   frz_status st = frz_json_read_raw(&json, &value, err);
   if (st == FRZ_OK) st = frz_json_finish(&json, err);

@@ -13,7 +13,7 @@
 #include "frazil/evolution.h"
 #include "iceberg/table/table_handle.h"
 
-enum { FIRST_FIELD_ID = 1000, FIELDS_MAX = 1000 };
+enum { FIRST_FIELD_ID = 1000 };
 
 typedef struct spec_update {
   const frz_spec_change *changes;
@@ -157,8 +157,9 @@ static frz_status add_field(spec_update *update, const frz_spec_change *change, 
     return FRZ_OK;
   }
   if (holder != NULL) field.field_id = -1;
-  if (update->n_fields == FIELDS_MAX)
-    return frz_fail(err, FRZ_ERR_LIMIT, "partition spec: more than %d fields", FIELDS_MAX);
+  if (update->n_fields == FRZ_LIMIT_PARTITION_FIELDS)
+    return frz_fail(err, FRZ_ERR_LIMIT, "partition spec: more than %d fields",
+                    FRZ_LIMIT_PARTITION_FIELDS);
   update->is_removed[update->n_fields] = false;
   update->fields[update->n_fields++] = field;
   return FRZ_OK;

@@ -44,7 +44,6 @@ enum {
 };
 #define HOLD_BYTES ((size_t)4 << 20)
 #define MEMORY_MIN ((int64_t)64 << 20)
-#define ARENA_BYTES_MAX ((size_t)2 << 30)
 
 typedef struct open_file {
   uint32_t partition;
@@ -186,7 +185,7 @@ frz_status frz_data_file_writer_create(frz_context *context, frz_storage *storag
   writer->metadata = frz_table_metadata_retain(metadata);
   writer->schema = schema;
   writer->spec = spec;
-  frz_arena_init(&writer->arena, alloc, ARENA_BYTES_MAX);
+  frz_arena_init(&writer->arena, alloc, FRZ_LIMIT_WRITER_BYTES);
   frz_buf_init(&writer->slot_of, alloc, FRZ_LIMIT_COLUMN_BYTES);
   frz_buf_init(&writer->numbers, alloc, SIZE_MAX / 4);
   frz_buf_init(&writer->counts, alloc, SIZE_MAX / 4);
@@ -676,7 +675,7 @@ static frz_status write_lent(frz_data_file_writer *writer, const frz_batch *batc
 {
   frz_status st = FRZ_OK;
   frz_arena scratch;
-  frz_arena_init(&scratch, writer->alloc, ARENA_BYTES_MAX);
+  frz_arena_init(&scratch, writer->alloc, FRZ_LIMIT_WRITER_BYTES);
   size_t n = writer->stored.n_columns;
   frz_column *columns = frz_arena_array(&scratch, writer->n_written, sizeof *columns);
   if (columns == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "batch"));

@@ -25,7 +25,6 @@
 #include "puffin/puffin.h"
 
 enum { BATCH_ROWS = 65536, FIELD_ID_ROW_POSITION = 2147483645 };
-#define ARENA_BYTES_MAX ((size_t)2 << 30)
 
 typedef struct deleted_rows {
   const frz_data_file *file;
@@ -75,7 +74,7 @@ frz_status frz_delete_file_writer_create(frz_context *context, frz_storage *stor
   writer->alloc = alloc;
   writer->storage = frz_storage_retain(storage);
   writer->metadata = frz_table_metadata_retain(metadata);
-  frz_arena_init(&writer->arena, alloc, ARENA_BYTES_MAX);
+  frz_arena_init(&writer->arena, alloc, FRZ_LIMIT_WRITER_BYTES);
   writer->folder = frz_data_folder(metadata, &writer->arena);
   if (writer->folder.data == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "delete file writer"));
   FRZ_TRY_OUT(read_granularity(writer, err));

@@ -16,8 +16,6 @@
 #include "base/limits.h"
 #include "iceberg/write/field_path.h"
 
-#define SPLIT_BYTES_MAX ((size_t)1 << 30)
-
 typedef struct code_pair {
   uint32_t number;
   uint32_t code;
@@ -70,7 +68,7 @@ frz_status frz_partition_split_init(frz_partition_split *split, const frz_alloc 
                                     frz_error *err)
 {
   *split = (frz_partition_split){.alloc = alloc, .spec = spec};
-  frz_arena_init(&split->arena, alloc, SPLIT_BYTES_MAX);
+  frz_arena_init(&split->arena, alloc, FRZ_LIMIT_WRITER_BYTES);
   frz_buf_init(&split->key, alloc, FRZ_LIMIT_COLUMN_BYTES);
   frz_status st = FRZ_OK;
   frz_split_field *fields = frz_arena_array(&split->arena, spec->n_fields, sizeof *fields);
@@ -82,8 +80,8 @@ frz_status frz_partition_split_init(frz_partition_split *split, const frz_alloc 
     return st;
   }
   for (size_t i = 0; i < spec->n_fields; i++) {
-    frz_map_init(&fields[i].codes, alloc, SPLIT_BYTES_MAX);
-    frz_map_init(&fields[i].numbers, alloc, SPLIT_BYTES_MAX);
+    frz_map_init(&fields[i].codes, alloc, FRZ_LIMIT_WRITER_BYTES);
+    frz_map_init(&fields[i].numbers, alloc, FRZ_LIMIT_WRITER_BYTES);
   }
   split->fields = fields;
   return FRZ_OK;

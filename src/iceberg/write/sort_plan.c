@@ -9,9 +9,8 @@
 
 #include <assert.h>
 
+#include "base/limits.h"
 #include "iceberg/write/field_path.h"
-
-#define SCRATCH_BYTES_MAX ((size_t)1 << 30)
 
 struct frz_sort_part {
   const frz_sort_field *field;
@@ -113,7 +112,7 @@ static frz_status make_column(const frz_sort_part *part, const frz_column *colum
 {
   FRZ_TRY(frz_column_init(made, &part->result, alloc, err));
   frz_arena scratch;
-  frz_arena_init(&scratch, alloc, SCRATCH_BYTES_MAX);
+  frz_arena_init(&scratch, alloc, FRZ_LIMIT_WRITER_BYTES);
   frz_status st = frz_column_reserve(made, n_rows, err);
   for (int64_t row = 0; st == FRZ_OK && row < n_rows; row++)
     st = append_result(part, columns, row, &scratch, made, err);

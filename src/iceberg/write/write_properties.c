@@ -10,7 +10,6 @@
 #include "base/limits.h"
 #include "text/json_reader.h"
 
-#define BLOOM_BYTES_MOST ((int64_t)128 << 20)
 #define BLOOM_FPP 0.01
 
 static frz_status fail_value(const char *key, frz_str value, const char *what, frz_error *err)
@@ -124,8 +123,8 @@ static frz_status read_blooms(const frz_table_metadata *metadata, const frz_sche
                               frz_arena *arena, frz_parquet_write_options *options, frz_error *err)
 {
   static const char prefix[] = "write.parquet.bloom-filter-enabled.column.";
-  FRZ_TRY(read_number(metadata, "write.parquet.bloom-filter-max-bytes", 1, BLOOM_BYTES_MOST,
-                      &options->bloom_bytes_max, err));
+  FRZ_TRY(read_number(metadata, "write.parquet.bloom-filter-max-bytes", 1,
+                      (int64_t)FRZ_LIMIT_BLOOM_BYTES, &options->bloom_bytes_max, err));
   size_t n = 0;
   frz_parquet_bloom_option *blooms = frz_arena_array(arena, metadata->n_properties, sizeof *blooms);
   if (blooms == NULL) return frz_fail_nomem(err, "write properties");

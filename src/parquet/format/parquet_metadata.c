@@ -182,7 +182,7 @@ static frz_status parse_chunk(footer_parser *self, const frz_parquet_node *leaf,
     }
   }
   if (!has_metadata && !chunk.is_encrypted)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "a chunk without metadata");
+    return frz_fail(err, FRZ_ERR_CORRUPT, "its chunk has no metadata");
   if (has_metadata && physical != (int64_t)leaf->physical)
     return frz_fail(err, FRZ_ERR_CORRUPT, "a chunk of physical type %lld, the schema says %d",
                     (long long)physical, (int)leaf->physical);
@@ -236,7 +236,8 @@ static frz_status parse_row_group(footer_parser *self, frz_parquet_row_group *gr
   if (group->n_rows < 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "%lld rows", (long long)group->n_rows);
   if (group->chunks == NULL && self->metadata.n_leaves > 0)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "no columns");
+    return frz_fail(err, FRZ_ERR_CORRUPT, "no columns, the schema has %zu",
+                    self->metadata.n_leaves);
   return FRZ_OK;
 }
 
@@ -247,7 +248,8 @@ static frz_status parse_row_groups(footer_parser *self, frz_error *err)
   int64_t first_row = 0;
   FRZ_TRY(list_of_structs(self, "row groups", &n, err));
   if (metadata->root == NULL || metadata->row_groups != NULL)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "footer: row groups before the schema, or twice");
+    return frz_fail(err, FRZ_ERR_CORRUPT, "footer: %zu row groups, %s", n,
+                    metadata->root == NULL ? "before the schema" : "given twice");
   metadata->row_groups = frz_arena_array(self->arena, n, sizeof *metadata->row_groups);
   size_t n_chunks;
   if (__builtin_mul_overflow(n, metadata->n_leaves, &n_chunks) ||
@@ -382,7 +384,9 @@ static frz_status parse_file(footer_parser *self, frz_error *err)
     if (type == FRZ_THRIFT_STOP) break;
     FRZ_TRY(parse_file_field(self, id, type, err));
   }
-  if (metadata->root == NULL) return frz_fail(err, FRZ_ERR_CORRUPT, "footer without a schema");
+  if (metadata->root == NULL)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "footer of %zu bytes without a schema",
+                    self->reader.bytes.size);
   /* Some files state a wrong total: the row groups are what is read. */
   metadata->n_rows = 0;
   for (size_t i = 0; i < metadata->n_row_groups; i++)

@@ -294,7 +294,8 @@ static frz_status build_node(tree_builder *self, frz_parquet_node *parent, int d
 {
   element parsed = {.n_children = 0};
   if (depth > FRZ_LIMIT_DEPTH)
-    return frz_fail(err, FRZ_ERR_LIMIT, "schema: more than %d levels", FRZ_LIMIT_DEPTH);
+    return frz_fail(err, FRZ_ERR_LIMIT, "schema: more than %d levels at '%.*s'", FRZ_LIMIT_DEPTH,
+                    FRZ_STR_ARG(parent->name));
   if (self->n_left == 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "schema: ends inside of '%.*s'",
                     FRZ_STR_ARG(parent->name));
@@ -332,7 +333,10 @@ frz_status frz_parquet_schema_parse(frz_thrift_reader *reader, frz_arena *arena,
   frz_thrift_type item = FRZ_THRIFT_STOP;
   size_t n = 0;
   FRZ_TRY(frz_thrift_list_begin(reader, &item, &n, err));
-  if (item != FRZ_THRIFT_STRUCT || n == 0 || n > FRZ_LIMIT_SCHEMA_FIELDS)
+  if (n > FRZ_LIMIT_SCHEMA_FIELDS)
+    return frz_fail(err, FRZ_ERR_LIMIT, "schema: %zu elements; at most %d are read", n,
+                    FRZ_LIMIT_SCHEMA_FIELDS);
+  if (item != FRZ_THRIFT_STRUCT || n == 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "schema: a list of %zu items of type %d", n, (int)item);
   if (metadata->root != NULL) return frz_fail(err, FRZ_ERR_CORRUPT, "schema: given twice");
   metadata->leaves = frz_arena_array(arena, n, sizeof(frz_parquet_node *));

@@ -51,7 +51,7 @@ static frz_status read_length(frz_thrift_reader *reader, size_t item_bytes, size
 frz_status frz_thrift_struct_begin(frz_thrift_reader *reader, frz_error *err)
 {
   if (reader->depth >= FRZ_LIMIT_DEPTH)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "thrift: more than %d structs nested at offset %zu",
+    return frz_fail(err, FRZ_ERR_LIMIT, "thrift: more than %d structs nested at offset %zu",
                     FRZ_LIMIT_DEPTH, reader->bytes.pos);
   reader->last_field[++reader->depth] = 0;
   return FRZ_OK;
@@ -190,7 +190,9 @@ static frz_status skip_value(frz_thrift_reader *reader, frz_thrift_type type, bo
 {
   frz_str bytes;
   uint64_t number;
-  if (depth >= FRZ_LIMIT_DEPTH) return fail_at(reader, "nesting past the limit", err);
+  if (depth >= FRZ_LIMIT_DEPTH)
+    return frz_fail(err, FRZ_ERR_LIMIT, "thrift: nested deeper than %d levels at offset %zu",
+                    FRZ_LIMIT_DEPTH, reader->bytes.pos);
   switch (type) {
   case FRZ_THRIFT_TRUE:
   case FRZ_THRIFT_FALSE: return is_item ? skip_bytes(reader, 1, err) : FRZ_OK;

@@ -15,10 +15,11 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/limits.h"
 #include "base/reader.h"
 #include "parquet/read/decoder.h"
 
-enum { BLOCK_VALUES_MAX = 1 << 20, MINIS_MAX = 1 << 12, WIDTH_MAX = 64 };
+enum { WIDTH_MAX = 64 };
 
 static frz_status fail_delta(const frz_delta_decoder *delta, const char *what, frz_error *err)
 {
@@ -45,8 +46,13 @@ frz_status frz_delta_open(frz_delta_decoder *delta, const uint8_t *data, size_t 
   FRZ_TRY(read_number(delta, &n_minis, err));
   FRZ_TRY(read_number(delta, &n, err));
   FRZ_TRY(read_number(delta, &first, err));
-  if (block == 0 || block > BLOCK_VALUES_MAX || n_minis == 0 || n_minis > MINIS_MAX ||
-      block % n_minis != 0 || block / n_minis % 8 != 0)
+  if (block > FRZ_LIMIT_DELTA_BLOCK_VALUES || n_minis > FRZ_LIMIT_DELTA_MINIBLOCKS)
+    return frz_fail(err, FRZ_ERR_LIMIT,
+                    "delta encoding: blocks of %llu values in %llu miniblocks; at most %u in %u "
+                    "are read",
+                    (unsigned long long)block, (unsigned long long)n_minis,
+                    FRZ_LIMIT_DELTA_BLOCK_VALUES, FRZ_LIMIT_DELTA_MINIBLOCKS);
+  if (block == 0 || n_minis == 0 || block % n_minis != 0 || block / n_minis % 8 != 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "delta encoding: %llu values in %llu miniblocks",
                     (unsigned long long)block, (unsigned long long)n_minis);
   if (n > INT32_MAX) return fail_delta(delta, "more than 2147483647 values", err);

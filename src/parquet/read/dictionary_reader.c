@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/limits.h"
 
 enum { PIECE = 1024, WIDTH_MAX = 32, BLOCK = FRZ_DICTIONARY_SPARE_BYTES };
 
@@ -19,8 +20,8 @@ void frz_dictionary_reader_init(frz_dictionary_reader *dictionary, size_t width,
                                 const frz_alloc *alloc)
 {
   *dictionary = (frz_dictionary_reader){.width = width};
-  frz_buf_init(&dictionary->values, alloc, (size_t)4 << 30);
-  frz_buf_init(&dictionary->offsets, alloc, (size_t)4 << 30);
+  frz_buf_init(&dictionary->values, alloc, FRZ_LIMIT_DICTIONARY_BYTES);
+  frz_buf_init(&dictionary->offsets, alloc, FRZ_LIMIT_DICTIONARY_BYTES);
   frz_buf_init(&dictionary->bytes, alloc, FRZ_LIMIT_COLUMN_BYTES);
 }
 

@@ -29,7 +29,9 @@ static frz_status merge(frz_file_piece *const *order, size_t n, int64_t gap, frz
       continue;
     }
     FRZ_TRY(frz_buf_append(ranges, &range, sizeof range, err));
-    if (range.size > SIZE_MAX - total) return frz_fail(err, FRZ_ERR_LIMIT, "pieces of a file");
+    if (range.size > SIZE_MAX - total)
+      return frz_fail(err, FRZ_ERR_LIMIT, "pieces of a file: %zu bytes behind %zu", range.size,
+                      total);
     total += range.size;
     if (i < n) range = (frz_range){order[i]->offset, order[i]->size, NULL};
   }

@@ -16,7 +16,7 @@
 #include "base/reader.h"
 #include "parquet/read/level_kernels.h"
 
-enum { CHUNK_SPARE_BYTES = 128, LEVELS_MAX = 1 << 28 };
+enum { CHUNK_SPARE_BYTES = 128 };
 
 frz_status frz_leaf_reader_init(frz_leaf_reader *reader, const frz_parquet_node *leaf,
                                 frz_arrow_type type, int32_t slot_def, bool keep_levels,
@@ -41,8 +41,8 @@ frz_status frz_leaf_reader_init(frz_leaf_reader *reader, const frz_parquet_node 
   frz_buf_init(&reader->old_def, alloc, FRZ_LIMIT_PAGE_BYTES * 2);
   frz_buf_init(&reader->old_rep, alloc, FRZ_LIMIT_PAGE_BYTES * 2);
   frz_buf_init(&reader->window, alloc, 2 * FRZ_LEVEL_WINDOW);
-  frz_buf_init(&reader->def_levels, alloc, LEVELS_MAX);
-  frz_buf_init(&reader->rep_levels, alloc, LEVELS_MAX);
+  frz_buf_init(&reader->def_levels, alloc, FRZ_LIMIT_BATCH_LEVELS);
+  frz_buf_init(&reader->rep_levels, alloc, FRZ_LIMIT_BATCH_LEVELS);
   if (reader->max_rep == 0) return FRZ_OK;
   return frz_buf_resize(&reader->window, 2 * FRZ_LEVEL_WINDOW, err);
 }

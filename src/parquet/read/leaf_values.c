@@ -122,7 +122,7 @@ static frz_status add_fixed(frz_leaf_reader *reader, frz_column *column, int64_t
   uint8_t *dest = NULL;
   size_t bytes;
   if (__builtin_mul_overflow((size_t)n_slots, reader->width, &bytes))
-    return frz_fail(err, FRZ_ERR_LIMIT, "%lld values of %zu bytes", (long long)n_slots,
+    return frz_fail(err, FRZ_ERR_LIMIT, "%lld values of %zu bytes pass 64 bits", (long long)n_slots,
                     reader->width);
   FRZ_TRY(frz_buf_extend(&column->values, bytes, &dest, err));
   FRZ_TRY(decode_fixed(reader, dest, n_present, err));

@@ -20,7 +20,6 @@
 
 enum {
   HEADER_BYTES_FIRST = 64,
-  HEADER_BYTES_MAX = 16 << 20,
   GAP_BYTES = 32 << 10, /* segments this near are fetched as one */
   WINDOW_BYTES_EXTRA = 64 << 20
 };
@@ -213,7 +212,7 @@ frz_status frz_page_stream_header(frz_page_stream *stream, frz_page_header *head
     if ((int64_t)n > rest) n = (size_t)rest;
     frz_status st = frz_page_header_parse(data, n, header_out, err);
     if (st == FRZ_OK) break;
-    if ((int64_t)n == rest || n >= HEADER_BYTES_MAX) return st;
+    if ((int64_t)n == rest || n >= FRZ_LIMIT_PAGE_HEADER_BYTES) return st;
     wanted = n < (size_t)rest / 2 ? n * 2 : (size_t)rest;
   }
   stream->pos += (int64_t)header_out->header_bytes;
@@ -234,12 +233,13 @@ static frz_status decompress(frz_page_stream *stream, const frz_page_header *hea
   /* v2 levels stand in front, never compressed. */
   size_t levels = header->type == FRZ_PAGE_DATA_V2 ? header->def_bytes + header->rep_bytes : 0;
   size_t size = header->uncompressed_bytes - levels;
+  size_t packed = header->compressed_bytes - levels;
+  FRZ_TRY(frz_decompress_check(stream->codec, packed, size, err));
   FRZ_TRY(frz_buf_resize(&stream->body, header->uncompressed_bytes, err));
   if (levels > 0) memcpy(stream->body.data, data, levels);
   if (size == 0) return FRZ_OK;
-  return frz_decompress_again(stream->decompressor, stream->codec, data + levels,
-                              header->compressed_bytes - levels, stream->body.data + levels, size,
-                              err);
+  return frz_decompress_again(stream->decompressor, stream->codec, data + levels, packed,
+                              stream->body.data + levels, size, err);
 }
 
 frz_status frz_page_stream_body(frz_page_stream *stream, const frz_page_header *header,

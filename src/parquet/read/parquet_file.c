@@ -40,7 +40,8 @@ static frz_status check_end(const frz_parquet_file *file, const uint8_t *end, si
                     (long long)size);
   uint32_t footer = frz_load_u32le(end);
   if (footer > FRZ_LIMIT_PARQUET_FOOTER_BYTES)
-    return frz_fail(err, FRZ_ERR_LIMIT, "a footer of %u bytes", (unsigned)footer);
+    return frz_fail(err, FRZ_ERR_LIMIT, "a footer of %u bytes; at most %zu are read",
+                    (unsigned)footer, FRZ_LIMIT_PARQUET_FOOTER_BYTES);
   if (footer > size - END_BYTES - 4)
     return frz_fail(err, FRZ_ERR_CORRUPT, "a footer of %u bytes in a file of %lld",
                     (unsigned)footer, (long long)size);

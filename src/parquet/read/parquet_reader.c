@@ -13,6 +13,7 @@
 
 #include <assert.h>
 
+#include "base/limits.h"
 #include "parquet/format/metadata_parts.h"
 #include "parquet/read/column_assemble.h"
 #include "parquet/read/parquet_file.h"
@@ -23,8 +24,6 @@ enum {
   WINDOW_BYTES_MIN = 128 << 10,
   WINDOW_BYTES_TOTAL = 64 << 20, /* of all columns together, where they are many */
   BATCH_BYTES_MAX = 64 << 20,
-  INDEX_BYTES_MAX = 16 << 20,
-  INDEX_ARENA_BYTES = 256 << 20,
   FAR_CHUNK_BYTES_MIN = 256 << 10 /* smaller chunks are fetched whole rather than looked up */
 };
 
@@ -56,8 +55,9 @@ struct frz_parquet_reader {
   int64_t group_batch_rows;
   frz_arena index_arena; /* offset indexes of the open row group */
   frz_buf bytes;
-  frz_buf fetches; /* frz_range */
-  frz_buf runs;    /* row_run */
+  frz_buf fetches;   /* frz_range */
+  frz_buf runs;      /* row_run */
+  size_t held_bytes; /* of the leaves, and of the batch's columns that are read */
   frz_decompressor decompressor;
 };
 
@@ -160,11 +160,11 @@ frz_status frz_parquet_reader_create(frz_parquet_file *file,
   reader->group = file->metadata.n_row_groups;
   reader->batch_rows_max = options->batch_rows_max;
   reader->merge_ranges = options->merge_ranges;
-  frz_arena_init(&reader->arena, file->alloc, (size_t)4 << 30);
-  frz_arena_init(&reader->index_arena, file->alloc, INDEX_ARENA_BYTES);
-  frz_buf_init(&reader->bytes, file->alloc, INDEX_ARENA_BYTES);
-  frz_buf_init(&reader->fetches, file->alloc, INDEX_ARENA_BYTES);
-  frz_buf_init(&reader->runs, file->alloc, INDEX_ARENA_BYTES);
+  frz_arena_init(&reader->arena, file->alloc, FRZ_LIMIT_OPEN_FILE_BYTES);
+  frz_arena_init(&reader->index_arena, file->alloc, FRZ_LIMIT_OFFSET_INDEXES_BYTES);
+  frz_buf_init(&reader->bytes, file->alloc, FRZ_LIMIT_OFFSET_INDEXES_BYTES);
+  frz_buf_init(&reader->fetches, file->alloc, FRZ_LIMIT_OFFSET_INDEXES_BYTES);
+  frz_buf_init(&reader->runs, file->alloc, FRZ_LIMIT_OFFSET_INDEXES_BYTES);
   frz_status st = make_reader(reader, options, err);
   if (st != FRZ_OK) {
     frz_error_where(err, "parquet '%.*s': ", FRZ_STR_ARG(file->name));
@@ -216,7 +216,8 @@ static const frz_parquet_chunk *chunk_of(const frz_parquet_reader *reader, size_
 
 static bool wants_index(const frz_parquet_reader *reader, const frz_parquet_chunk *chunk)
 {
-  if (chunk->offset_index_offset <= 0 || chunk->offset_index_bytes > INDEX_BYTES_MAX) return false;
+  if (chunk->offset_index_offset <= 0 || chunk->offset_index_bytes > FRZ_LIMIT_OFFSET_INDEX_BYTES)
+    return false;
   return !reader->file->is_far || chunk->compressed_bytes >= FAR_CHUNK_BYTES_MIN;
 }
 
@@ -237,7 +238,7 @@ static frz_status read_indexes(frz_parquet_reader *reader, frz_page_places *plac
   for (size_t i = 0; i < reader->n_leaves; i++)
     if (wants_index(reader, chunk_of(reader, i)))
       total += (size_t)chunk_of(reader, i)->offset_index_bytes;
-  if (total == 0 || total > INDEX_ARENA_BYTES) return FRZ_OK;
+  if (total == 0 || total > FRZ_LIMIT_OFFSET_INDEXES_BYTES) return FRZ_OK;
   FRZ_TRY(frz_buf_resize(&reader->bytes, total, err));
   reader->fetches.size = 0;
   size_t at = 0;
@@ -313,7 +314,7 @@ static frz_status open_group(frz_parquet_reader *reader, size_t index, frz_error
   reader->group = index;
   reader->group_batch_rows = rows_that_fit(reader, group);
   frz_arena_free(&reader->index_arena);
-  frz_arena_init(&reader->index_arena, reader->alloc, INDEX_ARENA_BYTES);
+  frz_arena_init(&reader->index_arena, reader->alloc, FRZ_LIMIT_OFFSET_INDEXES_BYTES);
   frz_page_places *places = frz_arena_array(&reader->index_arena, reader->n_leaves, sizeof *places);
   if (places == NULL) return frz_fail_nomem(err, "offset indexes");
   if (!is_whole) FRZ_TRY(read_indexes(reader, places, err));
@@ -389,12 +390,33 @@ static frz_status reserve_rows(const frz_leaf_reader *leaf, frz_column *column, 
   return frz_buf_reserve(&column->values, bytes, err);
 }
 
-static frz_status read_leaf(frz_parquet_reader *reader, frz_leaf_reader *leaf, frz_column *column,
+/* What a leaf keeps from one batch to the next. */
+static size_t kept_bytes(const frz_leaf_reader *leaf)
+{
+  const frz_dictionary_reader *dictionary = &leaf->dictionary;
+  return leaf->pages.body.capacity + dictionary->values.capacity + dictionary->offsets.capacity +
+         dictionary->bytes.capacity + leaf->scratch.capacity + leaf->old_def.capacity +
+         leaf->old_rep.capacity + leaf->def_levels.capacity + leaf->rep_levels.capacity;
+}
+
+static size_t column_bytes(const frz_column *column)
+{
+  return column->values.capacity + column->offsets.capacity + column->validity.capacity;
+}
+
+/* How much all columns of a batch may hold: limits.h says why. */
+static size_t reader_bytes_max(const frz_parquet_reader *reader)
+{
+  size_t file_bytes = (size_t)reader->file->source->size_bytes;
+  if (file_bytes > (SIZE_MAX - FRZ_LIMIT_READER_BYTES) / FRZ_LIMIT_READER_FACTOR) return SIZE_MAX;
+  return FRZ_LIMIT_READER_BYTES + file_bytes * FRZ_LIMIT_READER_FACTOR;
+}
+
+static frz_status read_runs(frz_parquet_reader *reader, frz_leaf_reader *leaf, frz_column *column,
                             int64_t n_rows, frz_error *err)
 {
   const row_run *runs = (const row_run *)(const void *)reader->runs.data;
   size_t n_runs = reader->runs.size / sizeof *runs;
-  frz_leaf_reader_start_batch(leaf);
   FRZ_TRY(reserve_rows(leaf, column, n_rows, err));
   for (size_t i = 0; i < n_runs; i++)
     FRZ_TRY(frz_leaf_reader_read(leaf, runs[i].first, runs[i].n, column, err));
@@ -402,6 +424,29 @@ static frz_status read_leaf(frz_parquet_reader *reader, frz_leaf_reader *leaf, f
   leaf->last_slots = column->n_rows;
   leaf->last_bytes = column->values.size;
   return FRZ_OK;
+}
+
+/* No buffer may grow beyond what the columns before have left. */
+static frz_status read_leaf(frz_parquet_reader *reader, frz_leaf_reader *leaf, frz_column *column,
+                            int64_t n_rows, frz_error *err)
+{
+  size_t most = reader_bytes_max(reader);
+  size_t left = reader->held_bytes < most ? most - reader->held_bytes : 0;
+  size_t values_max = column->values.max_bytes;
+  size_t levels_max = left < FRZ_LIMIT_BATCH_LEVELS ? left : FRZ_LIMIT_BATCH_LEVELS;
+  reader->held_bytes -= kept_bytes(leaf);
+  frz_leaf_reader_start_batch(leaf);
+  leaf->def_levels.max_bytes = leaf->rep_levels.max_bytes = levels_max;
+  if (left < values_max) column->values.max_bytes = left;
+  frz_status st = read_runs(reader, leaf, column, n_rows, err);
+  column->values.max_bytes = values_max;
+  reader->held_bytes += kept_bytes(leaf) + column_bytes(column);
+  if (st != FRZ_OK || reader->held_bytes <= most) return st;
+  return frz_fail(err, FRZ_ERR_LIMIT,
+                  "the columns up to this one hold %zu bytes for %lld rows of a file of %lld; at "
+                  "most %zu are allowed",
+                  reader->held_bytes, (long long)n_rows,
+                  (long long)reader->file->source->size_bytes, most);
 }
 
 static frz_kept_levels levels_of(void *ctx, int32_t leaf_index)
@@ -417,6 +462,9 @@ static frz_status read_columns(frz_parquet_reader *reader, frz_batch *batch, int
                                frz_error *err)
 {
   size_t leaf = 0;
+  reader->held_bytes = 0;
+  for (size_t i = 0; i < reader->n_leaves; i++)
+    reader->held_bytes += kept_bytes(&reader->leaves[i]);
   for (size_t i = 0; i < reader->n_fields; i++) {
     const frz_parquet_shape *shape = &reader->shapes[i];
     /* Leaves stand in file order, so those of a field follow each other. */

@@ -17,10 +17,9 @@
 #include <math.h>
 
 #include "base/endian.h"
+#include "base/limits.h"
 #include "codec/checksum.h"
 #include "parquet/format/bloom_block.h"
-
-#define BLOOM_BYTES_LIMIT ((int64_t)128 << 20)
 
 static size_t power_of_two_up_to(int64_t most)
 {
@@ -43,10 +42,10 @@ void frz_bloom_init(frz_bloom *bloom, const frz_leaf_plan *plan,
                     const frz_parquet_write_options *options, const frz_alloc *alloc)
 {
   *bloom = (frz_bloom){0};
-  frz_buf_init(&bloom->bytes, alloc, (size_t)BLOOM_BYTES_LIMIT);
+  frz_buf_init(&bloom->bytes, alloc, FRZ_LIMIT_BLOOM_BYTES);
   if (plan->stored == FRZ_STORED_BOOL || plan->stored == FRZ_STORED_NONE) return;
   int64_t most = options->bloom_bytes_max;
-  if (most > BLOOM_BYTES_LIMIT) most = BLOOM_BYTES_LIMIT;
+  if (most > (int64_t)FRZ_LIMIT_BLOOM_BYTES) most = (int64_t)FRZ_LIMIT_BLOOM_BYTES;
   for (size_t i = 0; i < options->n_blooms; i++) {
     const frz_parquet_bloom_option *option = &options->blooms[i];
     if (option->field_id < 0 || option->field_id != plan->node->field_id) continue;

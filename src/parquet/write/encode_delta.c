@@ -36,9 +36,10 @@ static size_t put_varint(uint8_t *at, uint64_t value)
 static int64_t take_deltas_32(const uint8_t *values, size_t n, int64_t deltas[BLOCK_VALUES])
 {
   const uint32_t *at = (const uint32_t *)(const void *)values;
+  const uint32_t *before = at - 1;
   int32_t least = INT32_MAX;
   for (size_t i = 0; i < n; i++) {
-    int32_t delta = (int32_t)(at[i] - at[i - 1]);
+    int32_t delta = (int32_t)(at[i] - before[i]);
     deltas[i] = delta;
     least = delta < least ? delta : least;
   }
@@ -48,9 +49,10 @@ static int64_t take_deltas_32(const uint8_t *values, size_t n, int64_t deltas[BL
 static int64_t take_deltas_64(const uint8_t *values, size_t n, int64_t deltas[BLOCK_VALUES])
 {
   const uint64_t *at = (const uint64_t *)(const void *)values;
+  const uint64_t *before = at - 1;
   int64_t least = INT64_MAX;
   for (size_t i = 0; i < n; i++) {
-    int64_t delta = (int64_t)(at[i] - at[i - 1]);
+    int64_t delta = (int64_t)(at[i] - before[i]);
     deltas[i] = delta;
     least = delta < least ? delta : least;
   }
