@@ -1,10 +1,10 @@
 """frazil beside DuckDB, Polars and PyArrow, in one run: time and peak memory, each in a process of its own.
 
-Usage: run_bench.py [--rows N] [--keys N] [--entities N] [--files N] [--rounds N] [--data FOLDER] [--part join,decode,file,plan,metadata]
+Usage: run_bench.py [--rows N] [--keys N] [--entities N] [--files N] [--rounds N] [--data FOLDER] [--part join,decode,file,write,plan,metadata]
 
 The join: feature rows in several files of an Iceberg table, five features, against entity rows at random times.
 Every engine reads the same Parquet files, and its result is compared by count and sums. The decode: the
-whole table into Arrow memory. The file part: single Parquet files of every kind on one thread. The plan part: which of
+whole table into Arrow memory. The file part: single Parquet files of every kind on one thread. The write part: bench_write.py. The plan part: which of
 100,000 data files a scan reads. The metadata part: 200 MB of table metadata. Medians over the rounds; engines take turns, so that a drift of the machine hits all.
 """
 
@@ -114,7 +114,7 @@ def main():
     parser.add_argument("--files", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", help="keep the data here, and reuse it when it is there")
-    parser.add_argument("--part", default="join,decode,file,plan,metadata", help="which of join, decode, file, plan and metadata, with commas")
+    parser.add_argument("--part", default="join,decode,file,write,plan,metadata", help="which of join, decode, file, write, plan and metadata, with commas")
     parser.add_argument("--file-rows", type=int, default=2_000_000)
     parser.add_argument("--plan-files", type=int, default=100_000)
     options = parser.parse_args()
@@ -133,6 +133,8 @@ def main():
             compare("decode", DECODE_ENGINES, folder, options.rounds)
         if "file" in parts:
             compare_files(folder / "decode-files", options.file_rows, max(options.rounds, 5))
+        if "write" in parts:
+            subprocess.run([sys.executable, str(HERE / "bench_write.py"), "--rounds", str(options.rounds)], check=True)
         if "plan" in parts:
             compare_plans(folder / "plan", options.plan_files, options.rounds)
         if "metadata" in parts:
