@@ -103,3 +103,20 @@ def test_progress_is_shown_on_a_terminal_and_wiped(folder):
     again = subprocess.run(["frazil", "import", "rows.csv", "demo.rows"], cwd=folder, env=environment(), capture_output=True)
     assert again.returncode == 0
     assert again.stderr == b""
+
+
+def printed(*words):
+    return subprocess.run(["frazil", *words], env=environment(), capture_output=True, text=True, check=True).stdout
+
+
+def test_the_manual_is_complete():
+    """Every command, change, metadata table and option of the help is in the manual."""
+    manual = (ROOT / "docs" / "man" / "frazil.1").read_text().replace("\\-", "-")
+    listed = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", printed("--help")))
+    listed |= set(re.findall(r"^  ([a-z][a-z-]+)", printed("--help").partition("\n\nfrazil COMMAND")[0], re.M))
+    changes = printed("alter", "--help").partition("changes:\n")[2].partition("\n\n")[0]
+    listed |= set(re.findall(r"^  ([a-z-]+)", changes, re.M))
+    tables = printed("table", "--help").partition("METADATA is one of\n")[2].partition("\n\n")[0]
+    listed |= set(re.findall(r"[a-z_]+", tables))
+    assert len(listed) > 80
+    assert [word for word in sorted(listed) if not re.search(rf"(?<![\w-]){word}(?![\w-])", manual)] == []
