@@ -55,3 +55,13 @@ def test_c_example(tmp_path):
                     str(library / "libfrazil.a"), *LIBRARIES, "-o", "example"], cwd=tmp_path, check=True, timeout=120)
     result = subprocess.run(["./example"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert re.fullmatch(r"snapshot [1-9]\d*\n", result.stdout), result.stderr
+
+
+def test_every_property_is_listed():
+    """The table of properties in docs/tables.md has the names that the sources have, and no others."""
+    name = r"(?:write|commit|history|gc|schema|frazil)\.[a-z0-9.-]*[a-z0-9.]"
+    sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.c"))
+    followed = {each + "NAME" if each.endswith(".") else each for each in re.findall(rf'"({name})"', sources)}
+    page = (ROOT / "docs" / "tables.md").read_text().partition("## Properties that are followed")[2]
+    listed = {each for row in re.findall(r"^\| (`.*?) \|", page, re.M) for each in re.findall(r"`([^`]+)`", row)}
+    assert listed == followed
