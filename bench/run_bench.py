@@ -4,8 +4,9 @@ Usage: run_bench.py [--rows N] [--keys N] [--entities N] [--files N] [--rounds N
 
 The join: feature rows in several files of an Iceberg table, five features, against entity rows at random times.
 Every engine reads the same Parquet files, and its result is compared by count and sums. The decode: the
-whole table into Arrow memory. The file part: single Parquet files of every kind on one thread. The write part: bench_write.py. The plan part: which of
-100,000 data files a scan reads. The metadata part: 200 MB of table metadata. Medians over the rounds; engines take turns, so that a drift of the machine hits all.
+whole table into Arrow memory. The file part: single Parquet files of every kind on one thread. The write part: bench_write.py.
+The plan part: which of 100,000 data files a scan reads. The metadata part: 200 MB of table metadata. Medians over the rounds;
+engines take turns, so that a drift of the machine hits all.
 """
 
 import argparse
