@@ -64,7 +64,8 @@ static void add_value(text *t, const frz_column *column, int64_t row)
     add(t, "null");
     return;
   }
-  const uint8_t *at = column->values.data + (size_t)row * frz_arrow_value_bytes(column->type);
+  size_t before = (size_t)row * frz_arrow_value_bytes(column->type);
+  const uint8_t *at = before != 0 ? column->values.data + before : column->values.data;
   switch (column->type.kind) {
   case FRZ_ARROW_BOOL: add(t, "%d", frz_bit_get(column->values.data, row)); break;
   case FRZ_ARROW_INT32:

@@ -34,11 +34,11 @@ static frz_status note_needed(deletes_search *s, const frz_manifest_entry *entry
 /* Tasks share tails of one list, which ends at the same place: each part is gone through once. */
 static frz_status note_equality(deletes_search *s, const frz_scan_task *task, frz_error *err)
 {
-  const frz_manifest_entry *const *first = task->equality_deletes;
-  const frz_manifest_entry *const *end = first + task->n_equality_deletes;
   uint64_t *known;
   bool is_new;
   if (task->n_equality_deletes == 0) return FRZ_OK;
+  const frz_manifest_entry *const *first = task->equality_deletes;
+  const frz_manifest_entry *const *end = first + task->n_equality_deletes;
   uint64_t address = (uint64_t)(uintptr_t)end;
   FRZ_TRY(frz_map_insert(&s->shared, (frz_str){(const char *)&address, sizeof address},
                          (uint64_t)(uintptr_t)end, &known, &is_new, err));

@@ -32,7 +32,7 @@ static size_t put_varint(uint8_t *at, uint64_t value)
   return n;
 }
 
-/* The differences of a block, and the least. */
+/* The differences of a block, and the least. A value stands in front of the first. */
 static int64_t take_deltas_32(const uint8_t *values, size_t n, int64_t deltas[BLOCK_VALUES])
 {
   const uint32_t *at = (const uint32_t *)(const void *)values;
