@@ -242,13 +242,6 @@ void frz_avro_columns_free(frz_avro_columns_reader *reader)
   frz_alloc_free(reader->alloc, reader, sizeof *reader);
 }
 
-const frz_arrow_field *frz_avro_columns_fields(const frz_avro_columns_reader *reader,
-                                               size_t *n_fields_out)
-{
-  *n_fields_out = reader->n_fields;
-  return reader->fields;
-}
-
 /* ---- rows ---- */
 
 static frz_status skip_records(frz_avro_columns_reader *reader, int64_t n, frz_error *err)

@@ -53,12 +53,9 @@ frz_status frz_avro_columns_create(const frz_avro_table *table,
                                    frz_error *err) FRZ_MUST_CHECK;
 void frz_avro_columns_free(frz_avro_columns_reader *reader);
 
-/** The fields of the batches: the columns with at least one selected leaf, in file order. */
-const frz_arrow_field *frz_avro_columns_fields(const frz_avro_columns_reader *reader,
-                                               size_t *n_fields_out);
-
-/** The next rows of the ranges, at most batch_rows_max; `first_row_out` is the file position of the
- * first. A batch spans several ranges only when they are merged. n_rows 0: the end. */
+/** The next rows of the ranges, at most batch_rows_max, of the columns with at least one selected
+ * leaf, in file order; `first_row_out` is the file position of the first. A batch spans several
+ * ranges only when they are merged. n_rows 0: the end. */
 frz_status frz_avro_columns_next(frz_avro_columns_reader *reader, frz_batch *batch_out,
                                  int64_t *first_row_out, frz_error *err) FRZ_MUST_CHECK;
 

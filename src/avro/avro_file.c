@@ -24,9 +24,7 @@
 #include "base/os.h"
 #include "codec/checksum.h"
 
-enum { BLOCK_BYTES = 64 << 10, CRC_BYTES = 4 };
-
-static const char magic[4] = {'O', 'b', 'j', 1};
+enum { BLOCK_BYTES = 64 << 10 };
 
 struct frz_avro_reader {
   const frz_alloc *alloc;
@@ -147,17 +145,6 @@ struct frz_avro_writer {
   uint8_t sync[FRZ_AVRO_SYNC_BYTES];
 };
 
-static const char *codec_name(frz_codec codec)
-{
-  switch (codec) {
-  case FRZ_CODEC_NONE: return "null";
-  case FRZ_CODEC_DEFLATE: return "deflate";
-  case FRZ_CODEC_SNAPPY: return "snappy";
-  case FRZ_CODEC_ZSTD: return "zstandard";
-  default: return NULL;
-  }
-}
-
 static frz_status write_meta(frz_buf *out, frz_str key, frz_str value, frz_error *err)
 {
   FRZ_TRY(frz_avro_write_bytes(out, key, err));
@@ -169,7 +156,7 @@ static frz_status write_header(frz_avro_writer *w, frz_str schema_json, const fr
 {
   frz_buf *out = &w->out;
   FRZ_TRY(frz_os_random(w->sync, FRZ_AVRO_SYNC_BYTES, err));
-  FRZ_TRY(frz_buf_append(out, magic, sizeof magic, err));
+  FRZ_TRY(frz_buf_append_str(out, FRZ_STR(FRZ_AVRO_MAGIC), err));
   FRZ_TRY(frz_avro_write_long(out, (int64_t)n_meta + 2, err));
   for (size_t i = 0; i < n_meta; i++) FRZ_TRY(write_meta(out, meta[i].key, meta[i].value, err));
   FRZ_TRY(write_meta(out, FRZ_STR("avro.codec"), frz_str_from(codec), err));
@@ -183,7 +170,7 @@ frz_status frz_avro_writer_create(const frz_alloc *alloc, frz_sink *sink, frz_st
                                   const frz_avro_meta *meta, size_t n_meta, frz_codec codec,
                                   frz_avro_writer **writer_out, frz_error *err)
 {
-  const char *name = codec_name(codec);
+  const char *name = frz_avro_codec_name(codec);
   if (name == NULL)
     return frz_fail(err, FRZ_ERR_INVALID, "avro has no codec '%s'", frz_codec_name(codec));
   frz_avro_writer *w = frz_alloc_zeroed(alloc, sizeof *w);
@@ -209,9 +196,9 @@ frz_buf *frz_avro_writer_record(frz_avro_writer *writer)
 
 static frz_status append_crc(frz_avro_writer *w, frz_error *err)
 {
-  uint8_t crc[CRC_BYTES];
+  uint8_t crc[FRZ_AVRO_CRC_BYTES];
   frz_store_u32be(crc, frz_crc32(0, w->records.data, w->records.size));
-  return frz_buf_append(&w->out, crc, CRC_BYTES, err);
+  return frz_buf_append(&w->out, crc, sizeof crc, err);
 }
 
 static frz_status flush_block(frz_avro_writer *w, frz_error *err)
@@ -263,7 +250,7 @@ void frz_avro_writer_free(frz_avro_writer *writer)
 
 static frz_status flatten_header(const frz_avro_reader *r, frz_buf *out, frz_error *err)
 {
-  FRZ_TRY(frz_buf_append(out, magic, sizeof magic, err));
+  FRZ_TRY(frz_buf_append_str(out, FRZ_STR(FRZ_AVRO_MAGIC), err));
   FRZ_TRY(frz_avro_write_long(out, (int64_t)r->header.n_meta + 1, err));
   FRZ_TRY(write_meta(out, FRZ_STR("avro.codec"), FRZ_STR("null"), err)); /* the first one counts */
   for (size_t i = 0; i < r->header.n_meta; i++)

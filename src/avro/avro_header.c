@@ -14,24 +14,29 @@
 #include "base/limits.h"
 #include "codec/checksum.h"
 
-enum { CRC_BYTES = 4 };
-
-static const char magic[4] = {'O', 'b', 'j', 1};
+static const struct {
+  const char *name;
+  frz_codec codec;
+} codecs[] = {{"null", FRZ_CODEC_NONE},
+              {"deflate", FRZ_CODEC_DEFLATE},
+              {"snappy", FRZ_CODEC_SNAPPY},
+              {"zstandard", FRZ_CODEC_ZSTD}};
 
 bool frz_avro_has_magic(const void *data, size_t size)
 {
-  return size >= sizeof magic && memcmp(data, magic, sizeof magic) == 0;
+  frz_str magic = FRZ_STR(FRZ_AVRO_MAGIC);
+  return size >= magic.size && memcmp(data, magic.data, magic.size) == 0;
+}
+
+const char *frz_avro_codec_name(frz_codec codec)
+{
+  for (size_t i = 0; i < sizeof codecs / sizeof codecs[0]; i++)
+    if (codecs[i].codec == codec) return codecs[i].name;
+  return NULL;
 }
 
 static bool find_codec(frz_str name, frz_codec *codec_out)
 {
-  static const struct {
-    const char *name;
-    frz_codec codec;
-  } codecs[] = {{"null", FRZ_CODEC_NONE},
-                {"deflate", FRZ_CODEC_DEFLATE},
-                {"snappy", FRZ_CODEC_SNAPPY},
-                {"zstandard", FRZ_CODEC_ZSTD}};
   for (size_t i = 0; i < sizeof codecs / sizeof codecs[0]; i++) {
     if (!frz_str_is(name, codecs[i].name)) continue;
     *codec_out = codecs[i].codec;
@@ -79,7 +84,7 @@ frz_status frz_avro_header_read(frz_reader *in, frz_arena *arena, frz_avro_heade
   const uint8_t *bytes;
   if (!frz_avro_has_magic(in->data, in->size))
     return frz_fail(err, FRZ_ERR_CORRUPT, "not an Avro file: it does not begin with 'Obj' 1");
-  in->pos = sizeof magic;
+  in->pos = sizeof FRZ_AVRO_MAGIC - 1;
   FRZ_TRY(read_meta(in, arena, &header, err));
   if (!frz_read_bytes(in, FRZ_AVRO_SYNC_BYTES, &bytes))
     return frz_fail(err, FRZ_ERR_CORRUPT, "the sync marker is cut");
@@ -96,7 +101,7 @@ frz_status frz_avro_header_read(frz_reader *in, frz_arena *arena, frz_avro_heade
   return FRZ_OK;
 }
 
-/* Snappy blocks carry the CRC-32 of their decompressed bytes behind them, big-endian. */
+/* Snappy blocks carry the CRC-32 of their decompressed bytes behind them. */
 static frz_status check_crc(const frz_buf *plain, const uint8_t *stored, frz_error *err)
 {
   uint32_t found = frz_crc32(0, plain->data, plain->size);
@@ -113,7 +118,7 @@ frz_status frz_avro_block_open(frz_codec codec, const uint8_t *data, size_t size
     *records_out = frz_reader_of(data, size);
     return FRZ_OK;
   }
-  size_t crc_bytes = codec == FRZ_CODEC_SNAPPY ? CRC_BYTES : 0;
+  size_t crc_bytes = codec == FRZ_CODEC_SNAPPY ? FRZ_AVRO_CRC_BYTES : 0;
   if (size < crc_bytes)
     return frz_fail(err, FRZ_ERR_CORRUPT, "snappy block of %zu bytes has no CRC-32", size);
   size -= crc_bytes;

@@ -1,13 +1,19 @@
 /*
- * avro_header.h - what is common to all readers of Avro object container files: the header, and
- * blocks decompressed.
+ * avro_header.h - what is common to readers and writers of Avro object container files: marks and
+ * names, the header parsed, blocks decompressed.
  */
 #ifndef FRZ_AVRO_AVRO_HEADER_H
 #define FRZ_AVRO_AVRO_HEADER_H
 
 #include "avro/avro_file.h"
 
-enum { FRZ_AVRO_SYNC_BYTES = 16 };
+enum {
+  FRZ_AVRO_SYNC_BYTES = 16,
+  FRZ_AVRO_CRC_BYTES = 4 /* of the CRC-32 behind a snappy block, big-endian */
+};
+
+/** How a file begins. */
+#define FRZ_AVRO_MAGIC "Obj\x01"
 
 typedef struct frz_avro_header {
   const frz_avro_type *schema;
@@ -19,6 +25,9 @@ typedef struct frz_avro_header {
 
 /** Does it begin as an Avro file does? */
 bool frz_avro_has_magic(const void *data, size_t size);
+
+/** What the header calls a codec; NULL: Avro does not have it. */
+const char *frz_avro_codec_name(frz_codec codec);
 
 /** Read the header; `in` is left behind it, or where it is wrong. FRZ_ERR_UNSUPPORTED names a
  * codec.
