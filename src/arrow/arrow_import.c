@@ -208,11 +208,50 @@ static frz_status read_offsets(const run *self, const uint8_t *offsets, int64_t 
   return FRZ_OK;
 }
 
+/* Foreign buffers may lie at any address. */
+static inline int32_t offset_at(const uint8_t *offsets, int64_t i)
+{
+  int32_t offset;
+  memcpy(&offset, offsets + i * 4, sizeof offset);
+  return offset;
+}
+
+/* Offsets of 32 bits of rows that are all present: one run, so they differ by a constant. */
+static frz_status import_plain_offsets(frz_column *column, const run *self, const uint8_t *offsets,
+                                       int64_t *start_out, int64_t *total_out, frz_error *err)
+{
+  int32_t *at = NULL;
+  FRZ_TRY(frz_column_add_offsets(column, self->n, &at, err));
+  int64_t first = self->array->offset + self->first;
+  const uint8_t *from = offsets + first * 4;
+  int32_t start = offset_at(from, 0);
+  bool descends = start < 0;
+  for (int64_t i = 0; i < self->n; i++) descends |= offset_at(from, i + 1) < offset_at(from, i);
+  if (descends) {
+    int64_t i = 0;
+    while (offset_at(from, i) >= 0 && offset_at(from, i + 1) >= offset_at(from, i)) i++;
+    return fail_run(self, "offsets that descend at row", first + i, err);
+  }
+  int64_t total = (int64_t)offset_at(from, self->n) - start;
+  if (total > INT32_MAX - at[-1])
+    return frz_fail(err, FRZ_ERR_LIMIT, "Arrow column '%s': more than %d bytes or items",
+                    self->schema->name != NULL ? self->schema->name : "", INT32_MAX);
+  int32_t base = at[-1];
+  for (int64_t i = 0; i < self->n; i++) at[i] = base + (offset_at(from, i + 1) - start);
+  *start_out = start;
+  *total_out = total;
+  return FRZ_OK;
+}
+
 /* Offsets of the new rows, and whether the values are one run that starts at `start_out`. */
 static frz_status import_offsets(frz_column *column, const run *self, const uint8_t *offsets,
                                  int64_t *start_out, int64_t *total_out, bool *is_one_run_out,
                                  frz_error *err)
 {
+  if (self->validity == NULL && self->format.layout != FRZ_LAYOUT_LARGE) {
+    *is_one_run_out = true;
+    return import_plain_offsets(column, self, offsets, start_out, total_out, err);
+  }
   int32_t *at = NULL;
   FRZ_TRY(frz_column_add_offsets(column, self->n, &at, err));
   int64_t base = at[-1];

@@ -391,6 +391,42 @@ static void assert_texts(const frz_column *column, const char *const *texts)
   }
 }
 
+/* Offsets at an odd address that start past zero, behind rows that are there. */
+static void test_texts_without_nulls(void **state)
+{
+  (void)state;
+  frz_error error = {0};
+  frz_column column;
+  int32_t offsets[] = {1, 2, 4, 4, 7, 9};
+  uint8_t unaligned[sizeof offsets + 1];
+  const void *buffers[] = {NULL, unaligned + 1, "-abcdefgh"};
+  struct ArrowSchema schema = schema_of("u");
+  struct ArrowArray array = {
+      .length = 4, .offset = 1, .n_buffers = 3, .buffers = buffers, .release = keep_array};
+  memcpy(unaligned + 1, offsets, sizeof offsets);
+  ASSERT_OK(import_one(&schema, &array, &column, &error));
+  ASSERT_OK(frz_column_import(&column, &schema, &array, &error));
+  const char *texts[] = {"bc", "", "def", "gh", "bc", "", "def", "gh"};
+  assert_int_equal(column.n_rows, 8);
+  check_column(&column);
+  assert_texts(&column, texts);
+  offsets[4] = 3; /* before the row in front of it */
+  memcpy(unaligned + 1, offsets, sizeof offsets);
+  assert_int_equal(frz_column_import(&column, &schema, &array, &error), FRZ_ERR_INVALID);
+  assert_non_null(strstr(error.message, "at row 3"));
+  offsets[1] = -1;
+  memcpy(unaligned + 1, offsets, sizeof offsets);
+  assert_int_equal(frz_column_import(&column, &schema, &array, &error), FRZ_ERR_INVALID);
+  assert_non_null(strstr(error.message, "at row 1"));
+  const int32_t huge[] = {0, 5, 5, 5, INT32_MAX};
+  memcpy(unaligned + 1, huge, sizeof huge);
+  array.offset = 0;
+  assert_int_equal(frz_column_import(&column, &schema, &array, &error), FRZ_ERR_LIMIT);
+  assert_int_equal(column.n_rows, 8);
+  check_column(&column);
+  frz_column_dispose(&column);
+}
+
 static void test_large_strings_with_an_offset(void **state)
 {
   (void)state;
@@ -1209,6 +1245,7 @@ int main(void)
       cmocka_unit_test(test_filter_keeps_rows),
       cmocka_unit_test(test_bits_are_moved_at_any_offset),
       cmocka_unit_test(test_exported_batches_come_back),
+      cmocka_unit_test(test_texts_without_nulls),
       cmocka_unit_test(test_large_strings_with_an_offset),
       cmocka_unit_test(test_string_views),
       cmocka_unit_test(test_dictionaries),

@@ -17,6 +17,7 @@
 #include "parquet/format/thrift.h"
 #include "parquet/read/parquet_reader.h"
 #include "parquet/write/encode_delta.h"
+#include "parquet/write/encode_values.h"
 #include "parquet/write/parquet_writer.h"
 #include "random_columns.h"
 
@@ -303,6 +304,57 @@ static void fill_measures(frz_column *column, int64_t i)
   put(column, &value, 8);
 }
 
+/* Strings of every length up to 40, moved in wide steps, are those that are moved one by one. The
+ * bytes end with the block, so that the sanitizer sees a step that is too wide. */
+static void test_short_strings_are_moved_whole(void **state)
+{
+  (void)state;
+  enum { N = 82 };
+  frz_error error = {0};
+  int32_t offsets[N + 1] = {0};
+  int64_t every_third[N];
+  uint8_t wanted[8192];
+  frz_buf plain, one_by_one, lengths, delta;
+  frz_buf *bufs[] = {&plain, &one_by_one, &lengths, &delta};
+  for (size_t i = 0; i < 4; i++) frz_buf_init(bufs[i], frz_alloc_default(), BYTES_MAX);
+  for (int32_t i = 0; i < N; i++) offsets[i + 1] = offsets[i] + i / 2;
+  uint8_t *filled = frz_alloc_new(frz_alloc_default(), (size_t)offsets[N]);
+  for (int32_t i = 0; i < offsets[N]; i++) filled[i] = (uint8_t)(i * 7 + 1);
+  for (int64_t i = 0; i < N / 3; i++) every_third[i] = 3 * i;
+  frz_leaf_plan plan = {.stored = FRZ_STORED_BYTES};
+  for (int64_t first = 0; first <= N; first++) {
+    bool is_gathered = first == N;
+    frz_value_view view = {.n = is_gathered ? N / 3 : (size_t)(N - first),
+                           .offsets = offsets,
+                           .bytes = filled,
+                           .bytes_end = filled + offsets[N],
+                           .rows = is_gathered ? every_third : NULL,
+                           .first_row = first};
+    size_t size = 0;
+    for (size_t i = 0; i < view.n; i++) {
+      frz_str value = frz_value_view_bytes(&view, i);
+      memcpy(wanted + size, value.data, value.size);
+      size += value.size;
+    }
+    plain.size = one_by_one.size = delta.size = 0;
+    ASSERT_OK(frz_values_plain(&plan, &view, &plain, &error));
+    view.bytes_end = NULL;
+    ASSERT_OK(frz_values_plain(&plan, &view, &one_by_one, &error));
+    assert_int_equal(plain.size, size + 4 * view.n);
+    assert_int_equal(one_by_one.size, plain.size);
+    assert_memory_equal(plain.data, one_by_one.data, plain.size);
+    /* In DELTA_LENGTH_BYTE_ARRAY the strings follow one another at the end. */
+    uint8_t *exact = frz_alloc_new(frz_alloc_default(), plain.size);
+    memcpy(exact, plain.data, plain.size);
+    ASSERT_OK(frz_delta_length_encode(exact, view.n, &lengths, &delta, &error));
+    frz_alloc_free(frz_alloc_default(), exact, plain.size);
+    assert_true(delta.size > size);
+    if (size != 0) assert_memory_equal(delta.data + delta.size - size, wanted, size);
+  }
+  frz_alloc_free(frz_alloc_default(), filled, (size_t)offsets[N]);
+  for (size_t i = 0; i < 4; i++) frz_buf_dispose(bufs[i]);
+}
+
 static void test_data_choose_their_encoding(void **state)
 {
   (void)state;
@@ -319,7 +371,8 @@ static void test_data_choose_their_encoding(void **state)
       {"rising, basic", FRZ_ARROW_INT64, fill_rising, FRZ_ENCODINGS_BASIC, FRZ_PARQUET_PLAIN},
       {"rising twice", FRZ_ARROW_INT64, fill_rising_twice, FRZ_ENCODINGS_DELTA,
        FRZ_PARQUET_DELTA_BINARY_PACKED},
-      {"rising twice, basic", FRZ_ARROW_INT64, fill_rising_twice, FRZ_ENCODINGS_BASIC, FRZ_PARQUET_PLAIN},
+      {"rising twice, basic", FRZ_ARROW_INT64, fill_rising_twice, FRZ_ENCODINGS_BASIC,
+       FRZ_PARQUET_PLAIN},
       {"scrambled", FRZ_ARROW_INT64, fill_scrambled, FRZ_ENCODINGS_DELTA, FRZ_PARQUET_PLAIN},
       {"few", FRZ_ARROW_INT64, fill_few, FRZ_ENCODINGS_ALL, DICTIONARY},
       {"paths", FRZ_ARROW_STRING, fill_paths, FRZ_ENCODINGS_DELTA, FRZ_PARQUET_DELTA_BYTE_ARRAY},
@@ -683,6 +736,7 @@ int main(void)
       cmocka_unit_test(test_every_kind_in_every_encoding),
       cmocka_unit_test(test_differences_of_all_sizes_come_back),
       cmocka_unit_test(test_the_bytes_of_a_delta_block),
+      cmocka_unit_test(test_short_strings_are_moved_whole),
       cmocka_unit_test(test_data_choose_their_encoding),
       cmocka_unit_test(test_bytes_do_not_depend_on_threads),
       cmocka_unit_test(test_bloom_filters_fit_their_values),

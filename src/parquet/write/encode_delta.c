@@ -21,6 +21,7 @@ enum {
   MINIS = 4,
   MINI_VALUES = BLOCK_VALUES / MINIS,
   VARINT_BYTES_MAX = 10,
+  WIDE = 16, /* bytes of a move that most strings fit */
   BLOCK_BYTES_MAX = VARINT_BYTES_MAX + MINIS + BLOCK_VALUES * 8
 };
 
@@ -132,12 +133,18 @@ frz_status frz_delta_length_encode(const uint8_t *plain, size_t n, frz_buf *leng
     at += 4 + (size_t)length;
   }
   FRZ_TRY(frz_delta_encode(lengths->data, n, sizeof(uint32_t), out, err));
-  uint8_t *to;
-  FRZ_TRY(frz_buf_extend(out, at - 4 * n, &to, err));
+  size_t plain_size = at;
+  FRZ_TRY(frz_buf_reserve(out, plain_size - 4 * n + WIDE, err));
+  uint8_t *to = out->data + out->size;
+  out->size += plain_size - 4 * n;
   at = 0;
   for (size_t i = 0; i < n; i++) {
     uint32_t length = frz_load_u32le(plain + at);
-    memcpy(to, plain + at + 4, length);
+    /* One move for a short string: the one behind takes back what it did not need. */
+    if (length <= WIDE && plain_size - at >= 4 + WIDE)
+      memcpy(to, plain + at + 4, WIDE);
+    else
+      memcpy(to, plain + at + 4, length);
     to += length;
     at += 4 + (size_t)length;
   }

@@ -13,7 +13,8 @@ typedef struct frz_value_view {
   const uint8_t *fixed;   /* all kinds but BYTES: stored form, plan->width bytes each */
   const int32_t *offsets; /* BYTES */
   const uint8_t *bytes;
-  const int64_t *rows; /* BYTES: which; NULL: first_row and on */
+  const uint8_t *bytes_end; /* of all rows of the column; NULL: not known */
+  const int64_t *rows;      /* BYTES: which; NULL: first_row and on */
   int64_t first_row;
 } frz_value_view;
 
