@@ -476,6 +476,8 @@ class Sequence:
         head, relatives, added = self.heads[ref].copy(), {}, []
         for row in rows:
             old = there.get(key_of(row), [])
+            if not old and row[1] in self.seen(ref).rows:
+                continue  # it was as it should be, and is gone since: the upsert comes first
             for each in old:
                 del head.rows[each[1]]
             if old:

@@ -462,6 +462,35 @@ static void test_concurrent_upserts_of_one_key_conflict(void **state)
   }
 }
 
+/* Snapshot isolation lets others add rows, not update the same one. */
+static void test_a_row_is_updated_by_one_of_two(void **state)
+{
+  (void)state;
+  fixture self;
+  frz_error err = {0};
+  frz_table *other;
+  static const pair a[] = {{3, "a"}}, b[] = {{3, "b"}}, far[] = {{900, "b"}};
+  static const char *const versions[] = {"2", "3"};
+  static const frz_write_mode modes[] = {FRZ_WRITE_COPY_ON_WRITE, FRZ_WRITE_MERGE_ON_READ};
+  const frz_property level = {"write.update.isolation-level", "snapshot"};
+  for (size_t i = 0; i < LENGTH(modes) * LENGTH(versions); i++) {
+    open_table(&self, versions[i / 2], NULL, modes[i % 2]);
+    frz_test_ok(frz_table_set_properties(self.table, &level, 1, NULL, 0, &err), &err);
+    append(self.table, 0, 10);
+    append(self.table, 900, 10);
+    frz_test_ok(frz_catalog_load_table(self.lake.catalog, "ns.t", &other, &err), &err);
+    upsert(&self, a, 1);
+    assert_int_equal(try_upsert(&self, other, b, 1, BY_ID, 1, NULL, &err), FRZ_ERR_CONFLICT);
+    frz_test_ok(try_upsert(&self, other, far, 1, BY_ID, 1, NULL, &err), &err); /* another file */
+    assert_int_equal(count(other, "id = 3"), 1);
+    frz_test_ok(try_upsert(&self, other, b, 1, BY_ID, 1, NULL, &err), &err);
+    assert_int_equal(count(other, "id = 3 and name = 'b'"), 1);
+    assert_int_equal(count(other, NULL), 20);
+    frz_table_free(other);
+    close_table(&self);
+  }
+}
+
 static void test_upserts_go_to_a_branch(void **state)
 {
   (void)state;
@@ -619,6 +648,7 @@ int main(void)
       cmocka_unit_test(test_join_columns_are_checked),
       cmocka_unit_test(test_a_missing_column_is_only_inserted),
       cmocka_unit_test(test_concurrent_upserts_of_one_key_conflict),
+      cmocka_unit_test(test_a_row_is_updated_by_one_of_two),
       cmocka_unit_test(test_upserts_go_to_a_branch),
       cmocka_unit_test(test_every_key_type),
       cmocka_unit_test(test_random_upserts_agree_with_a_model),

@@ -8,7 +8,9 @@
  *
  * A change that deletes rows of a data file by position needs that file to stay: it must be live in
  * the head. Position delete files that others added for it meanwhile do no harm, since all of them
- * apply; a deletion vector does, because it is the only one of its data file.
+ * apply; a deletion vector does, because it is the only one of its data file. An update under
+ * snapshot isolation, which takes no notice of new rows, refuses every delete file that may apply:
+ * two updates of a row would both delete it and both write it anew.
  *
  * Source: Iceberg specification, "Optimistic Concurrency"; the isolation levels are those of its
  * reference implementation.
@@ -82,6 +84,14 @@ static bool is_rival_vector(const conflict_check *check, const frz_data_file *de
          frz_map_find(&check->kept, deletes->referenced_data_file) != NULL;
 }
 
+/* May a delete file hide rows that the change deletes and writes anew? */
+static bool may_hide_updated(const conflict_check *check, const frz_data_file *deletes)
+{
+  if (!check->change->rules->refuse_deletes || check->change->n_kept_paths == 0) return false;
+  frz_str target = frz_delete_target(deletes);
+  return target.data == NULL || frz_map_find(&check->kept, target) != NULL;
+}
+
 static frz_status check_entry(const conflict_check *check, const frz_snapshot *snapshot,
                               const frz_manifest_entry *entry, frz_error *err)
 {
@@ -94,11 +104,12 @@ static frz_status check_entry(const conflict_check *check, const frz_snapshot *s
                     "data file %.*s, of which rows are to be deleted, got a deletion vector from "
                     "snapshot %lld",
                     FRZ_STR_ARG(file->referenced_data_file), (long long)snapshot->snapshot_id);
-  if (goes_on_applying(check, file) || !may_apply(check, file)) return FRZ_OK;
+  bool hides_updated = may_hide_updated(check, file);
+  if (!hides_updated && (goes_on_applying(check, file) || !may_apply(check, file))) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_CONFLICT,
-                  "delete file %.*s, which may hide rows of a rewritten file, was added by "
-                  "snapshot %lld",
-                  FRZ_STR_ARG(file->path), (long long)snapshot->snapshot_id);
+                  "delete file %.*s, which may hide rows %s, was added by snapshot %lld",
+                  FRZ_STR_ARG(file->path), hides_updated ? "to update" : "of a rewritten file",
+                  (long long)snapshot->snapshot_id);
 }
 
 static frz_status check_snapshot(const conflict_check *check, const frz_snapshot *snapshot,

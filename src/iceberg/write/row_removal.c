@@ -91,6 +91,8 @@ frz_status frz_row_removal_open(frz_table *table, frz_table_metadata *metadata,
       &rules->allow_new_rows, err));
   FRZ_TRY(frz_branch_head(metadata, options->branch, &head, err));
   rules->starting_snapshot_id = head != NULL ? head->snapshot_id : -1;
+  /* Where new rows are no conflict, what an update deleted tells that it wrote the same row. */
+  rules->refuse_deletes = updates && rules->allow_new_rows;
   rules->schema = removal->schema;
   rules->filter = filter;
   if (removal->merges_on_read)
