@@ -660,6 +660,23 @@ static void test_name_mapping(void **state)
                          FRZ_OK);
 }
 
+/* Of members given twice the last counts. */
+static void test_name_mapping_with_doubled_members(void **state)
+{
+  (void)state;
+  static const char json[] = "[{\"names\": [\"a\", \"b\"], \"names\": [\"c\", \"d\", \"e\"],"
+                             " \"fields\": [{}, {}], \"fields\": [{\"field-id\": 9}],"
+                             " \"field-id\": 1, \"field-id\": 2}]";
+  frz_name_mapping mapping;
+  assert_int_equal(frz_name_mapping_parse(frz_str_from(json), &arena, &mapping, NULL), FRZ_OK);
+  assert_int_equal(mapping.n_fields, 1);
+  assert_int_equal(mapping.fields[0].field_id, 2);
+  assert_int_equal(mapping.fields[0].n_names, 3);
+  assert_true(frz_str_is(mapping.fields[0].names[0], "c"));
+  assert_int_equal(mapping.fields[0].children.n_fields, 1);
+  assert_int_equal(mapping.fields[0].children.fields[0].field_id, 9);
+}
+
 /* ---- statistics ---- */
 
 static void test_statistics_as_bounds(void **state)
@@ -772,6 +789,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_leaves_below_structs, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_variants_by_name, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_name_mapping, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_name_mapping_with_doubled_members, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_statistics_as_bounds, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ static frz_status parse_names(frz_json_reader *json, frz_arena *arena, frz_mappe
 {
   frz_str *names = NULL;
   bool more;
+  field->n_names = 0; /* given twice, the last counts */
   FRZ_TRY(frz_json_array_begin(json, err));
   for (;;) {
     FRZ_TRY(frz_json_array_next(json, &more, err));
@@ -57,6 +58,7 @@ static frz_status parse_field(frz_json_reader *json, frz_arena *arena, int depth
     } else if (frz_str_is(key, "names")) {
       FRZ_TRY(parse_names(json, arena, field, err));
     } else if (frz_str_is(key, "fields")) {
+      field->children = (frz_name_mapping){0};
       FRZ_TRY(parse_level(json, arena, depth + 1, &field->children, err));
     } else {
       FRZ_TRY(frz_json_skip(json, err));
