@@ -185,6 +185,15 @@ static frz_status open_page_levels(frz_leaf_reader *reader, const frz_page_heade
   return FRZ_OK;
 }
 
+/* Rows of the page, or -1 where only its levels tell. Arrow C++ before version 12 wrote the number
+ * of entries below lists as that of rows, so where the two are equal they say nothing. */
+static int64_t rows_of(const frz_leaf_reader *reader, const frz_page_header *header)
+{
+  if (reader->max_rep == 0) return header->n_values;
+  bool says_rows = header->type == FRZ_PAGE_DATA_V2 && header->n_rows != header->n_values;
+  return says_rows ? header->n_rows : -1;
+}
+
 static frz_status open_data_page(frz_leaf_reader *reader, const frz_page_header *header,
                                  frz_error *err)
 {
@@ -200,8 +209,8 @@ static frz_status open_data_page(frz_leaf_reader *reader, const frz_page_header 
   reader->page_left = header->n_values;
   if (reader->ends_row) reader->at_start = true;
   reader->ends_row = header->type == FRZ_PAGE_DATA_V2 || reader->places.n_places > 0;
-  bool says_rows = reader->max_rep > 0 && header->type == FRZ_PAGE_DATA_V2;
-  reader->page_end_row = says_rows ? reader->row + header->n_rows : -1;
+  int64_t n_rows = reader->max_rep > 0 ? rows_of(reader, header) : -1;
+  reader->page_end_row = n_rows >= 0 ? reader->row + n_rows : -1;
   if (!reader->is_dictionary_page)
     return frz_decoder_open(&reader->decoder, header->encoding, values, values_bytes, err);
   if (!reader->has_dictionary && values_bytes > 0 && header->n_values > 0)
@@ -222,13 +231,6 @@ static frz_status open_dictionary(frz_leaf_reader *reader, const frz_page_header
   FRZ_TRY(frz_leaf_values_dictionary(reader, data, size, header->n_values, err));
   reader->has_dictionary = true;
   return FRZ_OK;
-}
-
-/* Rows of the page, or -1 where only its levels tell. */
-static int64_t rows_of(const frz_leaf_reader *reader, const frz_page_header *header)
-{
-  if (reader->max_rep == 0) return header->n_values;
-  return header->type == FRZ_PAGE_DATA_V2 ? header->n_rows : -1;
 }
 
 static frz_status seek_place(frz_leaf_reader *reader, int64_t want_row, frz_error *err)
