@@ -286,7 +286,7 @@ class Sequence:
         self.columns = [Column(self.key(), "u", Primitive("long")), Column(self.key(), "id", Primitive("long")), Column(self.key(), "g", Primitive("string")),
                         Column(self.key(), "d", Primitive(chance.choice(["double", "float"])))]
         self.columns += [self.make_column() for _ in range(chance.randrange(1, 6))]
-        self.version = chance.choice([1, 2, 2, 3, 3])
+        self.version = self.first_version = chance.choice([1, 2, 2, 3, 3])
         properties = {
             "write.parquet.row-group-limit": chance.choice(["7", "20", "1000"]), "write.parquet.page-row-limit": chance.choice(["3", "10", "1000"]),
             "write.parquet.compression-codec": chance.choice(["zstd", "snappy", "gzip", "uncompressed", "lz4", "brotli"]),
@@ -572,7 +572,7 @@ class Sequence:
         path, columns = chance.choice(self.structs()) if chance.random() < 0.5 else ((), self.columns)
         fixed = {1, 2, 3, 4}
         free = [column for column in columns if column.key not in fixed]
-        way = chance.choice(["add", "add", "rename", "drop", "widen", "move"])
+        way = chance.choice(["add", "add", "rename", "drop", "widen", "move", "default"])
         if way != "add" and not free:
             return
         column = chance.choice(free) if free else None
@@ -602,6 +602,12 @@ class Sequence:
             column_type = WIDER[column.kind.name]
             if self.refused(lambda: update.update_column(dotted, column_type).commit(), None):
                 column.kind = Primitive(column_type)
+        elif way == "default" and self.version == 3 and isinstance(column.kind, Primitive):
+            default = column.kind.make(chance)
+            if not (isinstance(default, float) and not math.isfinite(default)):
+                self.log.append(f"rows to come have {default!r} in {dotted}")
+                update.set_default_value(dotted, default).commit()
+                column.write = default
         elif way == "move":
             beside = chance.choice(columns)
             columns_now = [each for each in columns if each is not column]
@@ -757,6 +763,8 @@ class Sequence:
             snap = self.snaps[snapshot_id]
             self.same(self.table.scan(snapshot_id=snapshot_id), snap.head.rows.values(), snap.columns, f"snapshot {snapshot_id}")
         self.check_appends()
+        limit = chance.randrange(50)
+        assert self.table.scan(limit=limit).to_arrow().num_rows == min(limit, len(head.rows))
         places = self.table.scan(selected_fields=("_file", "_pos")).to_arrow().to_pylist()
         assert len({(row["_file"], row["_pos"]) for row in places}) == len(head.rows)
         assert {row["_file"] for row in places} <= {task.file_path for task in self.table.scan().plan_files()}
@@ -783,8 +791,8 @@ class Sequence:
         names = [column.name for column in self.columns]
         u = names.index("u")
         for engine, read in ENGINES.items():
-            if engine == "DuckDB" and not self.sources_are_there():
-                continue
+            if engine == "DuckDB" and (self.version > self.first_version == 1 or not self.sources_are_there()):
+                continue  # 1.5.5 refuses manifests and lists of version 1, which have no sequence numbers, after an upgrade
             try:
                 found = read(self.table.metadata_location)
             except Exception as error:  # each engine raises its own kinds
