@@ -74,3 +74,16 @@ def test_what_was_changed_can_be_seen(table):
     field = table.schema().find_field("n")
     assert (field.initial_default, field.write_default) == (7, 7)
     assert table.schema().find_field("id").write_default is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("commit.retry.num-retries", "many"), ("commit.status-check.min-wait-ms", "-1"), ("write.avro.compression-codec", "zip")],
+)
+def test_a_wrong_property_can_be_put_right(table, name, value):
+    table.set_properties({name: value})
+    with pytest.raises(frazil.InvalidError, match=name):
+        table.append(ROWS)
+    table.remove_properties(name)
+    table.append(ROWS)
+    assert table.scan().count() == 4

@@ -183,6 +183,11 @@ static void test_bad_retry_properties_are_named(void **state)
   frz_table *table = frz_test_lake_table(&lake, "t", NULL, bad);
   assert_int_equal(frz_test_append(table, 0, 10, &err), FRZ_ERR_INVALID);
   assert_non_null(strstr(err.message, "commit.retry.num-retries"));
+  const char *const wrong[] = {"commit.retry.num-retries"};
+  err = (frz_error){0};
+  assert_int_equal(frz_table_set_properties(table, NULL, 0, wrong, 1, &err), FRZ_OK);
+  assert_int_equal(err.code, FRZ_OK);
+  assert_int_equal(frz_test_append(table, 0, 10, &err), FRZ_OK);
   frz_table_free(table);
   frz_test_lake_close(&lake);
 }

@@ -23,6 +23,7 @@ typedef struct retry_policy {
   int64_t check_wait_ms;
 } retry_policy;
 
+/* On failure the defaults stand in for the wrong value and those behind it. */
 static frz_status read_policy(const frz_table_metadata *metadata, retry_policy *policy_out,
                               frz_error *err)
 {
@@ -38,12 +39,16 @@ static frz_status read_policy(const frz_table_metadata *metadata, retry_policy *
       {"commit.status-check.num-retries", 3, &policy_out->n_checks},
       {"commit.status-check.min-wait-ms", 100, &policy_out->check_wait_ms},
   };
-  for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-    FRZ_TRY(frz_metadata_property_i64(metadata, settings[i].key, settings[i].fallback,
-                                      settings[i].value, err));
-    if (*settings[i].value < 0)
+  size_t n = sizeof settings / sizeof settings[0];
+  for (size_t i = 0; i < n; i++) *settings[i].value = settings[i].fallback;
+  for (size_t i = 0; i < n; i++) {
+    int64_t value;
+    FRZ_TRY(
+        frz_metadata_property_i64(metadata, settings[i].key, settings[i].fallback, &value, err));
+    if (value < 0)
       return frz_fail(err, FRZ_ERR_INVALID, "property %s: %lld is negative", settings[i].key,
-                      (long long)*settings[i].value);
+                      (long long)value);
+    *settings[i].value = value;
   }
   return FRZ_OK;
 }
@@ -137,10 +142,11 @@ static frz_status commit_with_retry(frz_table *table, frz_loaded_table *base,
                                     frz_status (*prepare)(void *arg, const frz_table_metadata *base,
                                                           frz_commit_attempt *attempt_out,
                                                           frz_error *err),
-                                    void *arg, frz_error *err)
+                                    void *arg, bool mends, frz_error *err)
 {
   retry_policy policy;
-  FRZ_TRY(read_policy(base->metadata, &policy, err));
+  frz_status st = read_policy(base->metadata, &policy, mends ? NULL : err);
+  if (st != FRZ_OK && !mends) return st;
   int64_t started_us = frz_os_monotonic_us();
   frz_error local;
   if (err == NULL) err = &local; /* the last conflict's words are needed below */
@@ -166,18 +172,36 @@ frz_status frz_table_check_commits(const frz_table *table, frz_error *err)
                   table->port->read_only);
 }
 
-frz_status frz_table_commit(frz_table *table,
-                            frz_status (*prepare)(void *arg, const frz_table_metadata *base,
-                                                  frz_commit_attempt *attempt_out, frz_error *err),
-                            void *arg, frz_error *err)
+static frz_status commit(frz_table *table,
+                         frz_status (*prepare)(void *arg, const frz_table_metadata *base,
+                                               frz_commit_attempt *attempt_out, frz_error *err),
+                         void *arg, bool mends, frz_error *err)
 {
   frz_loaded_table base = {0};
   FRZ_TRY(frz_table_check_commits(table, err));
   pthread_mutex_lock(&table->commit_lock);
   frz_status st = frz_table_current_loaded(table, &base, err);
-  if (st == FRZ_OK) st = commit_with_retry(table, &base, prepare, arg, err);
+  if (st == FRZ_OK) st = commit_with_retry(table, &base, prepare, arg, mends, err);
   frz_loaded_table_dispose(&base);
   pthread_mutex_unlock(&table->commit_lock);
   if (st != FRZ_OK) frz_error_where(err, "table '%s': ", table->identifier.data);
   return st;
+}
+
+frz_status frz_table_commit(frz_table *table,
+                            frz_status (*prepare)(void *arg, const frz_table_metadata *base,
+                                                  frz_commit_attempt *attempt_out, frz_error *err),
+                            void *arg, frz_error *err)
+{
+  return commit(table, prepare, arg, false, err);
+}
+
+frz_status frz_table_commit_properties(frz_table *table,
+                                       frz_status (*prepare)(void *arg,
+                                                             const frz_table_metadata *base,
+                                                             frz_commit_attempt *attempt_out,
+                                                             frz_error *err),
+                                       void *arg, frz_error *err)
+{
+  return commit(table, prepare, arg, true, err);
 }

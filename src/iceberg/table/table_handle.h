@@ -82,6 +82,15 @@ frz_status frz_table_commit(frz_table *table,
                                                   frz_commit_attempt *attempt_out, frz_error *err),
                             void *arg, frz_error *err) FRZ_MUST_CHECK;
 
+/** The same for changes of properties: a wrong value of those above does not stop them, or nothing
+ * could put it right. */
+frz_status frz_table_commit_properties(frz_table *table,
+                                       frz_status (*prepare)(void *arg,
+                                                             const frz_table_metadata *base,
+                                                             frz_commit_attempt *attempt_out,
+                                                             frz_error *err),
+                                       void *arg, frz_error *err) FRZ_MUST_CHECK;
+
 /** The folder of a table's metadata files, by "write.metadata.path" or "<location>/metadata"; data
  * NULL when the arena refuses. */
 frz_str frz_metadata_folder(const frz_table_metadata *metadata, frz_arena *arena);

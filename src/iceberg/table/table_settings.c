@@ -96,7 +96,7 @@ frz_status frz_table_set_properties(frz_table *table, const frz_property *proper
                  FRZ_LIMIT_METADATA_BYTES);
   FRZ_TRY_OUT(collect_properties(&change, properties, n_properties, err));
   FRZ_TRY_OUT(collect_removals(&change, properties, n_properties, removals, n_removals, err));
-  FRZ_TRY_OUT(frz_table_commit(table, prepare_properties, &change, err));
+  FRZ_TRY_OUT(frz_table_commit_properties(table, prepare_properties, &change, err));
 out:
   frz_arena_free(&change.arena);
   return st;
