@@ -15,8 +15,10 @@
 #include "delete_writer.h"
 #include "fault.h"
 #include "iceberg/scan/file_read.h"
+#include "iceberg/table/table_state.h"
 #include "iceberg/write/snapshot_producer.h"
 #include "test_lake.h"
+#include "troubled_store.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 enum { ID = 1, NAME = 2, ROWS_MAX = 20000 };
@@ -324,6 +326,59 @@ static void test_limits(void **state)
     close_view(&opened);
   }
   free(got);
+}
+
+/** What a scan asks of the store. */
+static long count_requests(frz_test_lake *lake, frz_table *table, int64_t limit_rows)
+{
+  static result got;
+  frz_storage *real = table->storage;
+  frz_troubled_store store = {.real = real};
+  table->storage = frz_troubled_store_wrap(&store, lake->context);
+  frz_scan_options options = options_of(NULL);
+  options.limit_rows = limit_rows;
+  scan(table, &options, &got);
+  frz_storage_release(table->storage);
+  table->storage = real;
+  return store.requests;
+}
+
+/** A few rows take a few manifests; a delete file is read once however many files it is for. */
+static void test_requests_of_a_scan(void **state)
+{
+  enum { FILES = 40 };
+  frz_test_lake *lake = *state;
+  frz_error err = {0};
+  frz_batch rows;
+  struct ArrowArrayStream stream;
+  frz_stream_reader reader = {0};
+  frz_table *table = filled_table(lake, "requested", FILES, 10);
+  assert_true(count_requests(lake, table, 5) < FILES);
+  frz_test_ok(frz_table_inspect(table, "files", 0, &stream, &err), &err);
+  frz_test_ok(frz_stream_reader_open(&reader, &stream, frz_alloc_default(), &err), &err);
+  frz_test_ok(frz_batch_init(&rows, frz_test_position_fields(), 2, frz_alloc_default(), &err),
+              &err);
+  for (bool ended = false; !ended;) {
+    frz_batch files = {0};
+    const int64_t third = 3;
+    frz_test_ok(frz_stream_reader_next(&reader, &files, &err), &err);
+    ended = files.n_rows == 0;
+    for (int64_t i = 0; i < files.n_rows; i++) {
+      frz_str path = frz_column_bytes(&files.columns[1], i);
+      frz_test_ok(frz_column_append_value(&rows.columns[0], path.data, path.size, &err), &err);
+      frz_test_ok(frz_column_append_value(&rows.columns[1], &third, 8, &err), &err);
+      rows.n_rows++;
+    }
+    frz_batch_dispose(&files);
+  }
+  frz_stream_reader_dispose(&reader);
+  assert_int_equal(rows.n_rows, FILES);
+  frz_test_ok(frz_test_delete_positions(table, &rows, false, &err), &err);
+  frz_batch_dispose(&rows);
+  assert_int_equal(frz_test_scan(table, NULL).n_rows, FILES * 9);
+  /* The list, data files and their manifests, a manifest of deletes and the one file in it. */
+  assert_in_range(count_requests(lake, table, -1), 2 * FILES, 2 * FILES + 3);
+  frz_table_free(table);
 }
 
 static bool not_deleted_keys(int64_t id)
@@ -726,6 +781,7 @@ int main(void)
       cmocka_unit_test(test_rows_come_in_order),
       cmocka_unit_test(test_filters),
       cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_requests_of_a_scan),
       cmocka_unit_test(test_equality_deletes),
       cmocka_unit_test(test_position_deletes),
       cmocka_unit_test(test_deletes_in_pages_left_out),
