@@ -225,6 +225,32 @@ static void test_versions_do_not_go_down(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* Rows that are written again would leave ids behind that they got since they were read. */
+static void test_row_ids_given_meanwhile_are_a_conflict(void **state)
+{
+  (void)state;
+  for (int appends = 0; appends < 2; appends++) {
+    frz_test_lake lake;
+    frz_error err = {0};
+    frz_table *stale;
+    frz_test_lake_open(&lake, NULL);
+    frz_table *table = frz_test_lake_table(&lake, "t", NULL, NULL);
+    frz_test_ok(frz_test_append(table, 0, 10, &err), &err);
+    frz_test_ok(frz_catalog_load_table(lake.catalog, "ns.t", &stale, &err), &err);
+    frz_test_ok(frz_table_upgrade(table, 3, &err), &err);
+    if (appends) frz_test_ok(frz_test_append(table, 100, 10, &err), &err); /* all rows get ids */
+    frz_status st = frz_table_delete(stale, "id = 3", NULL, NULL, &err);
+    assert_int_equal(st, appends ? FRZ_ERR_CONFLICT : FRZ_OK);
+    if (appends) assert_non_null(strstr(err.message, "row ids"));
+    frz_test_ok(frz_table_refresh(stale, NULL, &err), &err);
+    if (appends) frz_test_ok(frz_table_delete(stale, "id = 3", NULL, NULL, &err), &err);
+    assert_int_equal(frz_test_scan(stale, NULL).n_rows, appends ? 19 : 9);
+    frz_table_free(stale);
+    frz_table_free(table);
+    frz_test_lake_close(&lake);
+  }
+}
+
 /* ---- attempts that lose ---- */
 
 /* A port whose first commit is overtaken by an append through another handle. */
@@ -691,6 +717,7 @@ int main(void)
       cmocka_unit_test(test_merged_manifests_keep_row_ids),
       cmocka_unit_test(test_an_upgrade_starts_at_row_id_0),
       cmocka_unit_test(test_versions_do_not_go_down),
+      cmocka_unit_test(test_row_ids_given_meanwhile_are_a_conflict),
       cmocka_unit_test(test_each_attempt_assigns_row_ids_again),
       cmocka_unit_test(test_row_ids_of_the_winner_are_kept),
       cmocka_unit_test(test_rows_tell_their_lineage),

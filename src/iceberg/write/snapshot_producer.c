@@ -218,6 +218,16 @@ static frz_status write_added(frz_snapshot_producer *producer, const frz_table_m
 
 /* ---- removed files ---- */
 
+/* Rows of a removed file may stand in an added one. Where they got their ids since the change was
+ * planned, by the first commit after an upgrade to version 3, they would lose them. */
+static frz_status check_row_ids(const frz_snapshot_change *change, const frz_data_file *planned,
+                                const frz_data_file *found, frz_error *err)
+{
+  if (change->n_added == 0 || planned->first_row_id == found->first_row_id) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_CONFLICT, "data file %.*s got row ids from a concurrent commit",
+                  FRZ_STR_ARG(found->path));
+}
+
 /* Turn a manifest's entries into those of its rewritten form, and note what was removed. */
 static frz_status mark_removed(frz_snapshot_producer *producer, frz_manifest_entry *entries,
                                size_t n_entries, size_t *removed, size_t *n_removed_out,
@@ -233,6 +243,8 @@ static frz_status mark_removed(frz_snapshot_producer *producer, frz_manifest_ent
     const uint64_t *index = frz_map_find(&producer->removed_keys, frz_buf_str(&key));
     entries[i].status = FRZ_ENTRY_EXISTING;
     if (index == NULL) continue;
+    FRZ_TRY_OUT(
+        check_row_ids(producer->change, &producer->change->removed[*index], &entries[i].file, err));
     entries[i].status = FRZ_ENTRY_DELETED;
     entries[i].snapshot_id = producer->snapshot_id;
     removed[n_removed++] = (size_t)*index;
