@@ -161,13 +161,13 @@ static void test_types_of_version_3_are_carried(void **state)
   (void)state;
   static const char text[] =
       "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[" FIELD("2147483447", "a", "\"geometry\"") "," FIELD("2", "b", "\"geometry(srid:4326)\"") "," FIELD(
-          "3",
-          "c", "\"geography(OGC:CRS84, vincenty)\"") "," FIELD("4", "d",
-                                                               "\"variant\"") "," FIELD("5", "e",
-                                                                                        "\"unknown"
-                                                                                        "\"") "," FIELD("6",
-                                                                                                        "f",
-                                                                                                        "\"timestamptz_ns\"") "]}";
+          "3", "c",
+          "\"geography(OGC:CRS84, vincenty)\"") "," FIELD("4", "d",
+                                                          "\"variant\"") "," FIELD("5", "e",
+                                                                                   "\"unknown"
+                                                                                   "\"") "," FIELD("6",
+                                                                                                   "f",
+                                                                                                   "\"timestamptz_ns\"") "]}";
   frz_schema schema;
   frz_error err;
   assert_int_equal(parse(text, sizeof text - 1, &schema, &err), FRZ_OK);

@@ -18,9 +18,9 @@ typedef struct frz_sort_plan {
 
 /**
  * Plan to sort by `order`. The batches hold the schema's columns in order, those of type unknown
- * at any level left out where `without_unknown`. No parts come of an order without fields, or of one that frazil
- * cannot follow: an unknown transform, a source that is gone, below a list, or not sortable. Lives
- * in the arena; the schema is borrowed.
+ * at any level left out where `without_unknown`. No parts come of an order without fields, or of
+ * one that frazil cannot follow: an unknown transform, a source that is gone, below a list, or not
+ * sortable. Lives in the arena; the schema is borrowed.
  */
 frz_status frz_sort_plan_init(frz_sort_plan *plan, const frz_alloc *alloc, frz_arena *arena,
                               const frz_schema *schema, const frz_sort_order *order,
