@@ -548,6 +548,32 @@ static void test_rows_of_a_header_that_are_its_entries(void **state)
   frz_buf_dispose(&bytes);
 }
 
+static void test_rows_that_go_on_in_the_next_page(void **state)
+{
+  (void)state;
+  char path[4096];
+  size_t size;
+  frz_error error = {0};
+  frz_test_golden("parquet/lists_of_arrow_11.parquet", path);
+  uint8_t *data = frz_test_read(path, &size);
+  assert_non_null(data);
+  for (int64_t first = 0; first < 200; first += 7) {
+    frz_batch batch;
+    const frz_row_range range = {first, 200};
+    frz_parquet_read_options options = {.batch_rows_max = 9, .ranges = &range, .n_ranges = 1};
+    ASSERT_OK(read_bytes(data, size, &options, &batch, &error));
+    assert_int_equal(batch.n_rows, 200 - first);
+    const frz_column *lists = batch.columns;
+    const int64_t *items = (const int64_t *)(const void *)lists->children[0].values.data;
+    for (int64_t row = first; row < 200; row++) {
+      assert_int_equal(frz_column_is_null(lists, row - first), row % 3 == 0);
+      for (int64_t k = 0; k < 3 && row % 3 != 0; k++) assert_int_equal(*items++, row + k);
+    }
+    frz_batch_dispose(&batch);
+  }
+  free(data);
+}
+
 static void test_row_groups_without_rows(void **state)
 {
   (void)state;
@@ -653,6 +679,7 @@ int main(void)
       cmocka_unit_test(test_failed_reads_are_told),
       cmocka_unit_test(test_fixtures_are_read_or_refused),
       cmocka_unit_test(test_rows_of_a_header_that_are_its_entries),
+      cmocka_unit_test(test_rows_that_go_on_in_the_next_page),
       cmocka_unit_test(test_row_groups_without_rows),
       cmocka_unit_test(test_int96_of_spark),
       cmocka_unit_test(test_damaged_fixtures_do_no_harm),

@@ -186,7 +186,8 @@ static frz_status open_page_levels(frz_leaf_reader *reader, const frz_page_heade
 }
 
 /* Rows of the page, or -1 where only its levels tell. Arrow C++ before version 12 wrote the number
- * of entries below lists as that of rows, so where the two are equal they say nothing. */
+ * of entries below lists as that of rows, and ended its pages within rows; so where the two are
+ * equal they say nothing. */
 static int64_t rows_of(const frz_leaf_reader *reader, const frz_page_header *header)
 {
   if (reader->max_rep == 0) return header->n_values;
@@ -208,9 +209,9 @@ static frz_status open_data_page(frz_leaf_reader *reader, const frz_page_header 
                                header->encoding == FRZ_PARQUET_RLE_DICTIONARY;
   reader->page_left = header->n_values;
   if (reader->ends_row) reader->at_start = true;
-  reader->ends_row = header->type == FRZ_PAGE_DATA_V2 || reader->places.n_places > 0;
   int64_t n_rows = reader->max_rep > 0 ? rows_of(reader, header) : -1;
   reader->page_end_row = n_rows >= 0 ? reader->row + n_rows : -1;
+  reader->ends_row = n_rows >= 0 || reader->places.n_places > 0;
   if (!reader->is_dictionary_page)
     return frz_decoder_open(&reader->decoder, header->encoding, values, values_bytes, err);
   if (!reader->has_dictionary && values_bytes > 0 && header->n_values > 0)
