@@ -466,12 +466,14 @@ static void test_fixtures_are_read_or_refused(void **state)
 static void write_lists(frz_buf *bytes)
 {
   frz_error error = {0};
-  frz_arrow_field item = {
-      .name = FRZ_STR("element"), .nullable = true, .field_id = 2, .type = {FRZ_ARROW_INT64}};
+  frz_arrow_field item = {.name = FRZ_STR("element"),
+                          .nullable = true,
+                          .field_id = 2,
+                          .type = {.kind = FRZ_ARROW_INT64}};
   frz_arrow_field field = {.name = FRZ_STR("lists"),
                            .nullable = true,
                            .field_id = 1,
-                           .type = {FRZ_ARROW_LIST},
+                           .type = {.kind = FRZ_ARROW_LIST},
                            .children = &item,
                            .n_children = 1};
   frz_parquet_write_options options;
