@@ -697,6 +697,31 @@ static void test_rows_appended_meanwhile_are_a_conflict(void **state)
   close_table(&self);
 }
 
+/* Snapshot isolation lets others add rows, not replace the same ones. */
+static void test_rows_are_replaced_by_one_of_two(void **state)
+{
+  (void)state;
+  frz_write_options options = with_mode(FRZ_WRITE_MERGE_ON_READ);
+  static const char *const versions[] = {"2", "3"};
+  for (size_t i = 0; i < LENGTH(versions); i++) {
+    fixture self;
+    frz_error err = {0};
+    struct ArrowArrayStream stream;
+    open_table(&self, versions[i], NULL);
+    append(self.table, 0, 100);
+    set_property(self.table, "write.delete.isolation-level", "snapshot");
+    frz_table *other = second_handle(&self);
+    frz_test_rows(5, 1, frz_alloc_default(), &stream);
+    frz_test_ok(frz_table_overwrite(self.table, &stream, "id = 5", &options, NULL, &err), &err);
+    frz_test_rows(5, 1, frz_alloc_default(), &stream);
+    assert_int_equal(frz_table_overwrite(other, &stream, "id = 5", &options, NULL, &err),
+                     FRZ_ERR_CONFLICT);
+    expect_rows(self.table, "id = 5", 1, 5);
+    frz_table_free(other);
+    close_table(&self);
+  }
+}
+
 static void test_an_upgrade_meanwhile_is_a_conflict(void **state)
 {
   (void)state;
@@ -904,6 +929,7 @@ int main(void)
       cmocka_unit_test(test_a_concurrent_vector_of_the_same_file_is_a_conflict),
       cmocka_unit_test(test_a_data_file_removed_meanwhile_is_a_conflict),
       cmocka_unit_test(test_rows_appended_meanwhile_are_a_conflict),
+      cmocka_unit_test(test_rows_are_replaced_by_one_of_two),
       cmocka_unit_test(test_an_upgrade_meanwhile_is_a_conflict),
       cmocka_unit_test(test_commits_go_to_a_branch),
       cmocka_unit_test(test_a_branch_must_be_there),

@@ -8,9 +8,9 @@
  *
  * A change that deletes rows of a data file by position needs that file to stay: it must be live in
  * the head. Position delete files that others added for it meanwhile do no harm, since all of them
- * apply; a deletion vector does, because it is the only one of its data file. An update under
- * snapshot isolation, which takes no notice of new rows, refuses every delete file that may apply:
- * two updates of a row would both delete it and both write it anew.
+ * apply; a deletion vector does, because it is the only one of its data file. An update or
+ * overwrite under snapshot isolation, which takes no notice of new rows, refuses every delete file
+ * that may apply: two of them would both delete a row and both write it anew.
  *
  * Source: Iceberg specification, "Optimistic Concurrency"; the isolation levels are those of its
  * reference implementation.

@@ -91,8 +91,6 @@ frz_status frz_row_removal_open(frz_table *table, frz_table_metadata *metadata,
       &rules->allow_new_rows, err));
   FRZ_TRY(frz_branch_head(metadata, options->branch, &head, err));
   rules->starting_snapshot_id = head != NULL ? head->snapshot_id : -1;
-  /* Where new rows are no conflict, what an update deleted tells that it wrote the same row. */
-  rules->refuse_deletes = updates && rules->allow_new_rows;
   rules->schema = removal->schema;
   rules->filter = filter;
   if (removal->merges_on_read)
@@ -295,6 +293,8 @@ frz_status frz_row_removal_finish(frz_row_removal *removal, frz_arena *arena,
   }
   removal->n_delete_files_added = (int64_t)n_deletes;
   change->operation = operation_of(removal, n_data_files);
+  /* Where new rows are no conflict, a deleted row tells that somebody wrote it anew as well. */
+  removal->rules.refuse_deletes = removal->rules.allow_new_rows && n_data_files != 0;
   change->added_sequence_number = -1;
   change->removed = removal->removed;
   change->n_removed = removal->n_removed;

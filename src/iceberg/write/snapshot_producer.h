@@ -20,8 +20,8 @@ typedef struct frz_conflict_rules {
   int64_t starting_snapshot_id; /* the change was planned on it; -1: the table was empty */
   const frz_schema *schema;     /* `filter` is bound to it */
   const frz_expr *filter;       /* the rows the change read or removes; NULL: every row */
-  bool allow_new_rows; /* snapshot isolation: new rows that match are none of our concern */
-  bool refuse_deletes; /* rows of kept files are written anew: nobody may have done so too */
+  bool allow_new_rows;         /* snapshot isolation: new rows that match are none of our concern */
+  bool refuse_deletes;         /* rows of kept files are written anew: others must not have */
   bool allow_equality_deletes; /* the added files are older than these: they go on applying */
 } frz_conflict_rules;
 
