@@ -831,6 +831,38 @@ static void test_ratios(void **state)
   }
 }
 
+/* What is missing has no value: the message says where. */
+static void test_missing_members(void **state)
+{
+  static const struct {
+    const char *json, *message;
+    bool is_order;
+  } refused[] = {
+      {"{\"spec-id\":0,\"fields\":[{\"source-id\":1,\"transform\":\"void\"}]}",
+       "json offset 57: partition field: 'name' is missing", false},
+      {"{\"fields\":[]}", "json offset 13: partition spec: 'spec-id' is missing", false},
+      {"{\"order-id\":1,\"fields\":[{\"null-order\":\"nulls-first\"}]}",
+       "json offset 52: sort field: 'direction' is missing", true},
+      {"{\"order-id\":1,\"fields\":[{\"direction\":\"asc\"}]}",
+       "json offset 43: sort field: 'null-order' is missing", true},
+      {"{\"fields\":[]}", "json offset 13: sort order: 'order-id' is missing", true},
+  };
+  (void)state;
+  for (size_t i = 0; i < LENGTH(refused); i++) {
+    frz_arena arena = new_arena();
+    frz_json_reader json;
+    frz_partition_spec spec;
+    frz_sort_order order;
+    frz_error err = {0};
+    frz_json_reader_init(&json, refused[i].json, strlen(refused[i].json), &arena);
+    frz_status st = refused[i].is_order ? frz_sort_order_parse(&json, &arena, &order, &err)
+                                        : frz_partition_spec_parse(&json, &arena, &spec, &err);
+    assert_int_equal(st, FRZ_ERR_CORRUPT);
+    assert_true(must_name("missing", &err, refused[i].message));
+    frz_arena_free(&arena);
+  }
+}
+
 static void test_the_fixed_type(void **state)
 {
   (void)state;
@@ -858,9 +890,9 @@ static void test_threads(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_boundaries), cmocka_unit_test(test_bloom_filter),
-      cmocka_unit_test(test_ratios),     cmocka_unit_test(test_the_fixed_type),
-      cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_boundaries),      cmocka_unit_test(test_bloom_filter),
+      cmocka_unit_test(test_ratios),          cmocka_unit_test(test_the_fixed_type),
+      cmocka_unit_test(test_missing_members), cmocka_unit_test(test_threads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

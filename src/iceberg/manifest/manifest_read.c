@@ -61,7 +61,8 @@ typedef frz_status (*read_field)(scope *s, frz_reader *in, const frz_avro_field 
 static frz_status read_record(scope *s, frz_reader *in, const frz_avro_type *type, read_field read,
                               void *out, frz_error *err)
 {
-  if (type->kind != FRZ_AVRO_RECORD) return frz_fail(err, FRZ_ERR_CORRUPT, "not an Avro record");
+  if (type->kind != FRZ_AVRO_RECORD)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "avro type %d where a record is due", (int)type->kind);
   for (size_t i = 0; i < type->n_fields; i++) {
     frz_status st = read(s, in, &type->fields[i], out, err);
     if (st != FRZ_OK) {
@@ -114,7 +115,8 @@ static frz_status read_summaries(scope *s, frz_reader *in, const frz_avro_type *
   FRZ_TRY(frz_manifest_enter(in, &type, &found, err));
   if (!found) return FRZ_OK;
   if (type->kind != FRZ_AVRO_ARRAY || type->branches[0]->is_empty)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "not a list of records");
+    return frz_fail(err, FRZ_ERR_CORRUPT, "avro type %d where a list of records is due",
+                    (int)type->kind);
   s->scratch.size = 0;
   for (;;) {
     int64_t n;
@@ -344,7 +346,8 @@ static int32_t spec_index(const frz_partition_spec *spec, const frz_avro_field *
 static frz_status bind_partition(scope *s, const frz_avro_type *type, frz_error *err)
 {
   if (s->bound == type) return FRZ_OK;
-  if (type->kind != FRZ_AVRO_RECORD) return frz_fail(err, FRZ_ERR_CORRUPT, "not an Avro record");
+  if (type->kind != FRZ_AVRO_RECORD)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "avro type %d where a record is due", (int)type->kind);
   if (s->spec_at_capacity < type->n_fields) {
     s->spec_at = frz_arena_array(s->arena, type->n_fields, sizeof *s->spec_at);
     if (s->spec_at == NULL) return frz_fail_nomem(err, "partition");

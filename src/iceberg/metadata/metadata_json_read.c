@@ -237,7 +237,9 @@ static frz_status read_snapshot(parser *p, frz_snapshot *snapshot_out, frz_error
     if (!more) break;
     FRZ_TRY(read_snapshot_member(p, key, &s, &has_id, &has_time, err));
   }
-  if (!has_id) return frz_fail(err, FRZ_ERR_CORRUPT, "a snapshot lacks 'snapshot-id'");
+  if (!has_id)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "json offset %zu: a snapshot lacks 'snapshot-id'",
+                    p->json->pos);
   if (!has_time)
     return frz_fail(err, FRZ_ERR_CORRUPT, "snapshot %lld: 'timestamp-ms' is missing",
                     (long long)s.snapshot_id);

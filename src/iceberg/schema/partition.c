@@ -114,7 +114,8 @@ static frz_status read_partition_field(frz_json_reader *json, frz_arena *arena,
     }
   }
   if (field.name.data == NULL)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "partition field: 'name' is missing");
+    return frz_fail(err, FRZ_ERR_CORRUPT, "json offset %zu: partition field: 'name' is missing",
+                    json->pos);
   FRZ_TRY(close_source(&s, "partition", err));
   field.source_id = s.id;
   field.transform = s.transform;
@@ -205,7 +206,9 @@ frz_status frz_partition_spec_parse(frz_json_reader *json, frz_arena *arena,
       FRZ_TRY(frz_json_skip(json, err));
     }
   }
-  if (!has_id) return frz_fail(err, FRZ_ERR_CORRUPT, "partition spec: 'spec-id' is missing");
+  if (!has_id)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "json offset %zu: partition spec: 'spec-id' is missing",
+                    json->pos);
   if (!has_fields)
     return frz_fail(err, FRZ_ERR_CORRUPT, "partition spec %d: 'fields' is missing",
                     (int)spec.spec_id);
@@ -247,8 +250,12 @@ static frz_status read_sort_field(frz_json_reader *json, frz_arena *arena,
       FRZ_TRY(read_source_member(json, arena, key, &s, err));
     }
   }
-  if (!has_direction) return frz_fail(err, FRZ_ERR_CORRUPT, "sort field: 'direction' is missing");
-  if (!has_nulls) return frz_fail(err, FRZ_ERR_CORRUPT, "sort field: 'null-order' is missing");
+  if (!has_direction)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "json offset %zu: sort field: 'direction' is missing",
+                    json->pos);
+  if (!has_nulls)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "json offset %zu: sort field: 'null-order' is missing",
+                    json->pos);
   FRZ_TRY(close_source(&s, "sort", err));
   field.source_id = s.id;
   field.transform = s.transform;
@@ -300,7 +307,9 @@ frz_status frz_sort_order_parse(frz_json_reader *json, frz_arena *arena, frz_sor
       FRZ_TRY(frz_json_skip(json, err));
     }
   }
-  if (!has_id) return frz_fail(err, FRZ_ERR_CORRUPT, "sort order: 'order-id' is missing");
+  if (!has_id)
+    return frz_fail(err, FRZ_ERR_CORRUPT, "json offset %zu: sort order: 'order-id' is missing",
+                    json->pos);
   if (!has_fields)
     return frz_fail(err, FRZ_ERR_CORRUPT, "sort order %d: 'fields' is missing",
                     (int)order.order_id);

@@ -37,7 +37,9 @@ static frz_status parse_own(frz_thrift_reader *reader, int64_t own[OWN_FIELDS], 
 static frz_status take_data(const int64_t own[OWN_FIELDS], frz_page_header *header, frz_error *err)
 {
   if (own[1] < 0 || own[2] < 0)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "page header: no count or encoding");
+    return frz_fail(err, FRZ_ERR_CORRUPT,
+                    "page header: %lld values, encoding %lld; both must be given",
+                    (long long)own[1], (long long)own[2]);
   header->n_values = own[1];
   header->encoding = (int32_t)own[2];
   header->def_encoding = own[3] >= 0 ? (int32_t)own[3] : FRZ_PARQUET_RLE;
@@ -49,7 +51,9 @@ static frz_status take_data_v2(const int64_t own[OWN_FIELDS], frz_page_header *h
                                frz_error *err)
 {
   if (own[1] < 0 || own[3] < 0 || own[4] < 0)
-    return frz_fail(err, FRZ_ERR_CORRUPT, "page header: no counts or encoding");
+    return frz_fail(err, FRZ_ERR_CORRUPT,
+                    "page header: %lld values, %lld rows, encoding %lld; all must be given",
+                    (long long)own[1], (long long)own[3], (long long)own[4]);
   header->n_values = own[1];
   header->n_rows = own[3];
   header->encoding = (int32_t)own[4];
