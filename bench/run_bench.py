@@ -133,7 +133,7 @@ def main():
         if "decode" in parts:
             compare("decode", DECODE_ENGINES, folder, options.rounds)
         if "file" in parts:
-            compare_files(folder / "decode-files", options.file_rows, max(options.rounds, 5))
+            compare_files(folder / "decode-files", options.file_rows, options.rounds)
         if "write" in parts:
             subprocess.run([sys.executable, str(HERE / "bench_write.py"), "--rounds", str(options.rounds)], check=True)
         if "plan" in parts:
