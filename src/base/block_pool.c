@@ -1,15 +1,15 @@
 /*
- * block_pool.c - large blocks cut out of huge pages.
+ * block_pool.c - large blocks cut out of memory that stays mapped.
  *
  * The pool maps regions of address space. A region is a row of granules with a bit each, set while
  * in use; a block is a run of granules, the first that is long enough. Nothing is written into
  * the blocks, and a block's size is known to who gives it back, so the bits are all there is.
  *
- *   region   | 2 MiB page | 2 MiB page | ...            used: one bit a granule,
- *   granules |gggggggg...g|gggggggg...g| ...                  two words a page
+ *   region   | 2 MiB slab | 2 MiB slab | ...            used: one bit a granule,
+ *   granules |gggggggg...g|gggggggg...g| ...                  two words a slab
  *
- * A page's memory appears when it is first touched. When the last block in it is given back its
- * memory goes back too, except for the first pages of the first region: blocks are placed as low
+ * A slab's memory appears when it is first touched. When the last block in it is given back its
+ * memory goes back too, except for the first slabs of the first region: blocks are placed as low
  * as they fit, so what is in steady use gathers there and is never faulted in again.
  *
  * Invariants: a region stays mapped until the pool ends, so that a block's region is found without
@@ -30,17 +30,18 @@
 
 enum {
   GRANULE = 16 << 10,
-  GRANULES_A_PAGE = FRZ_OS_HUGE_PAGE_BYTES / GRANULE,
-  WORDS_A_PAGE = GRANULES_A_PAGE / 64,
+  SLAB_BYTES = 2 << 20, /* memory goes back to the system in whole slabs */
+  GRANULES_A_SLAB = SLAB_BYTES / GRANULE,
+  WORDS_A_SLAB = GRANULES_A_SLAB / 64,
   REGION_BYTES = 256 << 20,
   GRANULES = REGION_BYTES / GRANULE,
   WORDS = GRANULES / 64,
   REGIONS_MAX = 256,
-  KEPT_PAGES = FRZ_POOL_KEPT_BYTES / FRZ_OS_HUGE_PAGE_BYTES,
+  KEPT_SLABS = FRZ_POOL_KEPT_BYTES / SLAB_BYTES,
   SPINS = 64
 };
 
-static_assert(GRANULES_A_PAGE % 64 == 0, "a page's bits are whole words");
+static_assert(GRANULES_A_SLAB % 64 == 0, "a slab's bits are whole words");
 
 typedef struct region {
   uint8_t *start;
@@ -52,7 +53,7 @@ struct frz_block_pool {
   const frz_alloc *other;
   atomic_size_t n_users;
   atomic_int locked_by;    /* a process, or 0 */
-  size_t n_kept_pages;     /* of the first region; 0 once the owner is gone */
+  size_t n_kept_slabs;     /* of the first region; 0 once the owner is gone */
   atomic_size_t n_regions; /* grows only, after the region it counts is ready */
   region *regions[REGIONS_MAX];
 };
@@ -140,7 +141,7 @@ static region *add_region(frz_block_pool *pool)
   if (n == REGIONS_MAX) return NULL;
   region *added = frz_alloc_zeroed(pool->other, sizeof *added);
   if (added == NULL) return NULL;
-  added->start = frz_os_map_huge(REGION_BYTES);
+  added->start = frz_os_map(REGION_BYTES);
   if (added->start == NULL) {
     frz_alloc_free(pool->other, added, sizeof *added);
     return NULL;
@@ -168,51 +169,51 @@ static void *take_run(frz_block_pool *pool, size_t n)
 
 /* ---- giving memory back ---- */
 
-static bool page_is_free(const region *r, size_t page)
+static bool slab_is_free(const region *r, size_t slab)
 {
   uint64_t any = 0;
-  for (size_t i = 0; i < WORDS_A_PAGE; i++) any |= r->used[page * WORDS_A_PAGE + i];
+  for (size_t i = 0; i < WORDS_A_SLAB; i++) any |= r->used[slab * WORDS_A_SLAB + i];
   return any == 0;
 }
 
-/* Under the lock, which it lets go. Pages that are free now are taken for as long as the system
+/* Under the lock, which it lets go. Slabs that are free now are taken for as long as the system
  * needs to have them back, so that the call itself is outside of the lock. */
 static void forget_and_unlock(frz_block_pool *pool, region *r, size_t first, size_t end)
 {
-  while (first < end && !page_is_free(r, first)) first++;
-  while (end > first && !page_is_free(r, end - 1)) end--;
-  size_t n_bits = (end - first) * GRANULES_A_PAGE;
-  set_bits(r->used, first * GRANULES_A_PAGE, n_bits, true);
+  while (first < end && !slab_is_free(r, first)) first++;
+  while (end > first && !slab_is_free(r, end - 1)) end--;
+  size_t n_bits = (end - first) * GRANULES_A_SLAB;
+  set_bits(r->used, first * GRANULES_A_SLAB, n_bits, true);
   unlock(pool);
   if (n_bits == 0) return;
-  frz_os_forget(r->start + first * FRZ_OS_HUGE_PAGE_BYTES, n_bits * GRANULE);
+  frz_os_forget(r->start + first * SLAB_BYTES, n_bits * GRANULE);
   lock(pool);
-  set_bits(r->used, first * GRANULES_A_PAGE, n_bits, false);
+  set_bits(r->used, first * GRANULES_A_SLAB, n_bits, false);
   unlock(pool);
 }
 
 static void give_back(frz_block_pool *pool, region *r, size_t at, size_t n)
 {
-  size_t first = at / GRANULES_A_PAGE;
-  size_t end = (at + n + GRANULES_A_PAGE - 1) / GRANULES_A_PAGE;
+  size_t first = at / GRANULES_A_SLAB;
+  size_t end = (at + n + GRANULES_A_SLAB - 1) / GRANULES_A_SLAB;
   lock(pool);
   set_bits(r->used, at, n, false);
-  size_t n_kept = r == pool->regions[0] ? pool->n_kept_pages : 0;
+  size_t n_kept = r == pool->regions[0] ? pool->n_kept_slabs : 0;
   if (first < n_kept) first = n_kept < end ? n_kept : end;
   forget_and_unlock(pool, r, first, end);
 }
 
-/* What is kept is for the next call, and there is none: blocks that live on hold their own pages.
+/* What is kept is for the next call, and there is none: blocks that live on hold their own slabs.
  */
 static void stop_keeping(frz_block_pool *pool)
 {
   lock(pool);
-  pool->n_kept_pages = 0;
-  size_t n_pages = pool->n_regions != 0 ? KEPT_PAGES : 0;
+  pool->n_kept_slabs = 0;
+  size_t n_slabs = pool->n_regions != 0 ? KEPT_SLABS : 0;
   unlock(pool);
-  for (size_t page = 0; page < n_pages; page++) {
+  for (size_t slab = 0; slab < n_slabs; slab++) {
     lock(pool);
-    forget_and_unlock(pool, pool->regions[0], page, page + 1);
+    forget_and_unlock(pool, pool->regions[0], slab, slab + 1);
   }
 }
 
@@ -300,7 +301,7 @@ frz_block_pool *frz_block_pool_create(const frz_alloc *other)
   if (pool == NULL) return NULL;
   pool->alloc = (frz_alloc){pool, pool_resize};
   pool->other = other;
-  pool->n_kept_pages = KEPT_PAGES;
+  pool->n_kept_slabs = KEPT_SLABS;
   atomic_init(&pool->n_users, 1);
   return pool;
 }

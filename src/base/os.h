@@ -32,13 +32,11 @@ int32_t frz_os_processors(void);
 /** The current folder's path, appended to `out`. */
 frz_status frz_os_current_folder(frz_buf *out, frz_error *err) FRZ_MUST_CHECK;
 
-enum { FRZ_OS_HUGE_PAGE_BYTES = 2 << 20 };
+/** Address space for `bytes`, that reads as zero and takes memory as it is touched. NULL when
+ * refused. */
+void *frz_os_map(size_t bytes);
 
-/** Address space for `bytes` (whole huge pages), aligned to one, that reads as zero and takes
- * memory as it is touched, in huge pages where the system has them. NULL when refused. */
-void *frz_os_map_huge(size_t bytes);
-
-/** Give the memory of whole huge pages back; they read as zero again. */
+/** Give memory back, whole pages of it; they read as zero again. */
 void frz_os_forget(void *start, size_t bytes);
 
 void frz_os_unmap(void *start, size_t bytes);

@@ -124,20 +124,11 @@ int64_t frz_os_memory_bytes(void)
 
 /* ---- memory ---- */
 
-void *frz_os_map_huge(size_t bytes)
+void *frz_os_map(size_t bytes)
 {
-  size_t spare = FRZ_OS_HUGE_PAGE_BYTES;
-  uint8_t *mapped = mmap(NULL, bytes + spare, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (mapped == MAP_FAILED) return NULL;
-  size_t skip = (spare - (uintptr_t)mapped % spare) % spare;
-  uint8_t *start = mapped + skip;
-  if (skip > 0) munmap(mapped, skip);
-  if (skip < spare) munmap(start + bytes, spare - skip);
-#if defined(MADV_HUGEPAGE)
-  (void)madvise(start, bytes, MADV_HUGEPAGE); /* an aid to speed only */
-#endif
-  return start;
+  void *mapped =
+      mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return mapped != MAP_FAILED ? mapped : NULL;
 }
 
 void frz_os_forget(void *start, size_t bytes)
