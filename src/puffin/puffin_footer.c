@@ -133,25 +133,6 @@ static frz_status read_properties(frz_json_reader *json, frz_arena *arena,
   return FRZ_OK;
 }
 
-static frz_status read_field_ids(frz_json_reader *json, frz_arena *arena, frz_puffin_blob *blob,
-                                 frz_error *err)
-{
-  int32_t *ids = NULL;
-  size_t n = 0, capacity = 0;
-  bool more;
-  FRZ_TRY(frz_json_array_begin(json, err));
-  for (;;) {
-    FRZ_TRY(frz_json_array_next(json, &more, err));
-    if (!more) break;
-    ids = frz_arena_list_room(arena, ids, n, &capacity, sizeof *ids);
-    if (ids == NULL) return frz_fail_nomem(err, "fields of a blob");
-    FRZ_TRY(frz_json_read_i32(json, &ids[n++], err));
-  }
-  blob->field_ids = ids;
-  blob->n_field_ids = n;
-  return FRZ_OK;
-}
-
 static frz_status read_codec(frz_json_reader *json, frz_puffin_codec *codec_out, frz_error *err)
 {
   frz_str name;
@@ -173,12 +154,12 @@ static const char *const required[] = {"type",   "fields", "snapshot-id", "seque
                                        "offset", "length"};
 enum { N_REQUIRED = sizeof required / sizeof required[0] };
 
-static frz_status read_required(frz_json_reader *json, frz_arena *arena, size_t member,
-                                frz_puffin_blob *blob, frz_error *err)
+static frz_status read_required(frz_json_reader *json, size_t member, frz_puffin_blob *blob,
+                                frz_error *err)
 {
   switch (member) {
   case 0: return frz_json_read_string(json, &blob->type, err);
-  case 1: return read_field_ids(json, arena, blob, err);
+  case 1: return frz_json_read_i32_array(json, &blob->field_ids, &blob->n_field_ids, err);
   case 2: return frz_json_read_i64(json, &blob->snapshot_id, err);
   case 3: return frz_json_read_i64(json, &blob->sequence_number, err);
   case 4: return frz_json_read_i64(json, &blob->offset, err);
@@ -199,7 +180,7 @@ static frz_status read_blob(frz_json_reader *json, frz_arena *arena, frz_puffin_
     if (!more) break;
     while (member < N_REQUIRED && !frz_str_is(key, required[member])) member++;
     if (member < N_REQUIRED) {
-      FRZ_TRY(read_required(json, arena, member, blob, err));
+      FRZ_TRY(read_required(json, member, blob, err));
       seen |= 1u << member;
     } else if (frz_str_is(key, "compression-codec")) {
       FRZ_TRY(read_codec(json, &blob->codec, err));

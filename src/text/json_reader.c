@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "base/arena_list.h"
 #include "base/endian.h"
 #include "text/decimal_text.h"
 #include "text/utf8.h"
@@ -351,6 +352,25 @@ frz_status frz_json_read_i32(frz_json_reader *reader, int32_t *value_out, frz_er
                     start, value);
   }
   *value_out = (int32_t)value;
+  return FRZ_OK;
+}
+
+frz_status frz_json_read_i32_array(frz_json_reader *reader, const int32_t **values_out,
+                                   size_t *n_out, frz_error *err)
+{
+  int32_t *values = NULL;
+  size_t n = 0, capacity = 0;
+  FRZ_TRY(frz_json_array_begin(reader, err));
+  for (;;) {
+    bool more;
+    FRZ_TRY(frz_json_array_next(reader, &more, err));
+    if (!more) break;
+    values = frz_arena_list_room(reader->arena, values, n, &capacity, sizeof *values);
+    if (values == NULL) return frz_fail_nomem(err, "array of numbers");
+    FRZ_TRY(frz_json_read_i32(reader, &values[n++], err));
+  }
+  *values_out = values;
+  *n_out = n;
   return FRZ_OK;
 }
 

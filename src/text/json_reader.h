@@ -72,6 +72,9 @@ frz_status frz_json_read_bool(frz_json_reader *reader, bool *value_out,
 frz_status frz_json_read_null(frz_json_reader *reader, bool *was_null_out,
                               frz_error *err) FRZ_MUST_CHECK;
 
+/** Read an array of numbers into the reader's arena; NULL with none. */
+frz_status frz_json_read_i32_array(frz_json_reader *reader, const int32_t **values_out,
+                                   size_t *n_out, frz_error *err) FRZ_MUST_CHECK;
 /** Skip one value of any kind. */
 frz_status frz_json_skip(frz_json_reader *reader, frz_error *err) FRZ_MUST_CHECK;
 

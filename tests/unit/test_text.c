@@ -569,9 +569,39 @@ static void test_metadata_of_other_writers_is_valid(void **state)
   }
 }
 
+static void test_arrays_of_numbers(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text;
+    frz_status status;
+    size_t n;
+    int32_t last;
+  } cases[] = {{"[]", FRZ_OK, 0, 0},
+               {"[7]", FRZ_OK, 1, 7},
+               {"[1, -2, 3, 4, 2147483647]", FRZ_OK, 5, INT32_MAX},
+               {"[1, 2147483648]", FRZ_ERR_CORRUPT, 0, 0},
+               {"[1, \"2\"]", FRZ_ERR_CORRUPT, 0, 0},
+               {"[1", FRZ_ERR_CORRUPT, 0, 0},
+               {"{}", FRZ_ERR_CORRUPT, 0, 0}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    frz_arena arena;
+    frz_json_reader json;
+    const int32_t *values = NULL;
+    size_t n = 0;
+    frz_arena_init(&arena, frz_alloc_default(), 1 << 16);
+    frz_json_reader_init(&json, cases[i].text, strlen(cases[i].text), &arena);
+    assert_int_equal(frz_json_read_i32_array(&json, &values, &n, NULL), cases[i].status);
+    assert_int_equal(n, cases[i].n);
+    if (n != 0) assert_int_equal(values[n - 1], cases[i].last);
+    frz_arena_free(&arena);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_arrays_of_numbers),
       cmocka_unit_test(test_documents_are_accepted_or_refused_by_both_ways),
       cmocka_unit_test(test_skip_and_read_agree_on_every_truncation_and_change),
       cmocka_unit_test(test_a_number_is_never_cut_silently),

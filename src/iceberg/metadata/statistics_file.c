@@ -12,26 +12,6 @@
 
 /* ---- reading ---- */
 
-static frz_status parse_field_ids(frz_json_reader *json, frz_arena *arena,
-                                  frz_statistics_blob *blob, frz_error *err)
-{
-  int32_t *ids = NULL;
-  size_t n = 0, capacity = 0;
-  FRZ_TRY(frz_json_array_begin(json, err));
-  for (;;) {
-    bool more;
-    FRZ_TRY(frz_json_array_next(json, &more, err));
-    if (!more) break;
-    ids = frz_arena_list_room(arena, ids, n, &capacity, sizeof *ids);
-    if (ids == NULL) return frz_fail_nomem(err, "statistics");
-    FRZ_TRY(frz_json_read_i32(json, &ids[n], err));
-    n++;
-  }
-  blob->field_ids = ids;
-  blob->n_field_ids = n;
-  return FRZ_OK;
-}
-
 static frz_status parse_properties(frz_json_reader *json, frz_arena *arena,
                                    frz_statistics_blob *blob, frz_error *err)
 {
@@ -72,7 +52,7 @@ static frz_status parse_blob(frz_json_reader *json, frz_arena *arena, frz_statis
     else if (frz_str_is(key, "sequence-number"))
       FRZ_TRY(frz_json_read_i64(json, &blob->sequence_number, err));
     else if (frz_str_is(key, "fields"))
-      FRZ_TRY(parse_field_ids(json, arena, blob, err));
+      FRZ_TRY(frz_json_read_i32_array(json, &blob->field_ids, &blob->n_field_ids, err));
     else if (frz_str_is(key, "properties"))
       FRZ_TRY(parse_properties(json, arena, blob, err));
     else
