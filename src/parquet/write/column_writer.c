@@ -110,9 +110,9 @@ void frz_column_writer_relax(frz_column_writer *column)
   frz_level_builder_dispose(&column->levels);
 }
 
-void frz_column_writer_trim(frz_column_writer *column)
+/* All memory but the file's bounds. */
+static void release_chunk(frz_column_writer *column)
 {
-  assert(column->page_levels == 0 && column->pages.size == 0);
   frz_buf *bufs[COLUMN_BUFS];
   list_bufs(column, bufs);
   for (size_t i = 0; i < COLUMN_BUFS; i++) frz_buf_dispose(bufs[i]);
@@ -124,17 +124,15 @@ void frz_column_writer_trim(frz_column_writer *column)
   frz_value_bounds_dispose(&column->chunk_bounds);
 }
 
+void frz_column_writer_trim(frz_column_writer *column)
+{
+  assert(column->page_levels == 0 && column->pages.size == 0);
+  release_chunk(column);
+}
+
 void frz_column_writer_dispose(frz_column_writer *column)
 {
-  frz_buf *bufs[COLUMN_BUFS];
-  list_bufs(column, bufs);
-  for (size_t i = 0; i < COLUMN_BUFS; i++) frz_buf_dispose(bufs[i]);
-  frz_chunk_pages_dispose(&column->pages);
-  frz_level_builder_dispose(&column->levels);
-  frz_dictionary_dispose(&column->dictionary);
-  frz_bloom_dispose(&column->bloom);
-  frz_value_bounds_dispose(&column->page_bounds);
-  frz_value_bounds_dispose(&column->chunk_bounds);
+  release_chunk(column);
   frz_value_bounds_dispose(&column->file_bounds);
 }
 
