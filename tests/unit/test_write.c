@@ -567,9 +567,26 @@ static void test_refs_name_snapshots(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* What the commit would refuse is refused before a data file is written for it. */
+static void test_a_wrong_retry_property_leaves_no_file(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_test_lake_open(&lake, NULL);
+  const frz_property properties[] = {{"commit.retry.num-retries", "many"}, {NULL, NULL}};
+  frz_table *table = frz_test_lake_table(&lake, "t", NULL, properties);
+  assert_int_equal(frz_test_append(table, 0, 10, &err), FRZ_ERR_INVALID);
+  assert_non_null(strstr(err.message, "commit.retry.num-retries"));
+  assert_int_equal(frz_test_count_files(&lake, "warehouse", ".parquet"), 0);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_a_wrong_retry_property_leaves_no_file),
       cmocka_unit_test(test_append_counts_what_it_did),
       cmocka_unit_test(test_append_of_nothing_makes_no_snapshot),
       cmocka_unit_test(test_a_refused_append_leaves_nothing),

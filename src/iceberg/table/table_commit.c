@@ -172,6 +172,12 @@ frz_status frz_table_check_commits(const frz_table *table, frz_error *err)
                   table->port->read_only);
 }
 
+frz_status frz_table_check_retries(const frz_table_metadata *metadata, frz_error *err)
+{
+  retry_policy unused;
+  return read_policy(metadata, &unused, err);
+}
+
 static frz_status commit(frz_table *table,
                          frz_status (*prepare)(void *arg, const frz_table_metadata *base,
                                                frz_commit_attempt *attempt_out, frz_error *err),

@@ -51,6 +51,11 @@ void frz_loaded_table_dispose(frz_loaded_table *loaded);
  */
 frz_status frz_table_check_commits(const frz_table *table, frz_error *err) FRZ_MUST_CHECK;
 
+/** FRZ_ERR_INVALID where a commit would refuse a property on how to retry: asked before files are
+ * written too. */
+frz_status frz_table_check_retries(const frz_table_metadata *metadata,
+                                   frz_error *err) FRZ_MUST_CHECK;
+
 frz_context *frz_table_context(const frz_table *table);
 frz_storage *frz_table_storage(const frz_table *table);
 

@@ -39,6 +39,7 @@ frz_status frz_table_open_writer(frz_table *table, frz_table_metadata *metadata,
                                  frz_data_file_writer **writer_out, frz_error *err)
 {
   FRZ_TRY(frz_table_check_commits(table, err));
+  FRZ_TRY(frz_table_check_retries(metadata, err));
   FRZ_TRY(frz_table_check_writable(metadata, err));
   const frz_partition_spec *spec = frz_metadata_spec(metadata, metadata->default_spec_id);
   assert(spec != NULL); /* parsing checks that the default is there */
