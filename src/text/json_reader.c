@@ -362,7 +362,7 @@ frz_status frz_json_read_i32_array(frz_json_reader *reader, const int32_t **valu
   size_t n = 0, capacity = 0;
   FRZ_TRY(frz_json_array_begin(reader, err));
   for (;;) {
-    bool more;
+    bool more = false;
     FRZ_TRY(frz_json_array_next(reader, &more, err));
     if (!more) break;
     values = frz_arena_list_room(reader->arena, values, n, &capacity, sizeof *values);
@@ -512,7 +512,7 @@ frz_status frz_json_array_begin(frz_json_reader *reader, frz_error *err)
 
 frz_status frz_json_array_next(frz_json_reader *reader, bool *more_out, frz_error *err)
 {
-  bool more;
+  bool more = false;
   FRZ_TRY(next_member(reader, ']', "',' or ']'", &more, err));
   if (more) {
     frz_json_kind kind;
