@@ -11,7 +11,7 @@
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
-enum { PROPERTIES_MAX = 64, ARGUMENTS_MAX = 8 };
+enum { PROPERTIES_MAX = 64, ARGUMENTS_MAX = 64 };
 
 typedef enum output_format {
   FORMAT_PRETTY,
@@ -20,10 +20,26 @@ typedef enum output_format {
   FORMAT_PARQUET
 } output_format;
 
+/** What `frazil pit` does with a table. NULL, 0 and false: not given. Texts are borrowed. */
+typedef struct view_options {
+  const char *name;
+  const char *on;
+  const char *timestamp;
+  const char *created;
+  const char *features;
+  const char *filter;
+  const char *ref;
+  int64_t snapshot_id;
+  int64_t as_of_ms;
+  int64_t ttl_ms;
+  bool created_cutoff;
+} view_options;
+
 /** The whole command line. Texts are borrowed from argv. */
 typedef struct command_line {
   const char *arguments[ARGUMENTS_MAX]; /* what is not an option, the command's words first */
   int n_arguments;
+  view_options view[ARGUMENTS_MAX]; /* the options that stand behind each argument */
   const char *catalog;
   frz_property properties[PROPERTIES_MAX]; /* of the catalog */
   size_t n_properties;
@@ -45,6 +61,10 @@ typedef struct command_line {
   int64_t max_snapshot_age_ms;
   int64_t min_snapshots;
   const char *sort;
+  const char *entity_timestamp;
+  const char *spill_dir;
+  int64_t memory_limit_bytes; /* 0: not given; so for the next */
+  int64_t n_threads;
   uint64_t used; /* a bit for each option that was given */
   output_format format;
   bool has_format;
@@ -58,6 +78,7 @@ typedef struct command_line {
   bool keep_files;
   bool all_snapshots;
   bool read_data;
+  bool full_names;
   bool help;
 } command_line;
 
@@ -120,5 +141,7 @@ int run_orphans(const invocation *run);
 int run_verify(const invocation *run);
 int check_import(const command_line *line);
 int run_import(const invocation *run);
+int check_pit(const command_line *line);
+int run_pit(const invocation *run);
 
 #endif

@@ -32,6 +32,9 @@ static const command_help commands[] = {
     {FOR_IMPORT, "import FILE TABLE",
      "append a Parquet or CSV file, creating the table\n"
      "if it is not there"},
+    {FOR_PIT, "pit ENTITIES TABLE...",
+     "join a Parquet or CSV file of entity rows with\n"
+     "tables: each feature as it was at the row's time"},
     {FOR_COMPACT, "compact TABLE", "write small and much-deleted files anew"},
     {FOR_MANIFESTS, "rewrite-manifests TABLE", "join manifests and order them by partition"},
     {FOR_EXPIRE, "expire TABLE", "forget old snapshots and remove their files"},
@@ -44,8 +47,9 @@ static const command_help commands[] = {
 
 static const char *const titles[N_SECTIONS] = {
     [SECTION_CATALOG] = "catalog options",
-    [SECTION_SCAN] = "options about rows, for scan",
-    [SECTION_OUTPUT] = "output options, for scan, table METADATA, orphans and verify",
+    [SECTION_SCAN] = "options about rows, for scan and pit",
+    [SECTION_PIT] = "join options, for pit",
+    [SECTION_OUTPUT] = "output options, for scan, pit, table METADATA, orphans and verify",
     [SECTION_IMPORT] = "import options",
     [SECTION_ALTER] = "options of changes",
     [SECTION_MAINTENANCE] = "maintenance options",
@@ -118,6 +122,10 @@ void print_help(FILE *file, const char *name, int flag)
     print_commands(file, flag);
     if (flag == FOR_ALTER) print_changes(file);
     if (flag == FOR_TABLE) print_metadata_tables(file);
+    if (flag == FOR_PIT)
+      fputs(
+          "\nOptions of a table stand behind it; those in front of the first table are for all.\n",
+          file);
     fputs("\noptions:\n", file);
     for (int section = SECTION_SCAN; section < N_SECTIONS; section++)
       print_section(file, (option_section)section, flag);

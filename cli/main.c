@@ -124,6 +124,7 @@ static const command commands[] = {
     {"alter", check_alter, run_alter, FOR_ALTER},
     {"scan", check_scan, run_scan, FOR_SCAN},
     {"import", check_import, run_import, FOR_IMPORT},
+    {"pit", check_pit, run_pit, FOR_PIT},
     {"compact", check_maintain, run_compact, FOR_COMPACT},
     {"rewrite-manifests", check_maintain, run_manifests, FOR_MANIFESTS},
     {"expire", check_maintain, run_expire, FOR_EXPIRE},
@@ -217,6 +218,10 @@ static int close_output(int code)
 static bool needs_catalog(const command_line *line, const command *chosen)
 {
   if (chosen->run == run_catalog || chosen->run == run_import) return true;
+  bool joins = chosen->run == run_pit; /* a file with some tables */
+  for (int i = 2; joins && i < line->n_arguments; i++)
+    if (!is_path(line->arguments[i])) return true;
+  if (joins) return false;
   int at = chosen->run == run_table ? 2 : 1;
   if (line->n_arguments <= at || !is_path(line->arguments[at])) return true;
   return chosen->run == run_table && strcmp(line->arguments[1], "ls") == 0;
@@ -226,7 +231,12 @@ static int run_command(const command *chosen, command_line *line)
 {
   invocation run = {.line = line};
   frz_error err = {0};
-  if (frz_context_create(NULL, &run.context, &err) != FRZ_OK) return report(&err);
+  frz_context_options options;
+  frz_context_options_init(&options);
+  options.memory_limit_bytes = line->memory_limit_bytes;
+  options.n_threads = (int32_t)line->n_threads;
+  options.spill_dir = line->spill_dir != NULL ? line->spill_dir : getenv("TMPDIR");
+  if (frz_context_create(&options, &run.context, &err) != FRZ_OK) return report(&err);
   signal_context = run.context;
   struct sigaction action = {.sa_handler = on_interrupt};
   sigaction(SIGINT, &action, NULL);

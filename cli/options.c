@@ -39,6 +39,13 @@ static bool parse_count(const char *option, const char *text, int64_t *value_out
   return true;
 }
 
+static bool parse_threads(const char *option, const char *text, int64_t *n_out)
+{
+  if (!parse_count(option, text, n_out)) return false;
+  if (*n_out < 1 || *n_out > 256) report_usage("%s %s is not within 1 and 256", option, text);
+  return *n_out >= 1 && *n_out <= 256;
+}
+
 static bool parse_snapshot(const char *option, const char *text, int64_t *id_out)
 {
   if (!parse_integer(option, text, id_out)) return false;
@@ -101,6 +108,27 @@ static bool parse_past(const char *option, const char *text, int64_t *ms_out)
   return true;
 }
 
+/* A number of bytes, or of what a letter stands for: "512M", "2G", also with B or iB behind. */
+static bool parse_size(const char *option, const char *text, int64_t *bytes_out)
+{
+  static const char letters[] = "KMGT";
+  char *end;
+  errno = 0;
+  long long n = strtoll(text, &end, 10);
+  bool valid = errno == 0 && end != text && n > 0;
+  const char *letter = valid && *end != '\0' ? strchr(letters, *end) : NULL;
+  if (letter != NULL) {
+    valid = !__builtin_mul_overflow(n, INT64_C(1024) << (10 * (letter - letters)), bytes_out);
+    end++;
+    valid = valid && (*end == '\0' || strcmp(end, "B") == 0 || strcmp(end, "iB") == 0);
+  } else {
+    valid = valid && *end == '\0';
+    *bytes_out = n;
+  }
+  if (!valid) report_usage("%s '%s' is not a size such as 512M or 2G", option, text);
+  return valid;
+}
+
 static bool parse_format(const char *text, command_line *line)
 {
   static const char *const names[] = {"pretty", "csv", "jsonl", "parquet"};
@@ -145,16 +173,36 @@ static const option_info options[] = {
     {"-p", "KEY=VALUE", FOR_ALL, SECTION_CATALOG, NULL},
     {"--property", "KEY=VALUE", FOR_ALL, SECTION_CATALOG,
      "any other catalog property, by PyIceberg's names"},
-    {"--filter", "EXPRESSION", FOR_SCAN | FOR_COMPACT, SECTION_SCAN,
+    {"--filter", "EXPRESSION", FOR_SCAN | FOR_PIT | FOR_COMPACT, SECTION_SCAN,
      "rows, such as \"driver_id = 5 and day >= '2026-01-01'\";\n"
      "compact: only files that may hold such rows"},
     {"--columns", "A,B", FOR_SCAN, SECTION_SCAN, "only these columns"},
     {"--limit", "N", FOR_SCAN, SECTION_SCAN, "at most N rows"},
-    {"--snapshot", "ID", FOR_SCAN | FOR_TABLE, SECTION_SCAN,
+    {"--snapshot", "ID", FOR_SCAN | FOR_PIT | FOR_TABLE, SECTION_SCAN,
      "as of a snapshot; table: of files, partitions and the like"},
-    {"--ref", "NAME", FOR_SCAN, SECTION_SCAN, "a branch or tag"},
-    {"--as-of", "TIME", FOR_SCAN, SECTION_SCAN, "as of a time"},
+    {"--ref", "NAME", FOR_SCAN | FOR_PIT, SECTION_SCAN, "a branch or tag"},
+    {"--as-of", "TIME", FOR_SCAN | FOR_PIT, SECTION_SCAN, "as of a time"},
     {"--from-snapshot", "ID", FOR_SCAN, SECTION_SCAN, "only rows that were appended after it"},
+    {"--on", "KEYS", FOR_PIT, SECTION_PIT,
+     "join keys: names that both have, or ENTITY=COLUMN, by commas"},
+    {"--timestamp", "COLUMN", FOR_PIT, SECTION_PIT,
+     "the table's event times (default: event_timestamp)"},
+    {"--created", "COLUMN", FOR_PIT, SECTION_PIT, "decides among equal event times"},
+    {"--created-cutoff", NULL, FOR_PIT, SECTION_PIT,
+     "only rows whose created time is not after the entity row's"},
+    {"--ttl", "AGE", FOR_PIT, SECTION_PIT, "how old a feature may be, such as 90d or 12h"},
+    {"--features", "A,B=NAME", FOR_PIT, SECTION_PIT,
+     "columns, and names for them (default: all but keys and times)"},
+    {"--name", "NAME", FOR_PIT, SECTION_PIT, "of the table, in full names (default: its own)"},
+    {"--full-names", NULL, FOR_PIT, SECTION_PIT, "name features table__feature"},
+    {"--entity-timestamp", "COLUMN", FOR_PIT, SECTION_PIT,
+     "the time of an entity row (default: event_timestamp)"},
+    {"--memory-limit", "SIZE", FOR_PIT, SECTION_PIT,
+     "such as 512M or 2G (default: half of the machine's); beyond it\n"
+     "entity rows go through files in the spill folder"},
+    {"--spill-dir", "FOLDER", FOR_PIT, SECTION_PIT,
+     "for temporary files (default: $TMPDIR, or /tmp)"},
+    {"--threads", "N", FOR_PIT, SECTION_PIT, "at most N threads (default: one a processor)"},
     {"--format", "FORMAT", FOR_ROWS, SECTION_OUTPUT,
      "pretty, csv, jsonl or parquet (default: by FILE's ending,\n"
      "else pretty on a terminal, else csv)"},
@@ -216,6 +264,11 @@ static int find_option(const char *name)
   return -1;
 }
 
+static view_options *view_of(command_line *line)
+{
+  return &line->view[line->n_arguments == 0 ? 0 : line->n_arguments - 1];
+}
+
 static void parse_flag(const char *option, command_line *line)
 {
   const struct {
@@ -231,14 +284,58 @@ static void parse_flag(const char *option, command_line *line)
                {"--keep-files", &line->keep_files},
                {"--all-snapshots", &line->all_snapshots},
                {"--data", &line->read_data},
+               {"--full-names", &line->full_names},
                {"--help", &line->help},
                {"-h", &line->help}};
   for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
     if (strcmp(option, flags[i].name) == 0) *flags[i].flag = true;
+  if (strcmp(option, "--created-cutoff") == 0) view_of(line)->created_cutoff = true;
+}
+
+/* Options of a join's table, which belong to the argument that they stand behind. */
+static bool parse_view_option(const char *option, const char *value, command_line *line,
+                              bool *known_out)
+{
+  view_options *view = view_of(line);
+  const struct {
+    const char *name;
+    const char **text;
+  } texts[] = {{"--name", &view->name},
+               {"--on", &view->on},
+               {"--timestamp", &view->timestamp},
+               {"--created", &view->created},
+               {"--features", &view->features},
+               {"--filter", &view->filter},
+               {"--ref", &view->ref}};
+  *known_out = true;
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    if (strcmp(option, texts[i].name) != 0) continue;
+    *texts[i].text = value;
+    return true;
+  }
+  if (strcmp(option, "--snapshot") == 0) return parse_snapshot(option, value, &view->snapshot_id);
+  if (strcmp(option, "--as-of") == 0) return parse_time(option, value, &view->as_of_ms);
+  if (strcmp(option, "--ttl") == 0) return parse_age(option, value, &view->ttl_ms);
+  *known_out = false;
+  return true;
+}
+
+/* For the commands that have one table, it does not matter where they stand. */
+static void share_view_options(command_line *line)
+{
+  const view_options *view = view_of(line);
+  if (view->filter != NULL) line->filter = view->filter;
+  if (view->ref != NULL) line->ref = view->ref;
+  if (view->snapshot_id != 0) line->snapshot_id = view->snapshot_id;
+  if (view->as_of_ms != 0) line->as_of_ms = view->as_of_ms;
 }
 
 static bool parse_option(const char *option, char *value, command_line *line)
 {
+  bool known;
+  if (!parse_view_option(option, value, line, &known)) return false;
+  if (known) share_view_options(line);
+  if (known) return true;
   if (strcmp(option, "--catalog") == 0)
     line->catalog = value;
   else if (strcmp(option, "--uri") == 0)
@@ -247,18 +344,12 @@ static bool parse_option(const char *option, char *value, command_line *line)
     return add_property(line, "warehouse", value);
   else if (strcmp(option, "--property") == 0 || strcmp(option, "-p") == 0)
     return parse_property(value, line);
-  else if (strcmp(option, "--filter") == 0)
-    line->filter = value;
   else if (strcmp(option, "--columns") == 0)
     line->columns = value;
   else if (strcmp(option, "--limit") == 0)
     return parse_count(option, value, &line->limit);
-  else if (strcmp(option, "--snapshot") == 0)
-    return parse_snapshot(option, value, &line->snapshot_id);
   else if (strcmp(option, "--from-snapshot") == 0)
     return parse_snapshot(option, value, &line->from_snapshot_id);
-  else if (strcmp(option, "--ref") == 0)
-    line->ref = value;
   else if (strcmp(option, "--branch") == 0)
     line->branch = value;
   else if (strcmp(option, "--max-ref-age") == 0)
@@ -267,8 +358,6 @@ static bool parse_option(const char *option, char *value, command_line *line)
     return parse_age(option, value, &line->max_snapshot_age_ms);
   else if (strcmp(option, "--min-snapshots") == 0)
     return parse_count(option, value, &line->min_snapshots);
-  else if (strcmp(option, "--as-of") == 0)
-    return parse_time(option, value, &line->as_of_ms);
   else if (strcmp(option, "--format") == 0)
     return parse_format(value, line);
   else if (strcmp(option, "--partition") == 0)
@@ -283,6 +372,14 @@ static bool parse_option(const char *option, char *value, command_line *line)
     return parse_count(option, value, &line->target_bytes);
   else if (strcmp(option, "--min-files") == 0)
     return parse_count(option, value, &line->min_files);
+  else if (strcmp(option, "--entity-timestamp") == 0)
+    line->entity_timestamp = value;
+  else if (strcmp(option, "--spill-dir") == 0)
+    line->spill_dir = value;
+  else if (strcmp(option, "--memory-limit") == 0)
+    return parse_size(option, value, &line->memory_limit_bytes);
+  else if (strcmp(option, "--threads") == 0)
+    return parse_threads(option, value, &line->n_threads);
   else
     line->output = value;
   return true;

@@ -4,89 +4,12 @@
  * The rows arrive in one commit, or none do: a table and a namespace that this import made go away
  * again when the rows do not arrive.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "command.h"
-#include "csv_input.h"
-
-static bool ends_with(const char *text, const char *suffix)
-{
-  size_t n = strlen(text);
-  size_t m = strlen(suffix);
-  return n >= m && strcasecmp(text + n - m, suffix) == 0;
-}
-
-/* ---- progress: a stream that counts what passes through it ---- */
-
-typedef struct counted_stream {
-  struct ArrowArrayStream inner;
-  int64_t n_rows;
-} counted_stream;
-
-static int counted_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
-{
-  counted_stream *counted = stream->private_data;
-  return counted->inner.get_schema(&counted->inner, out);
-}
-
-static int counted_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
-{
-  counted_stream *counted = stream->private_data;
-  if (interrupted()) return ECANCELED;
-  int failed = counted->inner.get_next(&counted->inner, out);
-  if (failed == 0 && out->release != NULL) counted->n_rows += out->length;
-  show_progress("%" PRId64 " rows read", counted->n_rows);
-  return failed;
-}
-
-static const char *counted_error(struct ArrowArrayStream *stream)
-{
-  counted_stream *counted = stream->private_data;
-  return counted->inner.get_last_error(&counted->inner);
-}
-
-static void counted_release(struct ArrowArrayStream *stream)
-{
-  counted_stream *counted = stream->private_data;
-  counted->inner.release(&counted->inner);
-  free(counted);
-  stream->release = NULL;
-}
-
-static bool count_rows(struct ArrowArrayStream *stream)
-{
-  counted_stream *counted = calloc(1, sizeof *counted);
-  if (counted == NULL) return false;
-  counted->inner = *stream;
-  *stream = (struct ArrowArrayStream){counted_schema, counted_next, counted_error, counted_release,
-                                      counted};
-  return true;
-}
-
-/* ---- the import ---- */
-
-static frz_status open_file(const invocation *run, const char *path, frz_table *table,
-                            struct ArrowArrayStream *stream_out, frz_error *err)
-{
-  if (!ends_with(path, ".csv")) {
-    frz_status st = frz_parquet_file_read(run->context, path, stream_out, err);
-    if (st == FRZ_ERR_CORRUPT && !ends_with(path, ".parquet"))
-      add_hint(err, "what is not named .csv is read as Parquet");
-    return st;
-  }
-  struct ArrowSchema schema = {0};
-  if (table != NULL) {
-    frz_status st = frz_table_arrow_schema(table, &schema, err);
-    if (st != FRZ_OK) return st;
-  }
-  frz_status st = csv_open(path, table != NULL ? &schema : NULL, stream_out, err);
-  if (schema.release != NULL) schema.release(&schema);
-  return st;
-}
+#include "input_file.h"
 
 /* What an import made before the rows. */
 typedef struct made_things {
@@ -157,12 +80,8 @@ static frz_status write_rows(const invocation *run, frz_table *table,
                              struct ArrowArrayStream *stream, frz_write_result *result_out,
                              frz_error *err)
 {
-  if (!count_rows(stream)) {
-    stream->release(stream);
-    err->code = FRZ_ERR_NOMEM;
-    snprintf(err->message, sizeof err->message, "out of memory");
-    return err->code;
-  }
+  frz_status st = count_rows(stream, "rows read", err);
+  if (st != FRZ_OK) return st;
   frz_write_options options;
   frz_write_options_init(&options);
   options.branch = run->line->branch;
@@ -206,7 +125,7 @@ static frz_status import_file(const invocation *run, const char *path, const cha
              "table '%.500s' is there already; --partition is for a new table", identifier);
     return err->code;
   }
-  if (st == FRZ_OK || is_new) st = open_file(run, path, *table, &stream, err);
+  if (st == FRZ_OK || is_new) st = open_rows(run, path, *table, &stream, err);
   if (st == FRZ_OK && is_new) st = create_table(run, identifier, &stream, made, table, err);
   if (st == FRZ_ERR_EXISTS) *err = not_found; /* in the catalog, but its metadata is missing */
   if (st == FRZ_OK) return write_rows(run, *table, &stream, result_out, err);
