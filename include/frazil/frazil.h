@@ -10,6 +10,7 @@
 #include "frazil/evolution.h"
 #include "frazil/exchange.h"
 #include "frazil/maintenance.h"
+#include "frazil/online.h"
 #include "frazil/pit.h"
 #include "frazil/status.h"
 #include "frazil/table.h"

@@ -1,0 +1,140 @@
+/*
+ * segment.h - an immutable file, or block of memory, of rows found by entity key.
+ *
+ * The layout is docs/design/lookup-index.md's. A segment is counted and may be read by any number
+ * of threads. Nothing in a file is trusted: see invariant 6 there.
+ */
+#ifndef FRZ_ONLINE_SEGMENT_H
+#define FRZ_ONLINE_SEGMENT_H
+
+#include <stdatomic.h>
+
+#include "base/endian.h"
+#include "base/map.h"
+#include "codec/checksum.h"
+#include "online/online_layout.h"
+
+enum {
+  FRZ_SEGMENT_BLOCK_BYTES = 4096,
+  FRZ_SEGMENT_VERSION = 1,
+  FRZ_SEGMENT_UUID_BYTES = 40,
+  FRZ_SEGMENT_HEADER_BYTES = 136, /* before the columns */
+  FRZ_SEGMENT_HAS_CREATED = 1,
+  FRZ_SLOT_OFFSET_BITS = 40
+};
+#define FRZ_SEGMENT_MAGIC "FRZLKUP\x01"
+#define FRZ_SEGMENT_VARIABLE UINT32_MAX
+
+typedef struct frz_segment {
+  atomic_int references;
+  const frz_alloc *alloc;
+  const uint8_t *base;
+  size_t size_bytes;
+  bool is_mapped;            /* a file; else memory of the allocator */
+  _Atomic(uint8_t) *checked; /* a bit a block; NULL: nothing is to check */
+  size_t checked_bytes;
+  atomic_bool is_torn; /* a checksum was wrong */
+  char name[64];       /* of the file in its folder; "": memory */
+
+  int32_t schema_id;
+  bool has_created;
+  int64_t n_rows;
+  const uint8_t *rows;
+  size_t rows_bytes;
+  const uint8_t *slots;
+  uint64_t n_slots, n_slots_stored;
+  const uint8_t *checksums;
+  size_t body_at; /* where blocks start */
+  uint32_t row_bytes, key_bytes;
+  frz_str prefix;
+  frz_stored_column *columns;
+  size_t n_columns;
+  uint32_t *value_at; /* of each column, behind the times and null bits */
+  uint32_t null_bits_bytes;
+  uint32_t fixed_bytes; /* of all values */
+} frz_segment;
+
+/** Take `size` bytes. `mapped`: a file's, to be unmapped; else the allocator's, which are trusted.
+ * On failure the bytes are still the caller's. FRZ_ERR_CORRUPT says what is wrong; FRZ_ERR_STALE:
+ * of another table (`uuid` data NULL: of any). */
+frz_status frz_segment_open(const frz_alloc *alloc, const uint8_t *bytes, size_t size, bool mapped,
+                            frz_str uuid, frz_segment **segment_out, frz_error *err) FRZ_MUST_CHECK;
+/** Map a file read-only and open it. */
+frz_status frz_segment_open_file(const frz_alloc *alloc, const char *path, frz_str uuid,
+                                 frz_segment **segment_out, frz_error *err) FRZ_MUST_CHECK;
+frz_segment *frz_segment_retain(frz_segment *segment);
+void frz_segment_release(frz_segment *segment);
+
+/** Compare the checksums of every block: false and is_torn where one is wrong. */
+bool frz_segment_verify(frz_segment *segment);
+
+/* ---- finding ---- */
+
+static inline uint64_t frz_entity_key_hash(frz_str key)
+{
+  return frz_xxh64(key.data, key.size, 0);
+}
+
+static inline uint64_t frz_slot_home(const frz_segment *segment, uint64_t hash)
+{
+  __extension__ typedef unsigned __int128 wide;
+  return (uint64_t)((wide)hash * segment->n_slots >> 64);
+}
+
+bool frz_segment_check_blocks(frz_segment *segment, size_t first, size_t last);
+
+/** Are bytes [at, at + size) of the segment as they were written? The range lies inside. */
+static inline bool frz_segment_intact(frz_segment *segment, const uint8_t *at, size_t size)
+{
+  if (segment->checked == NULL) return true;
+  size_t offset = (size_t)(at - segment->base) - segment->body_at;
+  size_t first = offset / FRZ_SEGMENT_BLOCK_BYTES;
+  size_t last = (offset + size - 1) / FRZ_SEGMENT_BLOCK_BYTES;
+  if (first == last &&
+      (atomic_load_explicit(&segment->checked[first >> 3], memory_order_relaxed) >> (first & 7) &
+       1) != 0)
+    return true;
+  return frz_segment_check_blocks(segment, first, last);
+}
+
+/** A row's parts. Pointers into the segment. */
+typedef struct frz_segment_row {
+  const uint8_t *key; /* behind the prefix */
+  uint32_t key_bytes;
+  const uint8_t *times;
+  const uint8_t *null_bits;
+  const uint8_t *values;
+  uint32_t var_bytes; /* behind the values */
+  uint32_t row_bytes;
+} frz_segment_row;
+
+/** The row at an offset of the section. False: it does not lie inside, or is torn. */
+bool frz_segment_row_at(frz_segment *segment, uint64_t offset, frz_segment_row *row_out);
+
+static inline int64_t frz_segment_row_event(const frz_segment_row *row)
+{
+  return (int64_t)frz_load_u64le(row->times);
+}
+
+static inline int64_t frz_segment_row_created(const frz_segment *segment,
+                                              const frz_segment_row *row)
+{
+  return segment->has_created ? (int64_t)frz_load_u64le(row->times + 8) : INT64_MIN;
+}
+
+/** The row of a key; false: there is none, or the segment is torn. */
+bool frz_segment_find(frz_segment *segment, frz_str key, uint64_t hash, frz_segment_row *row_out);
+
+/** The place in `columns` of a field; -1: none. */
+int32_t frz_segment_column(const frz_segment *segment, int32_t field_id);
+
+/** The value of a column in the form in which it is stored. */
+frz_value frz_segment_value(const frz_segment *segment, const frz_segment_row *row, size_t column);
+
+/** The bytes that a value of this kind takes among a row's fixed ones. */
+size_t frz_stored_bytes(uint8_t kind);
+
+/** The bytes of an item of a fixed-width kind; 0: of none. */
+size_t frz_item_bytes(uint8_t kind);
+
+#endif
