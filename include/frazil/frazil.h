@@ -14,5 +14,6 @@
 #include "frazil/pit.h"
 #include "frazil/status.h"
 #include "frazil/table.h"
+#include "frazil/text.h"
 
 #endif

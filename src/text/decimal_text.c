@@ -2,8 +2,8 @@
  * decimal_text.c - doubles to shortest decimal text and back.
  *
  * strtod() and printf() follow the locale's decimal point, which the host process owns. So a number
- * is parsed as whole digits with an exponent (no point in the text), and printed from the digits of
- * "%.*e" with the point passed over.
+ * is parsed as whole digits with an exponent (no point in the text), and printed from digits of our
+ * own.
  *
  * What must stay true: at most 780 digits are looked at, with a 1 behind them when any digit that
  * was cut is not zero; a double's exact value or midpoint never needs more than 767.
@@ -16,7 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "text/json_writer.h"
+#include "frazil/text.h"
+#include "text/double_digits.h"
 
 enum { DIGITS_MAX = 780, EXPONENT_MAX = 100000 };
 
@@ -113,39 +114,18 @@ double frz_decimal_parse(frz_str text)
   return number.is_negative ? -value : value;
 }
 
-/* `precision` digits of a positive value, correctly rounded; gives the exponent of the first. */
-static int digits_of(double value, int precision, char digits_out[20])
-{
-  char text[48];
-  int size = snprintf(text, sizeof text, "%.*e", precision - 1, value);
-  assert(size > 0 && (size_t)size < sizeof text);
-  int n = 0;
-  int at = 0;
-  for (; at < size && text[at] != 'e'; at++)
-    if (is_digit(text[at])) digits_out[n++] = text[at];
-  assert(n == precision);
-  digits_out[n] = '\0';
-  return (int)exponent_of((frz_str){text, (size_t)size}, (size_t)at + 1);
-}
-
-static bool reads_back(const char *digits, int n, int exponent, double value)
-{
-  char text[48];
-  int size = snprintf(text, sizeof text, "%.*se%d", n, digits, exponent - (n - 1));
-  return frz_decimal_parse((frz_str){text, (size_t)size}) == value;
-}
-
-/* Any 15 digits survive the way through a normal double, so shorter forms are found by dropping
- * zeros; subnormals hold fewer digits and are searched from one up. */
+/* Digits of a positive value without zeros at the end; gives the exponent of the first. */
 static int shortest_digits(double value, char digits_out[20], int *exponent_out)
 {
-  int precision = value < 2.3e-308 ? 1 : 15;
-  for (;; precision++) {
-    *exponent_out = digits_of(value, precision, digits_out);
-    if (precision == 17 || reads_back(digits_out, precision, *exponent_out, value)) break;
-  }
-  while (precision > 1 && digits_out[precision - 1] == '0') precision--;
-  return precision;
+  frz_decimal_digits found = frz_double_digits(value);
+  char text[20];
+  int at = sizeof text;
+  for (uint64_t rest = found.digits; rest != 0; rest /= 10) text[--at] = (char)('0' + rest % 10);
+  int n = (int)sizeof text - at;
+  *exponent_out = found.exponent + n - 1;
+  while (n > 1 && text[at + n - 1] == '0') n--;
+  memcpy(digits_out, text + at, (size_t)n);
+  return n;
 }
 
 static size_t put(char *out, size_t at, const char *bytes, size_t n)

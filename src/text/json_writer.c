@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "frazil/text.h"
 #include "text/utf8.h"
 
 void frz_json_writer_init(frz_json_writer *writer, frz_buf *out)

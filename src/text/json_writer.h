@@ -40,7 +40,4 @@ void frz_json_write_raw(frz_json_writer *writer, frz_str json);
 
 frz_status frz_json_writer_finish(frz_json_writer *writer, frz_error *err) FRZ_MUST_CHECK;
 
-/** Shortest text that reads back as `value`; returns its length. */
-size_t frz_double_print(double value, char text_out[32]);
-
 #endif

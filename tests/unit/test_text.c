@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "frazil/text.h"
 #include "test_files.h"
 #include "text/decimal_text.h"
 #include "text/json_reader.h"
@@ -395,6 +396,12 @@ static void test_doubles_are_shortest_and_read_back(void **state)
                {0.00012345678901234567, "0.00012345678901234567"},
                {0.00001, "1e-5"},
                {5e-324, "5e-324"},
+               {1e23, "1e23"},
+               {9007199254740993.0, "9007199254740992.0"},
+               {2e-323, "2e-323"},
+               {9.5367431640625e-7, "9.5367431640625e-7"}, /* a power of two: nearer below */
+               {0x1p-1074 * 3, "1.5e-323"},
+               {(double)0.1f, "0.10000000149011612"},
                {DBL_MIN, "2.2250738585072014e-308"},
                {DBL_MAX, "1.7976931348623157e308"},
                {-DBL_MAX, "-1.7976931348623157e308"},
@@ -415,6 +422,15 @@ static void test_doubles_are_shortest_and_read_back(void **state)
     size_t n = frz_double_print(value, text);
     assert_true(frz_decimal_parse((frz_str){text, n}) == value);
     assert_true(strtod(text, NULL) == value);
+    /* No shorter text reads back. */
+    char shorter[40];
+    size_t digits = strcspn(text, "e");
+    if (digits == n) continue; /* zeros may stand around the digits */
+    for (size_t at = strcspn(text, "e"); at > 0; at--)
+      if (text[at - 1] == '.' || text[at - 1] == '-') digits--;
+    if (digits < 16) continue;
+    snprintf(shorter, sizeof shorter, "%.14e", value);
+    assert_true(strtod(shorter, NULL) != value);
   }
 }
 

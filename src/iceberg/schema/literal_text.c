@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/arena_list.h"
+#include "frazil/text.h"
 #include "iceberg/schema/date_text.h"
 #include "iceberg/schema/literal.h"
 #include "text/decimal_text.h"
