@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/os.h"
+
+enum { LARGE_TABLE_BYTES = 4 << 20 };
+
 static void *default_resize(void *ctx, void *block, size_t old_bytes, size_t new_bytes)
 {
   (void)ctx;
@@ -38,6 +42,14 @@ void *frz_alloc_zeroed(const frz_alloc *alloc, size_t bytes)
   void *block = frz_alloc_new(alloc, bytes);
   if (block != NULL) memset(block, 0, bytes);
   return block;
+}
+
+void *frz_alloc_table(const frz_alloc *alloc, size_t n_items, size_t item_bytes)
+{
+  void *table = frz_alloc_array(alloc, n_items, item_bytes);
+  size_t bytes = n_items * item_bytes;
+  if (table != NULL && bytes >= LARGE_TABLE_BYTES) frz_os_prefer_large_pages(table, bytes);
+  return table;
 }
 
 void *frz_alloc_array(const frz_alloc *alloc, size_t n_items, size_t item_bytes)

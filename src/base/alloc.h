@@ -20,6 +20,10 @@ static inline void *frz_alloc_new(const frz_alloc *alloc, size_t bytes)
 /** As frz_alloc_new(), cleared. */
 void *frz_alloc_zeroed(const frz_alloc *alloc, size_t bytes);
 
+/** As frz_alloc_array(), for a table that is looked at all over: with large pages where it fills
+ * some, for a page's address is looked up as often as the memory itself. */
+void *frz_alloc_table(const frz_alloc *alloc, size_t n_items, size_t item_bytes);
+
 /** `n_items` * `item_bytes`, overflow refused; NULL when refused. */
 void *frz_alloc_array(const frz_alloc *alloc, size_t n_items, size_t item_bytes);
 

@@ -41,6 +41,9 @@ void frz_os_forget(void *start, size_t bytes);
 
 void frz_os_unmap(void *start, size_t bytes);
 
+/** Ask for large pages where memory is looked at all over: a hint, for whole ones of them. */
+void frz_os_prefer_large_pages(void *start, size_t bytes);
+
 /** Memory that this process may use: the machine's, or the cgroup's limit where that is less. */
 int64_t frz_os_memory_bytes(void);
 

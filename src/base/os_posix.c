@@ -140,3 +140,16 @@ void frz_os_unmap(void *start, size_t bytes)
 {
   (void)munmap(start, bytes);
 }
+
+void frz_os_prefer_large_pages(void *start, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+  enum { PAGE_BYTES = 4096 };
+  uintptr_t first = ((uintptr_t)start + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+  uintptr_t last = ((uintptr_t)start + bytes) / PAGE_BYTES * PAGE_BYTES;
+  if (first < last) (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
+#else
+  (void)start;
+  (void)bytes;
+#endif
+}
