@@ -23,17 +23,12 @@ static size_t collect(const frz_offer *offer, const frz_offer_window *window, fr
                       uint32_t *counts)
 {
   size_t n = 0;
-  const frz_key_batch *keys = offer->keys;
+  const uint64_t *hashes = offer->keys->hashes;
   for (int64_t i = 0; i < offer->n_rows; i++) {
-    int64_t event_time = offer->event_times[i];
-    int64_t created_time = offer->created_times != NULL ? offer->created_times[i] : INT64_MIN;
-    bool wanted = keys->present[i] && event_time <= window->greatest && event_time >= window->least;
-    if (offer->present != NULL) wanted = wanted && offer->present[i];
-    if (window->needs_created) wanted = wanted && created_time != INT64_MIN;
-    rows[n] = (frz_offered_row){keys->hashes[i], event_time, created_time, (uint32_t)i};
-    if (!wanted) continue;
-    counts[frz_partition_of(keys->hashes[i], window->partition_bits)]++;
-    n++;
+    bool wanted = frz_offer_takes_part(offer, window, i);
+    rows[n] = (frz_offered_row){hashes[i], offer->event_times[i], (uint32_t)i};
+    counts[frz_partition_of(hashes[i], window->partition_bits)] += wanted;
+    n += wanted;
   }
   return n;
 }

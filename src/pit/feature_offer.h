@@ -58,7 +58,6 @@ typedef struct frz_offer {
 typedef struct frz_offered_row {
   uint64_t hash;
   int64_t event_time;
-  int64_t created_time;
   uint32_t row; /* in its batch */
 } frz_offered_row;
 
@@ -76,6 +75,19 @@ static inline size_t frz_partition_of(uint64_t hash, unsigned partition_bits)
   return partition_bits == 0 ? 0 : (size_t)(hash >> (64 - partition_bits));
 }
 
+/** Does a row take part? */
+static inline bool frz_offer_takes_part(const frz_offer *offer, const frz_offer_window *window,
+                                        int64_t row)
+{
+  int64_t event_time = offer->event_times[row];
+  bool wanted = offer->keys->present[row] != 0;
+  wanted &= event_time <= window->greatest;
+  wanted &= event_time >= window->least;
+  if (offer->present != NULL) wanted &= offer->present[row] != 0;
+  if (window->needs_created) wanted &= offer->created_times[row] != INT64_MIN;
+  return wanted;
+}
+
 /**
  * Order the rows that take part by partition. `ends_out` holds 2^partition_bits places: where each
  * partition's rows end in `rows_out` (it starts where the one before ends). Borrowed from the
@@ -85,12 +97,13 @@ frz_status frz_offer_split(const frz_offer *offer, const frz_offer_window *windo
                            frz_offer_scratch *scratch, const frz_offered_row **rows_out,
                            uint32_t *ends_out, frz_error *err) FRZ_MUST_CHECK;
 
-static inline frz_candidate frz_offer_candidate(const frz_offer *offer, const frz_offered_row *row)
+static inline frz_candidate frz_offer_candidate(const frz_offer *offer, int64_t row)
 {
-  int64_t sequence = offer->sequences != NULL ? offer->sequences[row->row] : 0;
+  int64_t sequence = offer->sequences != NULL ? offer->sequences[row] : 0;
   if (sequence > UINT32_MAX) sequence = UINT32_MAX; /* a table of so many commits: the rank tells */
-  return (frz_candidate){row->event_time, row->created_time, offer->positions[row->row],
-                         offer->file_rank, (uint32_t)sequence};
+  return (frz_candidate){offer->event_times[row],
+                         offer->created_times != NULL ? offer->created_times[row] : INT64_MIN,
+                         offer->positions[row], offer->file_rank, (uint32_t)sequence};
 }
 
 #endif

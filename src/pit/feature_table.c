@@ -1,13 +1,11 @@
 /*
- * feature_table.c - plan, scan and fetch from a feature view's table.
+ * feature_table.c - plan and fetch from a feature view's table.
  *
  * Files are known by rank: their place in the order that decides between rows of equal event and
- * created time. Work is shared out by row group; a lane is a thread's own scratch for the length of
- * one row group.
+ * created time.
  */
 #include "pit/feature_table.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -151,6 +149,7 @@ frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *tim
                                   int64_t least, int64_t greatest, frz_error *err)
 {
   if (table->snapshot == NULL) return FRZ_OK;
+  table->time_field = time_field;
   const frz_expr *window = NULL;
   FRZ_TRY(window_filter(table, time_field, least, greatest, &window, err));
   table->prune = frz_expr_and(table->filter, window, &table->arena);
@@ -164,153 +163,9 @@ frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *tim
   return rank_tasks(table, err);
 }
 
-/* ---- the pass ---- */
-
-typedef struct scan_unit {
-  uint32_t rank;
-  frz_row_range range;
-} scan_unit;
-
-typedef struct unit_lister {
-  frz_feature_table *table;
-  frz_arena *arenas; /* one a task */
-  const frz_row_range **ranges;
-  size_t *n_ranges;
-} unit_lister;
-
-typedef struct scan_pass {
-  frz_feature_table *table;
-  const frz_projection *projection;
-  const scan_unit *units;
-  frz_feature_visit visit;
-  void *arg;
-  pthread_mutex_t lock;
-  bool *lane_taken;
-  size_t n_lanes;
-} scan_pass;
-
-size_t frz_feature_table_lanes(const frz_feature_table *table)
-{
-  return (size_t)frz_context_threads(table->context);
-}
-
-static size_t take_lane(scan_pass *pass)
-{
-  size_t lane = 0;
-  pthread_mutex_lock(&pass->lock);
-  while (pass->lane_taken[lane]) lane++; /* as many lanes as threads: one is free */
-  pass->lane_taken[lane] = true;
-  pthread_mutex_unlock(&pass->lock);
-  return lane;
-}
-
-static void give_lane(scan_pass *pass, size_t lane)
-{
-  pthread_mutex_lock(&pass->lock);
-  pass->lane_taken[lane] = false;
-  pthread_mutex_unlock(&pass->lock);
-}
-
-static const frz_scan_task *task_at(const frz_feature_table *table, uint32_t rank)
+const frz_scan_task *frz_feature_table_task(const frz_feature_table *table, uint32_t rank)
 {
   return &table->plan.tasks[table->task_of_rank[rank]];
-}
-
-static frz_status visit_unit(scan_pass *pass, const scan_unit *unit, size_t lane, frz_error *err)
-{
-  frz_feature_table *table = pass->table;
-  frz_file_read_options options = {.ranges = &unit->range, .n_ranges = 1};
-  frz_file_reader *reader = NULL;
-  FRZ_TRY(frz_file_reader_open(table->context, table->storage, pass->projection,
-                               task_at(table, unit->rank), table->deletes, &options, &reader, err));
-  frz_status st = FRZ_OK;
-  for (;;) {
-    frz_batch batch;
-    const int64_t *positions;
-    st = frz_context_check(table->context, err);
-    if (st == FRZ_OK) st = frz_file_reader_next(reader, &batch, &positions, err);
-    if (st != FRZ_OK) break;
-    int64_t n_rows = batch.n_rows;
-    if (n_rows != 0) st = pass->visit(pass->arg, lane, &batch, positions, unit->rank, err);
-    frz_batch_dispose(&batch);
-    if (n_rows == 0 || st != FRZ_OK) break;
-  }
-  frz_file_reader_free(reader);
-  return st;
-}
-
-static frz_status run_unit(void *arg, size_t i, frz_error *err)
-{
-  scan_pass *pass = arg;
-  size_t lane = take_lane(pass);
-  frz_status st = visit_unit(pass, &pass->units[i], lane, err);
-  give_lane(pass, lane);
-  return st;
-}
-
-static frz_status list_units_of(void *arg, size_t rank, frz_error *err)
-{
-  unit_lister *lister = arg;
-  frz_arena_init(&lister->arenas[rank], frz_context_alloc(lister->table->context),
-                 FRZ_LIMIT_JOIN_BYTES);
-  return frz_file_row_groups(lister->table->context, lister->table->storage,
-                             task_at(lister->table, (uint32_t)rank), &lister->arenas[rank],
-                             &lister->ranges[rank], &lister->n_ranges[rank], err);
-}
-
-/* Row groups of every file, by rank, into the arena. */
-static frz_status list_units(frz_feature_table *table, frz_arena *arena,
-                             const scan_unit **units_out, size_t *n_units_out, frz_error *err)
-{
-  size_t n_tasks = table->plan.n_tasks;
-  unit_lister lister = {table, frz_arena_array(arena, n_tasks, sizeof(frz_arena)),
-                        frz_arena_array(arena, n_tasks, sizeof(frz_row_range *)),
-                        frz_arena_array(arena, n_tasks, sizeof(size_t))};
-  if (lister.arenas == NULL || lister.ranges == NULL || lister.n_ranges == NULL)
-    return frz_fail_nomem(err, "join units");
-  frz_status st = frz_parallel_for(table->context, n_tasks, list_units_of, &lister, err);
-  size_t n_units = 0;
-  for (size_t i = 0; i < n_tasks; i++) n_units += lister.n_ranges[i];
-  scan_unit *units = NULL;
-  if (st == FRZ_OK) {
-    units = frz_arena_array(arena, n_units, sizeof *units);
-    if (units == NULL) st = frz_fail_nomem(err, "join units");
-  }
-  size_t at = 0;
-  for (size_t rank = 0; rank < n_tasks; rank++) {
-    for (size_t r = 0; st == FRZ_OK && r < lister.n_ranges[rank]; r++)
-      units[at++] = (scan_unit){(uint32_t)rank, lister.ranges[rank][r]};
-    frz_arena_free(&lister.arenas[rank]);
-  }
-  *units_out = units;
-  *n_units_out = n_units;
-  return st;
-}
-
-frz_status frz_feature_table_scan(frz_feature_table *table, const char *const *names,
-                                  size_t n_names, frz_feature_visit visit, void *arg,
-                                  frz_error *err)
-{
-  if (!table->is_planned || table->plan.n_tasks == 0) return FRZ_OK;
-  frz_projection projection;
-  FRZ_TRY(frz_projection_make(table->metadata, table->schema, names, n_names, true, table->filter,
-                              BATCH_ROWS, &table->arena, &projection, err));
-  projection.prune = table->prune;
-  frz_arena arena;
-  frz_arena_init(&arena, frz_context_alloc(table->context), FRZ_LIMIT_JOIN_BYTES);
-  size_t n_units = 0;
-  scan_pass pass = {.table = table, .projection = &projection, .visit = visit, .arg = arg};
-  pass.n_lanes = frz_feature_table_lanes(table);
-  pthread_mutex_init(&pass.lock, NULL);
-  frz_status st = FRZ_OK;
-  pass.lane_taken = frz_arena_array(&arena, pass.n_lanes, sizeof(bool));
-  if (pass.lane_taken == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "join lanes"));
-  FRZ_TRY_OUT(list_units(table, &arena, &pass.units, &n_units, err));
-  FRZ_TRY_OUT(frz_parallel_for(table->context, n_units, run_unit, &pass, err));
-out:
-  pthread_mutex_destroy(&pass.lock);
-  frz_arena_free(&arena);
-  return st;
 }
 
 /* ---- fetching rows ---- */
@@ -363,8 +218,8 @@ static frz_status fetch_run(void *arg, size_t run, frz_error *err)
   FRZ_TRY_OUT(frz_batch_init(whole, pass->projection->arrow_fields, pass->projection->n_fields,
                              alloc, err));
   FRZ_TRY_OUT(frz_file_reader_open(table->context, table->storage, pass->projection,
-                                   task_at(table, rows->file_rank), table->deletes, &options,
-                                   &reader, err));
+                                   frz_feature_table_task(table, rows->file_rank), table->deletes,
+                                   &options, &reader, err));
   for (;;) {
     frz_batch batch;
     FRZ_TRY_OUT(frz_context_check(table->context, err));
@@ -376,7 +231,7 @@ static frz_status fetch_run(void *arg, size_t run, frz_error *err)
   }
   if (st == FRZ_OK && whole->n_rows != (int64_t)n_rows)
     st = frz_fail(err, FRZ_ERR_CORRUPT, "%.*s: %lld of %zu rows came back by position",
-                  FRZ_STR_ARG(task_at(table, rows->file_rank)->entry->file.path),
+                  FRZ_STR_ARG(frz_feature_table_task(table, rows->file_rank)->entry->file.path),
                   (long long)whole->n_rows, n_rows);
 out:
   frz_file_reader_free(reader);

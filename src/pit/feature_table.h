@@ -1,6 +1,6 @@
 /*
- * feature_table.h - a feature view's table as the join reads it: one pass over a few columns in no
- * order, then single rows by (file, position).
+ * feature_table.h - a feature view's table as the join reads it: one pass over a few columns,
+ * newest files first, then single rows by (file, position).
  */
 #ifndef FRZ_PIT_FEATURE_TABLE_H
 #define FRZ_PIT_FEATURE_TABLE_H
@@ -22,7 +22,8 @@ typedef struct frz_feature_table {
   bool is_planned;
   frz_scan_plan plan;
   frz_delete_cache *deletes;
-  uint32_t *task_of_rank; /* tasks by data sequence number (v1: snapshot order), then path */
+  const frz_field *time_field; /* that it was planned for */
+  uint32_t *task_of_rank;      /* tasks by data sequence number (v1: snapshot order), then path */
 } frz_feature_table;
 
 /** Choose snapshot and schema. `scan` may be NULL. */
@@ -44,17 +45,26 @@ frz_status frz_feature_table_arrow(frz_feature_table *table, const frz_field *fi
 frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *time_field,
                                   int64_t least, int64_t greatest, frz_error *err) FRZ_MUST_CHECK;
 
-/** Called from several threads, each with the scratch of its own `lane` in [0, n_lanes). */
-typedef frz_status (*frz_feature_visit)(void *arg, size_t lane, const frz_batch *batch,
-                                        const int64_t *positions, uint32_t file_rank,
-                                        frz_error *err);
+/** The file of a rank. */
+const frz_scan_task *frz_feature_table_task(const frz_feature_table *table, uint32_t rank);
+
+/** Who is shown the rows of a pass. Called from several threads, each with a `lane` in
+ * [0, frz_feature_table_lanes()) that no other has meanwhile. */
+typedef struct frz_feature_visitor {
+  frz_status (*visit)(void *arg, size_t lane, const frz_batch *batch, const int64_t *positions,
+                      uint32_t file_rank, frz_error *err);
+  /** May all rows with a time in [oldest, newest] be left out? NULL: none. */
+  bool (*is_settled)(void *arg, size_t lane, int64_t oldest, int64_t newest);
+  void *arg;
+} frz_feature_visitor;
 
 /** Lanes that frz_feature_table_scan() uses. */
 size_t frz_feature_table_lanes(const frz_feature_table *table);
 
-/** Read every live row's `names` columns once, in no order, on all threads. */
+/** Show the `names` columns of every live row once, on all threads: newest files first, by the
+ * bounds of the column that the plan was made for. */
 frz_status frz_feature_table_scan(frz_feature_table *table, const char *const *names,
-                                  size_t n_names, frz_feature_visit visit, void *arg,
+                                  size_t n_names, const frz_feature_visitor *visitor,
                                   frz_error *err) FRZ_MUST_CHECK;
 
 /** One row to fetch. */

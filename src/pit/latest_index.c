@@ -96,7 +96,7 @@ static frz_status compete(const frz_alloc *alloc, latest_partition *part, const 
   if (part->size >= part->capacity / 4 * 3) FRZ_TRY(grow(alloc, part, err));
   frz_str key = frz_key_batch_bytes(offer->keys, row->row);
   latest_entry *entry = find_entry(part, row->hash, key);
-  frz_candidate candidate = frz_offer_candidate(offer, row);
+  frz_candidate candidate = frz_offer_candidate(offer, row->row);
   if (entry->best.file_rank == FRZ_NO_FILE) {
     frz_str copy = key.size != 0 ? frz_arena_copy(&part->keys, key) : (frz_str){0};
     if (key.size != 0 && copy.data == NULL) return frz_fail_nomem(err, "latest rows");

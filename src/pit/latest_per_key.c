@@ -108,8 +108,9 @@ static frz_status find_latest(latest_result *result, const frz_latest_options *o
   FRZ_TRY_OUT(frz_latest_index_create(table->context, least, greatest, &pass.index, err));
   for (; n_ready < n_lanes; n_ready++)
     FRZ_TRY_OUT(frz_offer_lane_init(&pass.lanes[n_ready], &columns, table, err));
-  FRZ_TRY_OUT(frz_feature_table_scan(table, columns.names.names, columns.names.n_names, offer_batch,
-                                     &pass, err));
+  const frz_feature_visitor visitor = {.visit = offer_batch, .arg = &pass};
+  FRZ_TRY_OUT(
+      frz_feature_table_scan(table, columns.names.names, columns.names.n_names, &visitor, err));
   FRZ_TRY_OUT(frz_latest_index_rows(pass.index, &result->references, err));
 out:
   for (size_t i = 0; i < n_ready; i++) frz_offer_lane_dispose(&pass.lanes[i]);

@@ -17,8 +17,8 @@
 
 enum { RESULT_BATCH_ROWS = 65536 };
 
-/* Bytes the index takes for an entity row: see slot_index.c. */
-#define INDEX_BYTES_PER_ROW ((int64_t)106)
+/* Bytes the index takes for an entity row: see slot_index.h. */
+#define INDEX_BYTES_PER_ROW FRZ_SLOT_BYTES_PER_ROW
 
 /* One view's answer. */
 typedef struct joined_view {
@@ -168,7 +168,13 @@ static frz_status offer_batch(void *arg, size_t lane_number, const frz_batch *ba
   frz_offer offer;
   FRZ_TRY(
       frz_offer_lane_fill(lane, pass->columns, false, batch, positions, file_rank, &offer, err));
-  return frz_slot_index_offer(pass->index, &offer, &lane->scratch, err);
+  return frz_slot_index_offer(pass->index, lane_number, &offer, &lane->scratch, err);
+}
+
+static bool is_settled(void *arg, size_t lane_number, int64_t oldest, int64_t newest)
+{
+  view_pass *pass = arg;
+  return frz_slot_index_is_settled(pass->index, lane_number, oldest, newest);
 }
 
 static frz_status run_pass(frz_feature_table *table, const frz_view_columns *columns,
@@ -182,8 +188,9 @@ static frz_status run_pass(frz_feature_table *table, const frz_view_columns *col
   for (; n_ready < n_lanes; n_ready++)
     FRZ_TRY_OUT(frz_offer_lane_init(&lanes[n_ready], columns, table, err));
   view_pass pass = {columns, index, lanes};
-  FRZ_TRY_OUT(frz_feature_table_scan(table, columns->names.names, columns->names.n_names,
-                                     offer_batch, &pass, err));
+  const frz_feature_visitor visitor = {offer_batch, is_settled, &pass};
+  FRZ_TRY_OUT(
+      frz_feature_table_scan(table, columns->names.names, columns->names.n_names, &visitor, err));
   FRZ_TRY_OUT(frz_slot_index_carry(index, err));
 out:
   for (size_t i = 0; i < n_ready; i++) frz_offer_lane_dispose(&lanes[i]);

@@ -1,10 +1,16 @@
 /*
  * slot_index.h - the slots of a point-in-time join: one for each distinct (entity key, time).
  *
- * Keys are split by hash into partitions, each with a small table of its own and a lock, so that a
- * partition's work stays in the cache and threads rarely meet. A feature row goes to the first slot
- * of its key whose time is not before it, and stays there if it beats the row already kept;
- * carrying forward then gives every slot its winner. Memory grows with entity rows only.
+ * A feature row belongs to the first slot of its key whose time is not before it, and stays there
+ * if it beats the row already kept; carrying forward then gives every slot its winner. Memory grows
+ * with entity rows only.
+ *
+ * Rows compete in two ways that may be mixed freely, for the result is the same:
+ *   filling   splits a batch by partition, so that each partition's work stays in the cache, and
+ *             searches each row's slot;
+ *   sweeping  keeps for each key the slot that its last row belonged to and the best row for it: as
+ *             long as rows come in about the order of time, the next row needs that one cache line.
+ * frz_slot_index_offer() chooses by how many slots of a key the times of the batch span.
  */
 #ifndef FRZ_PIT_SLOT_INDEX_H
 #define FRZ_PIT_SLOT_INDEX_H
@@ -14,6 +20,10 @@
 #include "pit/join_time.h"
 
 #define FRZ_NO_SLOT UINT32_MAX
+
+/** Bytes that an index takes for an entity row, at most: order 4, slot 4 + 4, upper 8, winner 32, a
+ * key's two places 48, while it is built 16, sweeps 64. */
+#define FRZ_SLOT_BYTES_PER_ROW ((int64_t)180)
 
 typedef struct frz_slot_index frz_slot_index;
 
@@ -27,7 +37,7 @@ typedef struct frz_slot_options {
 
 /**
  * Build the index over entity rows. `times` in the entity's unit; a row takes part when its key is
- * present and `time_present` is not 0. `keys` must outlive the index when it has bytes.
+ * present and `time_present` is not 0. `keys` and `times` must outlive the index.
  */
 frz_status frz_slot_index_create(frz_context *context, const frz_key_batch *keys,
                                  const int64_t *times, const uint8_t *time_present, int64_t n_rows,
@@ -39,11 +49,24 @@ void frz_slot_index_free(frz_slot_index *index);
  * takes part. */
 bool frz_slot_index_window(const frz_slot_index *index, int64_t *least_out, int64_t *greatest_out);
 
-/** Let the rows compete. Any number of threads, each with a scratch of its own. */
-frz_status frz_slot_index_offer(frz_slot_index *index, const frz_offer *offer,
+/** Let the rows compete, in the better of the two ways. Any number of threads, each with a lane in
+ * [0, frz_context_threads()) and a scratch of its own. */
+frz_status frz_slot_index_offer(frz_slot_index *index, size_t lane, const frz_offer *offer,
                                 frz_offer_scratch *scratch, frz_error *err) FRZ_MUST_CHECK;
+frz_status frz_slot_index_fill(frz_slot_index *index, const frz_offer *offer,
+                               frz_offer_scratch *scratch, frz_error *err) FRZ_MUST_CHECK;
+/** Asks for frz_slot_index_may_sweep(). */
+frz_status frz_slot_index_sweep(frz_slot_index *index, size_t lane, const frz_offer *offer,
+                                frz_error *err) FRZ_MUST_CHECK;
+bool frz_slot_index_may_sweep(const frz_slot_index *index);
 
-/** After all offers: carry winners forward to later slots inside the time to live. */
+/**
+ * Can no row with an event time in [oldest, newest] change any slot's winner? By the rows offered
+ * so far; false when in doubt. Called by the lane's own thread.
+ */
+bool frz_slot_index_is_settled(frz_slot_index *index, size_t lane, int64_t oldest, int64_t newest);
+
+/** After all offers, none running: carry winners forward to later slots inside the time to live. */
 frz_status frz_slot_index_carry(frz_slot_index *index, frz_error *err) FRZ_MUST_CHECK;
 
 /** An entity row's slot, or FRZ_NO_SLOT; and a slot's winner. */

@@ -15,7 +15,7 @@
 #include "pit/slot_index.h"
 #include "pit/slot_winner.h"
 
-enum { ENTITY_ROWS_MAX = 60, FEATURE_ROWS_MAX = 120, ROUNDS = 4000 };
+enum { ENTITY_ROWS_MAX = 60, FEATURE_ROWS_MAX = 120, ROUNDS = 4000, N_FILES = 3, N_LANES = 3 };
 
 static const frz_time_scale scales[] = {
     {1000000000, false}, {1000000, false}, {1000, false}, {1, false}};
@@ -45,7 +45,9 @@ typedef struct random_case {
   uint8_t feature_key_present[FEATURE_ROWS_MAX], feature_present[FEATURE_ROWS_MAX];
   int64_t entity_time[ENTITY_ROWS_MAX];
   int64_t event[FEATURE_ROWS_MAX], created[FEATURE_ROWS_MAX], position[FEATURE_ROWS_MAX];
+  int64_t sequence[FEATURE_ROWS_MAX];
   uint32_t file[FEATURE_ROWS_MAX];
+  bool has_sequences;
   frz_slot_options options;
 } random_case;
 
@@ -81,8 +83,16 @@ static void make_case(random_case *c)
                         ? INT64_MIN
                         : (below(9) * 1000000 - 3000000) / c->options.created_scale.step_ns;
     c->position[i] = i;
-    c->file[i] = (uint32_t)below(3);
+    c->sequence[i] = below(3);
+    c->file[i] = (uint32_t)below(N_FILES);
   }
+  c->has_sequences = below(2);
+}
+
+static frz_candidate candidate_of(const random_case *c, int64_t i)
+{
+  uint32_t sequence = c->has_sequences ? (uint32_t)c->sequence[i] : 0;
+  return (frz_candidate){c->event[i], c->created[i], c->position[i], c->file[i], sequence};
 }
 
 /* The contract, word for word, in nanoseconds. Returns the winner's index, or -1. */
@@ -100,64 +110,195 @@ static int64_t expected_winner(const random_case *c, int64_t entity)
     if (c->options.created_cutoff &&
         (c->created[i] == INT64_MIN || c->created[i] * c->options.created_scale.step_ns > t_ns))
       continue;
-    frz_candidate row = {c->event[i], c->created[i], c->position[i], c->file[i], 0};
+    frz_candidate row = candidate_of(c, i);
     frz_candidate held = {.file_rank = FRZ_NO_FILE};
-    if (best >= 0)
-      held = (frz_candidate){c->event[best], c->created[best], c->position[best], c->file[best], 0};
+    if (best >= 0) held = candidate_of(c, best);
     if (frz_candidate_beats(&row, &held)) best = i;
   }
   return best;
 }
 
-static void offer_all(const random_case *c, frz_slot_index *index, frz_offer_scratch *scratch)
+/* How the rows of a file are offered. */
+typedef enum way { WAY_FILL, WAY_SWEEP, WAY_CHOSEN, WAY_MIXED, N_WAYS } way;
+
+typedef struct offered_rows {
+  uint64_t hashes[FEATURE_ROWS_MAX];
+  uint8_t key_present[FEATURE_ROWS_MAX], present[FEATURE_ROWS_MAX];
+  int64_t event[FEATURE_ROWS_MAX], created[FEATURE_ROWS_MAX], position[FEATURE_ROWS_MAX];
+  int64_t sequence[FEATURE_ROWS_MAX];
+  int64_t n_rows;
+} offered_rows;
+
+static void gather(const random_case *c, uint32_t file, bool by_time, offered_rows *rows)
 {
-  for (int64_t i = 0; i < c->n_features; i++) { /* one by one, as each has a file of its own */
-    frz_key_batch keys = {.hashes = (uint64_t *)&c->feature_hash[i],
-                          .present = (uint8_t *)&c->feature_key_present[i]};
-    frz_offer offer = {.keys = &keys,
-                       .event_times = &c->event[i],
-                       .created_times = &c->created[i],
-                       .present = &c->feature_present[i],
-                       .positions = &c->position[i],
-                       .file_rank = c->file[i],
-                       .n_rows = 1};
-    assert_int_equal(frz_slot_index_offer(index, &offer, scratch, NULL), FRZ_OK);
+  rows->n_rows = 0;
+  for (int64_t i = 0; i < c->n_features; i++) {
+    if (c->file[i] != file) continue;
+    int64_t at = rows->n_rows++;
+    for (; by_time && at > 0 && rows->event[at - 1] > c->event[i]; at--) {
+      rows->hashes[at] = rows->hashes[at - 1];
+      rows->key_present[at] = rows->key_present[at - 1];
+      rows->present[at] = rows->present[at - 1];
+      rows->event[at] = rows->event[at - 1];
+      rows->created[at] = rows->created[at - 1];
+      rows->position[at] = rows->position[at - 1];
+      rows->sequence[at] = rows->sequence[at - 1];
+    }
+    rows->hashes[at] = c->feature_hash[i];
+    rows->key_present[at] = c->feature_key_present[i];
+    rows->present[at] = c->feature_present[i];
+    rows->event[at] = c->event[i];
+    rows->created[at] = c->created[i];
+    rows->position[at] = c->position[i];
+    rows->sequence[at] = c->sequence[i];
   }
 }
 
+static void offer_batch(const random_case *c, frz_slot_index *index, way how, uint32_t file,
+                        offered_rows *rows, int64_t first, int64_t n, frz_offer_scratch *scratch)
+{
+  frz_key_batch keys = {.hashes = rows->hashes + first, .present = rows->key_present + first};
+  frz_offer offer = {.keys = &keys,
+                     .event_times = rows->event + first,
+                     .created_times = rows->created + first,
+                     .present = rows->present + first,
+                     .positions = rows->position + first,
+                     .sequences = c->has_sequences ? rows->sequence + first : NULL,
+                     .file_rank = file,
+                     .n_rows = n};
+  if (how == WAY_MIXED) how = (way)below(WAY_MIXED);
+  if (how == WAY_SWEEP && !frz_slot_index_may_sweep(index)) how = WAY_FILL;
+  frz_status st = FRZ_OK;
+  size_t lane = file % N_LANES;
+  if (how == WAY_FILL) st = frz_slot_index_fill(index, &offer, scratch, NULL);
+  if (how == WAY_SWEEP) st = frz_slot_index_sweep(index, lane, &offer, NULL);
+  if (how == WAY_CHOSEN) st = frz_slot_index_offer(index, lane, &offer, scratch, NULL);
+  assert_int_equal(st, FRZ_OK);
+}
+
+/* A file's rows in batches, in the order of the file (which may look sorted and is not) or of
+ * time. */
+static void offer_file(const random_case *c, frz_slot_index *index, way how, uint32_t file,
+                       frz_offer_scratch *scratch)
+{
+  static offered_rows rows;
+  gather(c, file, below(2), &rows);
+  for (int64_t first = 0; first < rows.n_rows;) {
+    int64_t n = 1 + below(rows.n_rows - first);
+    offer_batch(c, index, how, file, &rows, first, n, scratch);
+    first += n;
+  }
+}
+
+static frz_slot_index *index_of(const random_case *c, frz_context *context, frz_key_batch *keys)
+{
+  frz_slot_index *index;
+  *keys = (frz_key_batch){.hashes = (uint64_t *)c->entity_hash,
+                          .present = (uint8_t *)c->entity_key_present};
+  assert_int_equal(frz_slot_index_create(context, keys, c->entity_time, c->entity_time_present,
+                                         c->n_entities, &c->options, &index, NULL),
+                   FRZ_OK);
+  return index;
+}
+
+/* Every entity row has the winner of the contract; how many have one. */
+static int64_t check_winners(const random_case *c, frz_slot_index *index)
+{
+  int64_t n_won = 0;
+  assert_int_equal(frz_slot_index_carry(index, NULL), FRZ_OK);
+  for (int64_t i = 0; i < c->n_entities; i++) {
+    uint32_t slot = frz_slot_index_slot(index, i);
+    int64_t got = -1;
+    if (slot != FRZ_NO_SLOT) {
+      const frz_candidate *winner = frz_slot_index_winner(index, slot);
+      if (winner->file_rank != FRZ_NO_FILE) got = winner->position;
+    }
+    assert_int_equal(got, expected_winner(c, i));
+    n_won += got >= 0;
+  }
+  return n_won;
+}
+
+static frz_context *context_of_lanes(void)
+{
+  frz_context *context;
+  frz_context_options options;
+  frz_context_options_init(&options);
+  options.n_threads = N_LANES;
+  assert_int_equal(frz_context_create(&options, &context, NULL), FRZ_OK);
+  return context;
+}
+
+/* Slots 1 to 3, sweep 1 to 3: both ways, chosen or mixed, give the contract's winners. */
 static void test_winners_equal_brute_force(void **state)
 {
   (void)state;
-  frz_context *context;
-  assert_int_equal(frz_context_create(NULL, &context, NULL), FRZ_OK);
+  frz_context *context = context_of_lanes();
   frz_offer_scratch scratch;
   frz_offer_scratch_init(&scratch, frz_alloc_default());
   srand(1);
   int64_t n_won = 0;
+  int64_t n_swept = 0;
   static random_case c;
   for (int round = 0; round < ROUNDS; round++) {
     make_case(&c);
-    frz_key_batch keys = {.hashes = c.entity_hash, .present = c.entity_key_present};
-    frz_slot_index *index;
-    assert_int_equal(frz_slot_index_create(context, &keys, c.entity_time, c.entity_time_present,
-                                           c.n_entities, &c.options, &index, NULL),
-                     FRZ_OK);
-    offer_all(&c, index, &scratch);
-    assert_int_equal(frz_slot_index_carry(index, NULL), FRZ_OK);
-    for (int64_t i = 0; i < c.n_entities; i++) {
-      int64_t expected = expected_winner(&c, i);
-      uint32_t slot = frz_slot_index_slot(index, i);
-      int64_t got = -1;
-      if (slot != FRZ_NO_SLOT) {
-        const frz_candidate *winner = frz_slot_index_winner(index, slot);
-        if (winner->file_rank != FRZ_NO_FILE) got = winner->position;
-      }
-      assert_int_equal(got, expected);
-      n_won += got >= 0;
+    for (int how = 0; how < N_WAYS; how++) {
+      frz_key_batch keys;
+      frz_slot_index *index = index_of(&c, context, &keys);
+      for (uint32_t file = 0; file < N_FILES; file++)
+        offer_file(&c, index, (way)how, file, &scratch);
+      n_won += check_winners(&c, index);
+      n_swept += how == WAY_SWEEP && frz_slot_index_may_sweep(index);
+      frz_slot_index_free(index);
     }
+  }
+  assert_true(n_won > ROUNDS);       /* the cases do find winners */
+  assert_true(n_swept > ROUNDS / 3); /* most created cutoffs mix units */
+  frz_offer_scratch_dispose(&scratch);
+  frz_context_free(context);
+}
+
+/* Newest first 1 and 2: what is settled changes nothing when it is left out. */
+static void test_settled_files_change_nothing(void **state)
+{
+  (void)state;
+  frz_context *context = context_of_lanes();
+  frz_offer_scratch scratch;
+  frz_offer_scratch_init(&scratch, frz_alloc_default());
+  srand(2);
+  int64_t n_settled = 0;
+  int64_t n_won = 0;
+  static random_case c;
+  static offered_rows rows;
+  for (int round = 0; round < ROUNDS; round++) {
+    make_case(&c);
+    int64_t step = 1000000 / c.options.event_scale.step_ns; /* files follow one another, or touch */
+    for (int64_t i = 0; i < c.n_features; i++)
+      c.event[i] = ((int64_t)c.file[i] * 2 - 4 + below(3)) * step;
+    if (round % 2 == 0) /* entity rows of late: what training for "now" looks like */
+      for (int64_t i = 0; i < c.n_entities; i++)
+        c.entity_time[i] = (1 + below(3)) * 1000000 / c.options.entity_scale.step_ns;
+    frz_key_batch keys;
+    frz_slot_index *index = index_of(&c, context, &keys);
+    way how = (way)below(N_WAYS);
+    for (uint32_t file = N_FILES; file-- > 0;) {
+      int64_t oldest = INT64_MAX;
+      int64_t newest = INT64_MIN;
+      gather(&c, file, true, &rows);
+      if (rows.n_rows == 0) continue;
+      for (int64_t i = 0; i < rows.n_rows; i++) {
+        oldest = rows.event[i] < oldest ? rows.event[i] : oldest;
+        newest = rows.event[i] > newest ? rows.event[i] : newest;
+      }
+      if (frz_slot_index_is_settled(index, file % N_LANES, oldest, newest))
+        n_settled++;
+      else
+        offer_file(&c, index, how, file, &scratch);
+    }
+    n_won += check_winners(&c, index);
     frz_slot_index_free(index);
   }
-  assert_true(n_won > ROUNDS); /* the cases do find winners */
+  assert_true(n_settled > 100 && n_won > ROUNDS);
   frz_offer_scratch_dispose(&scratch);
   frz_context_free(context);
 }
@@ -263,6 +404,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_time_bounds_round_inward),
       cmocka_unit_test(test_winners_equal_brute_force),
+      cmocka_unit_test(test_settled_files_change_nothing),
       cmocka_unit_test(test_latest_learns_its_keys),
       cmocka_unit_test(test_winners_sort_into_file_order),
       cmocka_unit_test(test_composite_keys_do_not_mix),

@@ -1,0 +1,151 @@
+/*
+ * slot_compete.c - let feature rows compete for slots: which way, the general way, and when no row
+ * of an older file can win any more.
+ *
+ * Filling: a batch is split by partition, so that each partition's lock is taken once a batch and
+ * its table stays in the cache meanwhile. In a partition each row's slot is searched.
+ */
+#include "pit/slot_index.h"
+
+#include <assert.h>
+
+#include "pit/slot_table.h"
+
+enum { COMPETE_ROWS = 64 };
+
+/* A sweep pays while a key's rows in the batch span about one slot. */
+#define SLOTS_SPANNED_MAX 1.0
+
+/* The first slot that admits the row, or FRZ_NO_SLOT. */
+static uint32_t admitting_slot(const frz_slot_index *index, const frz_slot_key *key,
+                               const frz_offer *offer, const frz_offered_row *row)
+{
+  uint32_t first = key->first_slot;
+  uint32_t at = frz_slot_lower_bound(index->upper + first, key->n_slots, row->event_time);
+  if (index->options.created_cutoff) {
+    uint32_t by_created = frz_slot_lower_bound(index->created_upper + first, key->n_slots,
+                                               offer->created_times[row->row]);
+    if (by_created > at) at = by_created;
+  }
+  return at != key->n_slots ? first + at : FRZ_NO_SLOT;
+}
+
+/* Each row waits for memory three times: its key's entry, the key's times, the slot's winner. So
+ * rows go through in groups, and each step asks for what the next one needs of the whole group. */
+static void compete(frz_slot_index *index, const frz_slot_partition *part, const frz_offer *offer,
+                    const frz_offered_row *rows, size_t n)
+{
+  const frz_slot_key *keys[COMPETE_ROWS];
+  uint32_t slots[COMPETE_ROWS];
+  assert(n <= COMPETE_ROWS);
+  for (size_t i = 0; i < n; i++)
+    __builtin_prefetch(&part->keys[(size_t)rows[i].hash & (part->n_places - 1)]);
+  for (size_t i = 0; i < n; i++) {
+    keys[i] =
+        frz_slot_find_key(index, part, rows[i].hash, frz_key_batch_bytes(offer->keys, rows[i].row));
+    __builtin_prefetch(&index->upper[keys[i]->first_slot]);
+  }
+  for (size_t i = 0; i < n; i++) {
+    slots[i] =
+        keys[i]->n_slots != 0 ? admitting_slot(index, keys[i], offer, &rows[i]) : FRZ_NO_SLOT;
+    if (slots[i] != FRZ_NO_SLOT) __builtin_prefetch(&index->winners[slots[i]], 1);
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (slots[i] == FRZ_NO_SLOT) continue;
+    frz_candidate candidate = frz_offer_candidate(offer, rows[i].row);
+    frz_candidate *winner = &index->winners[slots[i]];
+    if (frz_candidate_beats(&candidate, winner)) *winner = candidate;
+  }
+}
+
+frz_status frz_slot_index_fill(frz_slot_index *index, const frz_offer *offer,
+                               frz_offer_scratch *scratch, frz_error *err)
+{
+  if (!index->any) return FRZ_OK;
+  const frz_offer_window window = {index->least, index->greatest, index->options.created_cutoff,
+                                   index->partition_bits};
+  uint32_t ends[1 << FRZ_PARTITION_BITS_MAX];
+  const frz_offered_row *rows;
+  FRZ_TRY(frz_offer_split(offer, &window, scratch, &rows, ends, err));
+  uint32_t start = 0;
+  for (size_t p = 0; p < frz_slot_partitions(index); p++) {
+    frz_slot_partition *part = &index->partitions[p];
+    if (ends[p] > start) {
+      pthread_mutex_lock(&part->lock);
+      for (uint32_t at = start; at < ends[p]; at += COMPETE_ROWS)
+        compete(index, part, offer, rows + at,
+                ends[p] - at < COMPETE_ROWS ? ends[p] - at : COMPETE_ROWS);
+      pthread_mutex_unlock(&part->lock);
+    }
+    start = ends[p];
+  }
+  return FRZ_OK;
+}
+
+/* ---- which way ---- */
+
+/* Whatever a file's statistics promised: this is what the rows hold. */
+static bool is_in_order(const frz_slot_index *index, const frz_offer *offer)
+{
+  int64_t oldest = INT64_MAX;
+  int64_t newest = INT64_MIN;
+  for (int64_t i = 0; i < offer->n_rows; i++) {
+    if (offer->event_times[i] < oldest) oldest = offer->event_times[i];
+    if (offer->event_times[i] > newest) newest = offer->event_times[i];
+  }
+  double spanned = frz_slot_share_between(index, oldest, newest) * (double)index->n_slots;
+  return spanned <= SLOTS_SPANNED_MAX * (double)index->n_keys;
+}
+
+frz_status frz_slot_index_offer(frz_slot_index *index, size_t lane, const frz_offer *offer,
+                                frz_offer_scratch *scratch, frz_error *err)
+{
+  if (!index->any) return FRZ_OK;
+  if (index->may_sweep && is_in_order(index, offer))
+    return frz_slot_index_sweep(index, lane, offer, err);
+  return frz_slot_index_fill(index, offer, scratch, err);
+}
+
+/* ---- what is settled ---- */
+
+/* A slot is open where a row of [oldest, newest] could still win: it may admit one by its time and
+ * time to live, and no row after `newest` was found for it or for a slot of the key before it. */
+static bool is_key_settled(const frz_slot_index *index, const frz_slot_key *key, int64_t oldest,
+                           int64_t newest)
+{
+  for (uint32_t s = key->first_slot; s < key->first_slot + key->n_slots; s++) {
+    const frz_candidate *winner = &index->winners[s];
+    if (winner->file_rank != FRZ_NO_FILE && winner->event_time > newest) return true;
+    if (index->upper[s] >= oldest && !frz_slot_is_too_old(index, s, newest)) return false;
+  }
+  return true;
+}
+
+static bool is_partition_settled(frz_slot_index *index, size_t p, int64_t oldest, int64_t newest)
+{
+  frz_slot_partition *part = &index->partitions[p];
+  bool is_settled = true;
+  pthread_mutex_lock(&part->lock);
+  for (size_t e = 0; e < part->n_places && is_settled; e++)
+    is_settled = is_key_settled(index, &part->keys[e], oldest, newest);
+  pthread_mutex_unlock(&part->lock);
+  return is_settled;
+}
+
+bool frz_slot_index_is_settled(frz_slot_index *index, size_t lane, int64_t oldest, int64_t newest)
+{
+  assert(lane < index->n_lanes);
+  if (!index->any) return true;
+  /* A slot whose time lies among the file's has no row after them. */
+  if (frz_slot_share_between(index, oldest, newest) > 0) return false;
+  frz_slot_sweep_flush(index, index->sweeps[lane]);
+  size_t n = frz_slot_partitions(index);
+  size_t start = atomic_load(&index->open_partition);
+  for (size_t i = 0; i < n; i++) {
+    size_t p = (start + i) & (n - 1);
+    if (is_partition_settled(index, p, oldest, newest)) continue;
+    atomic_store(&index->open_partition, p);
+    return false;
+  }
+  return true;
+}
