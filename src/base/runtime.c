@@ -246,6 +246,13 @@ static bool on_pool_thread(frz_context *context)
   return found;
 }
 
+frz_status frz_context_check_waiting(frz_context *context, frz_error *err)
+{
+  if (context->options.interrupted == NULL || on_pool_thread(context))
+    return frz_context_check(context, err);
+  return frz_context_poll(context, err);
+}
+
 bool frz_pool_submit(frz_context *context, frz_task *task)
 {
   if (context->options.n_threads <= 1) return false;

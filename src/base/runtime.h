@@ -28,6 +28,10 @@ frz_status frz_context_check(frz_context *context, frz_error *err) FRZ_MUST_CHEC
  * never a task. */
 frz_status frz_context_poll(frz_context *context, frz_error *err) FRZ_MUST_CHECK;
 
+/** For code that waits and does not know on which thread: frz_context_poll() on calling threads,
+ * frz_context_check() in tasks. */
+frz_status frz_context_check_waiting(frz_context *context, frz_error *err) FRZ_MUST_CHECK;
+
 /** A piece of work; runs once on a pool thread. It must not block on another task. */
 typedef struct frz_task frz_task;
 struct frz_task {

@@ -1,0 +1,41 @@
+/*
+ * oauth.h - bearer tokens: given ones, and those of OAuth 2 client credentials, which are fetched
+ * anew before they end.
+ *
+ * Source: RFC 6749, section 4.4 "Client Credentials Grant"; Iceberg REST catalog specification,
+ * "OAuthTokenResponse".
+ */
+#ifndef FRZ_NET_OAUTH_H
+#define FRZ_NET_OAUTH_H
+
+#include "net/http_client.h"
+
+typedef struct frz_oauth frz_oauth;
+
+/** Texts are copied; size 0: not set. */
+typedef struct frz_oauth_options {
+  frz_str token;      /* a bearer token, used until it ends */
+  frz_str credential; /* "id:secret" or "secret": where new tokens come from */
+  frz_str token_url;
+  frz_str scope;
+  const frz_http_pair *more; /* further parameters of the request, such as "audience" */
+  size_t n_more;
+} frz_oauth_options;
+
+/** The client must outlive it. Any number of threads. */
+frz_status frz_oauth_create(const frz_alloc *alloc, frz_http_client *http,
+                            const frz_oauth_options *options, frz_oauth **oauth_out,
+                            frz_error *err) FRZ_MUST_CHECK;
+/** NULL is accepted. */
+void frz_oauth_free(frz_oauth *oauth);
+
+/** "Bearer <token>", fetched where there is none or it ends within a minute. Copied into the
+ * arena. FRZ_ERR_AUTH: the server refuses the credential. */
+frz_status frz_oauth_authorization(frz_oauth *oauth, frz_arena *arena, frz_str *value_out,
+                                   frz_error *err) FRZ_MUST_CHECK;
+
+/** A server refused the token: the next call fetches another. False: there is no credential to
+ * fetch one with, or it was fetched within the last second. */
+bool frz_oauth_invalidate(frz_oauth *oauth);
+
+#endif
