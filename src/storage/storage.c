@@ -9,15 +9,27 @@
  */
 #include "storage/storage.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/os.h"
 #include "storage/local_storage.h"
+#include "storage/s3_storage.h"
+
+enum { PROPERTY_BYTES_MAX = 16 << 20 };
 
 struct frz_storage {
   const frz_alloc *alloc;
   atomic_size_t n_references;
+  frz_context *context;
   frz_content_cache *manifest_cache; /* NULL: none */
+  frz_arena arena;                   /* owns the properties */
+  frz_property *properties;
+  size_t n_properties;
+  const frz_storage_lender *lender; /* NULL: none */
+  void *lender_ctx;
+  pthread_mutex_t lock; /* while S3 is set up */
+  _Atomic(frz_s3 *) s3; /* NULL: not used yet */
   bool wrapped;
   frz_storage_ops ops; /* of a wrapped storage */
   void *ctx;
@@ -116,6 +128,30 @@ static frz_status make_manifest_cache(frz_storage *storage, const frz_property *
   return frz_content_cache_create(storage->alloc, total, content, &storage->manifest_cache, err);
 }
 
+/* ---- the storage ---- */
+
+static frz_status keep_properties(frz_storage *storage, const frz_property *properties, size_t n,
+                                  frz_error *err)
+{
+  storage->properties = frz_arena_array(&storage->arena, n, sizeof *properties);
+  if (storage->properties == NULL) return frz_fail_nomem(err, "storage");
+  for (size_t i = 0; i < n; i++) {
+    frz_str key = frz_arena_copy(&storage->arena, frz_str_from(properties[i].key));
+    frz_str value = frz_arena_copy(&storage->arena, frz_str_from(properties[i].value));
+    if (key.data == NULL || value.data == NULL) return frz_fail_nomem(err, "storage");
+    storage->properties[storage->n_properties++] = (frz_property){key.data, value.data};
+  }
+  return FRZ_OK;
+}
+
+void frz_storage_set_lender(frz_storage *storage, const frz_storage_lender *lender, void *ctx)
+{
+  assert(storage->lender == NULL && atomic_load(&storage->s3) == NULL);
+  storage->lender = lender;
+  storage->lender_ctx = ctx;
+  lender->retain(ctx);
+}
+
 frz_content_cache *frz_storage_manifest_cache(frz_storage *storage)
 {
   return storage->manifest_cache;
@@ -127,9 +163,14 @@ frz_status frz_storage_create(frz_context *context, const frz_property *properti
   const frz_alloc *alloc = frz_context_alloc(context);
   frz_storage *storage = frz_alloc_zeroed(alloc, sizeof *storage);
   if (storage == NULL) return frz_fail_nomem(err, "storage");
+  storage->context = context;
   storage->alloc = alloc;
   atomic_init(&storage->n_references, 1);
-  frz_status st = make_manifest_cache(storage, properties, n_properties, err);
+  atomic_init(&storage->s3, NULL);
+  pthread_mutex_init(&storage->lock, NULL);
+  frz_arena_init(&storage->arena, alloc, PROPERTY_BYTES_MAX);
+  frz_status st = keep_properties(storage, properties, n_properties, err);
+  if (st == FRZ_OK) st = make_manifest_cache(storage, properties, n_properties, err);
   if (st == FRZ_OK)
     *storage_out = storage;
   else
@@ -166,6 +207,10 @@ void frz_storage_release(frz_storage *storage)
   assert(before != 0);
   if (before != 1) return;
   frz_content_cache_free(storage->manifest_cache);
+  frz_s3_release(atomic_load(&storage->s3));
+  if (storage->lender != NULL) storage->lender->release(storage->lender_ctx);
+  frz_arena_free(&storage->arena);
+  pthread_mutex_destroy(&storage->lock);
   if (storage->wrapped && storage->ops.free != NULL) storage->ops.free(storage->ctx);
   frz_alloc_free(storage->alloc, storage, sizeof *storage);
 }
@@ -175,6 +220,24 @@ typedef struct target {
   const frz_storage_ops *ops;
   void *ctx;
 } target;
+
+/* Set up on first use, so that a catalog of local files is not asked for S3's properties. */
+static frz_status use_s3(frz_storage *storage, target *target_out, frz_error *err)
+{
+  frz_s3 *s3 = atomic_load(&storage->s3);
+  frz_status st = FRZ_OK;
+  if (s3 == NULL) {
+    pthread_mutex_lock(&storage->lock);
+    s3 = atomic_load(&storage->s3);
+    if (s3 == NULL)
+      st = frz_s3_create(storage->context, storage->properties, storage->n_properties,
+                         storage->lender, storage->lender_ctx, &s3, err);
+    if (st == FRZ_OK) atomic_store(&storage->s3, s3);
+    pthread_mutex_unlock(&storage->lock);
+  }
+  if (st == FRZ_OK) *target_out = (target){frz_s3_storage_ops(), s3};
+  return st;
+}
 
 static frz_status choose(frz_storage *storage, frz_str uri, target *target_out, frz_error *err)
 {
@@ -189,6 +252,9 @@ static frz_status choose(frz_storage *storage, frz_str uri, target *target_out, 
     return FRZ_OK;
   }
   frz_str scheme = scheme_of(uri);
+  if (frz_str_is_word(scheme, "s3") || frz_str_is_word(scheme, "s3a") ||
+      frz_str_is_word(scheme, "s3n"))
+    return use_s3(storage, target_out, err);
   if (is_file(scheme))
     return frz_fail(err, FRZ_ERR_INVALID, "'%.*s' names another machine: write file:///path",
                     FRZ_STR_ARG(uri));

@@ -39,7 +39,8 @@ typedef struct frz_storage_ops {
 } frz_storage_ops;
 
 /**
- * The storage for tables of a catalog: every scheme that this build knows, set up from properties.
+ * The storage for tables of a catalog: local files and S3, set up from properties (s3_config.h),
+ * which are copied. What they say of S3 is checked when it is first used.
  *
  * Followed for all schemes, by the names of Iceberg's Java library: "io.manifest.cache-enabled"
  * (false), "io.manifest.cache.max-total-bytes" (100 MiB), "io.manifest.cache.max-content-length" (8
@@ -48,6 +49,25 @@ typedef struct frz_storage_ops {
 frz_status frz_storage_create(frz_context *context, const frz_property *properties,
                               size_t n_properties, frz_storage **storage_out,
                               frz_error *err) FRZ_MUST_CHECK;
+
+/**
+ * Who lends properties for parts of a store, such as credentials for one table's files: a catalog.
+ * Those that are lent take the place of the storage's own.
+ */
+typedef struct frz_storage_lender {
+  int32_t version; /* 1 */
+  /** Visit what is lent for a URI; nothing: the storage's own are used. Called for each attempt at
+   * a request, from any thread: what ends is to be renewed here. */
+  frz_status (*properties)(void *ctx, frz_str uri,
+                           frz_status (*visit)(void *arg, frz_str key, frz_str value,
+                                               frz_error *err),
+                           void *arg, frz_error *err);
+  void (*retain)(void *ctx);
+  void (*release)(void *ctx);
+} frz_storage_lender;
+
+/** Set before the storage is first used, which retains it. */
+void frz_storage_set_lender(frz_storage *storage, const frz_storage_lender *lender, void *ctx);
 
 /** A storage over the caller's operations for every URI: for tests. `ctx` passes to ops->free at
  * the end. */

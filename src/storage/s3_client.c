@@ -1,0 +1,382 @@
+/*
+ * s3_client.c - see s3_client.h.
+ *
+ * Every attempt is signed anew: with the time (corrected where the server's clock was found to
+ * differ), and with credentials that are asked for then, since lent and temporary ones end.
+ *
+ * What must stay true: credentials stay in configs and arenas that die with the call; what a server
+ * says is quoted only where none of them is in it.
+ */
+#include "storage/s3_client.h"
+
+#include <stdatomic.h>
+
+#include "base/arena_list.h"
+#include "base/limits.h"
+#include "base/os.h"
+#include "storage/s3_credentials.h"
+#include "text/xml_reader.h"
+
+enum { TARGET_BYTES_MAX = 4 << 20, PROPERTY_BYTES_MAX = 16 << 20, XML_BYTES_MAX = 64 << 20 };
+
+struct frz_s3 {
+  atomic_size_t n_references;
+  frz_context *context;
+  const frz_alloc *alloc;
+  frz_arena arena; /* owns the properties' copies */
+  frz_s3_config config;
+  const frz_storage_lender *lender;
+  void *lender_ctx;
+  frz_http_client *http;
+  frz_s3_credentials *credentials; /* of the sources; NULL: none is asked */
+  atomic_llong clock_ahead_ms;     /* the server's clock, against ours */
+};
+
+static frz_status keep_config(frz_s3 *s3, const frz_property *properties, size_t n, frz_error *err)
+{
+  for (size_t i = 0; i < n; i++) {
+    frz_str key = frz_str_from(properties[i].key);
+    if (!frz_str_starts(key, "s3.") && !frz_str_starts(key, "client.")) continue;
+    frz_str value = frz_arena_copy(&s3->arena, frz_str_from(properties[i].value));
+    if (value.data == NULL) return frz_fail_nomem(err, "S3 store");
+    FRZ_TRY(frz_s3_config_set(&s3->config, key, value, err));
+  }
+  bool has_id = s3->config.credentials.access_key_id.size != 0;
+  if (has_id != (s3->config.credentials.secret_access_key.size != 0))
+    return frz_fail(err, FRZ_ERR_INVALID,
+                    "properties s3.access-key-id and s3.secret-access-key go together");
+  if (s3->config.profile.size != 0) s3->config.sources |= FRZ_S3_FROM_PROFILE;
+  return FRZ_OK;
+}
+
+frz_status frz_s3_create(frz_context *context, const frz_property *properties, size_t n_properties,
+                         const frz_storage_lender *lender, void *lender_ctx, frz_s3 **s3_out,
+                         frz_error *err)
+{
+  const frz_alloc *alloc = frz_context_alloc(context);
+  frz_s3 *s3 = frz_alloc_zeroed(alloc, sizeof *s3);
+  if (s3 == NULL) return frz_fail_nomem(err, "S3 store");
+  atomic_init(&s3->n_references, 1);
+  s3->context = context;
+  s3->alloc = alloc;
+  s3->lender = lender;
+  s3->lender_ctx = lender_ctx;
+  if (lender != NULL) lender->retain(lender_ctx);
+  frz_arena_init(&s3->arena, alloc, PROPERTY_BYTES_MAX);
+  frz_s3_config_init(&s3->config);
+  frz_http_options options;
+  frz_http_options_init(&options);
+  frz_http_options_read(&options, properties, n_properties);
+  frz_status st = keep_config(s3, properties, n_properties, err);
+  options.connect_timeout_ms = s3->config.connect_timeout_ms;
+  options.stall_timeout_ms = s3->config.request_timeout_ms;
+  options.proxy = s3->config.proxy;
+  if (st == FRZ_OK) st = frz_http_client_create(context, &options, &s3->http, err);
+  if (st == FRZ_OK && s3->config.sources != 0)
+    st = frz_s3_credentials_create(context, s3->http, &s3->config, &s3->credentials, err);
+  if (st == FRZ_OK)
+    *s3_out = s3;
+  else
+    frz_s3_release(s3);
+  return st;
+}
+
+frz_s3 *frz_s3_retain(frz_s3 *s3)
+{
+  atomic_fetch_add(&s3->n_references, 1);
+  return s3;
+}
+
+void frz_s3_release(frz_s3 *s3)
+{
+  if (s3 == NULL || atomic_fetch_sub(&s3->n_references, 1) != 1) return;
+  frz_s3_credentials_free(s3->credentials);
+  frz_http_client_free(s3->http);
+  if (s3->lender != NULL) s3->lender->release(s3->lender_ctx);
+  frz_arena_free(&s3->arena);
+  frz_alloc_free(s3->alloc, s3, sizeof *s3);
+}
+
+const frz_alloc *frz_s3_alloc(const frz_s3 *s3)
+{
+  return s3->alloc;
+}
+
+/* ---- what a URI is reached with ---- */
+
+typedef struct overlay {
+  frz_s3_config *config;
+  frz_arena *arena;
+  bool has_credentials;
+} overlay;
+
+static frz_status take_lent(void *arg, frz_str key, frz_str value, frz_error *err)
+{
+  overlay *self = arg;
+  frz_str copy = frz_arena_keep(self->arena, value);
+  if (copy.data == NULL) return frz_fail_nomem(err, "S3 credentials");
+  if (frz_str_is(key, "s3.access-key-id")) {
+    /* All three come from one place. */
+    self->config->credentials =
+        (frz_aws_credentials){{0}, self->config->credentials.secret_access_key, {0}};
+    self->has_credentials = true;
+  }
+  return frz_s3_config_set(self->config, key, copy, err);
+}
+
+/* The store's own properties, and over them what is lent for this URI. */
+static frz_status resolve(frz_s3 *s3, frz_str uri, frz_arena *arena, frz_s3_config *config_out,
+                          bool *is_lent_out, frz_error *err)
+{
+  *config_out = s3->config;
+  *is_lent_out = false;
+  if (s3->lender == NULL) return FRZ_OK;
+  overlay self = {config_out, arena, false};
+  FRZ_TRY(s3->lender->properties(s3->lender_ctx, uri, take_lent, &self, err));
+  *is_lent_out = self.has_credentials;
+  return FRZ_OK;
+}
+
+static frz_status encode_path(frz_s3_target *target, frz_error *err)
+{
+  frz_buf path;
+  frz_buf_init(&path, target->s3->alloc, FRZ_LIMIT_PATH_BYTES);
+  frz_status st = frz_buf_append_str(&path, target->address.path, err);
+  if (st == FRZ_OK) st = frz_percent_encode(target->key, true, &path, err);
+  if (st == FRZ_OK && target->key.size == 0 && path.size > 1) path.size--; /* "/bucket" */
+  if (st == FRZ_OK) {
+    target->path = frz_arena_copy(&target->arena, frz_buf_str(&path));
+    if (target->path.data == NULL) st = frz_fail_nomem(err, "S3 request");
+  }
+  frz_buf_dispose(&path);
+  return st;
+}
+
+frz_status frz_s3_target_open(frz_s3 *s3, frz_str uri, frz_s3_target *target_out, frz_error *err)
+{
+  frz_s3_target target = {.s3 = s3};
+  frz_s3_config config;
+  bool is_lent;
+  frz_status st = FRZ_OK;
+  frz_arena_init(&target.arena, s3->alloc, TARGET_BYTES_MAX);
+  target.uri = frz_arena_copy(&target.arena, uri);
+  if (target.uri.data == NULL) return frz_fail_nomem(err, "S3 request");
+  FRZ_TRY_OUT(frz_s3_uri_parse(target.uri, &target.bucket, &target.key, err));
+  FRZ_TRY_OUT(resolve(s3, uri, &target.arena, &config, &is_lent, err));
+  FRZ_TRY_OUT(frz_s3_address_of(&config, target.bucket, &target.arena, &target.address, err));
+  FRZ_TRY_OUT(encode_path(&target, err));
+  *target_out = target;
+  return FRZ_OK;
+out:
+  frz_arena_free(&target.arena);
+  return st;
+}
+
+void frz_s3_target_close(frz_s3_target *target)
+{
+  frz_arena_free(&target->arena);
+}
+
+/* ---- signing ---- */
+
+static frz_status find_credentials(frz_s3_target *target, frz_arena *arena,
+                                   frz_aws_credentials *credentials_out, bool *is_anonymous_out,
+                                   frz_error *err)
+{
+  frz_s3 *s3 = target->s3;
+  frz_s3_config config;
+  bool is_lent;
+  FRZ_TRY(resolve(s3, target->uri, arena, &config, &is_lent, err));
+  *is_anonymous_out = config.is_anonymous && !is_lent;
+  *credentials_out = config.credentials;
+  if (*is_anonymous_out || config.credentials.access_key_id.size != 0) return FRZ_OK;
+  if (s3->credentials != NULL)
+    return frz_s3_credentials_get(s3->credentials, arena, credentials_out, err);
+  return frz_fail(err, FRZ_ERR_AUTH,
+                  "%.*s: no credentials; set s3.access-key-id and s3.secret-access-key, or "
+                  "s3.profile-name, or s3.credentials-source=default to look where AWS's own tools "
+                  "do, or s3.anonymous=true",
+                  FRZ_STR_ARG(target->uri));
+}
+
+static frz_status add_signature(frz_s3_target *target, const frz_http_request *request,
+                                const frz_aws_credentials *credentials, const char *payload_hash,
+                                frz_http_headers *headers, frz_error *err)
+{
+  char date[17];
+  long long ahead_ms = atomic_load(&target->s3->clock_ahead_ms);
+  frz_sigv4_date(frz_os_now_ms() + ahead_ms, date);
+  frz_str date_copy = frz_arena_copy(headers->arena, frz_str_from(date));
+  frz_str hash_copy = frz_arena_copy(headers->arena, frz_str_from(payload_hash));
+  if (date_copy.data == NULL || hash_copy.data == NULL) return frz_fail_nomem(err, "signature");
+  FRZ_TRY(frz_http_headers_add(headers, FRZ_STR("host"), target->address.host, err));
+  FRZ_TRY(frz_http_headers_add(headers, FRZ_STR("x-amz-date"), date_copy, err));
+  FRZ_TRY(frz_http_headers_add(headers, FRZ_STR("x-amz-content-sha256"), hash_copy, err));
+  if (credentials->session_token.size != 0)
+    FRZ_TRY(frz_http_headers_add(headers, FRZ_STR("x-amz-security-token"),
+                                 credentials->session_token, err));
+  frz_sigv4_request form = {.method = request->method,
+                            .path = request->path,
+                            .query = request->query,
+                            .n_query = request->n_query,
+                            .headers = headers->items,
+                            .n_headers = headers->n_items,
+                            .payload_hash = hash_copy,
+                            .region = target->address.region,
+                            .service = FRZ_STR("s3"),
+                            .is_s3 = true};
+  frz_str value;
+  FRZ_TRY(frz_sigv4_authorization(&form, credentials, headers->arena, &value, err));
+  return frz_http_headers_add(headers, FRZ_STR("authorization"), value, err);
+}
+
+static frz_status authorize(void *ctx, const frz_http_request *request, frz_http_headers *headers,
+                            frz_error *err)
+{
+  frz_s3_target *target = ctx;
+  frz_aws_credentials credentials;
+  bool is_anonymous;
+  char hash[FRZ_SHA256_HEX_BYTES];
+  FRZ_TRY(find_credentials(target, headers->arena, &credentials, &is_anonymous, err));
+  if (is_anonymous) return FRZ_OK;
+  FRZ_TRY(frz_sha256_hex(request->body.data, request->body.size, hash, err));
+  return add_signature(target, request, &credentials, hash, headers, err);
+}
+
+/* ---- answers ---- */
+
+frz_str frz_s3_xml_find(frz_str document, const char *name, frz_arena *arena)
+{
+  frz_xml_reader reader;
+  frz_xml_event event;
+  frz_xml_reader_init(&reader, document.data, document.size, arena);
+  while (frz_xml_next(&reader, &event, NULL) == FRZ_OK && event.kind != FRZ_XML_DONE)
+    if (event.kind == FRZ_XML_END && frz_str_is(event.name, name)) return event.text;
+  return (frz_str){"", 0};
+}
+
+static bool is_code(const frz_http_request *request, const char *const *codes, frz_arena *arena)
+{
+  frz_str found = frz_s3_xml_find(frz_buf_str(request->text), "Code", arena);
+  for (; *codes != NULL; codes++)
+    if (frz_str_is(found, *codes)) return true;
+  return false;
+}
+
+/* Answers that another attempt may turn although their status does not say so. */
+static bool wants_repeat(void *ctx, const frz_http_request *request)
+{
+  static const char *const transient[] = {"RequestTimeout", "SlowDown", "OperationAborted",
+                                          "ConditionalRequestConflict", NULL};
+  static const char *const skewed[] = {"RequestTimeTooSkewed", NULL};
+  static const char *const ended[] = {"ExpiredToken", "InvalidToken", "TokenRefreshRequired", NULL};
+  frz_s3_target *target = ctx;
+  bool repeats = false;
+  if (request->text == NULL) return false;
+  frz_arena arena;
+  frz_arena_init(&arena, target->s3->alloc, XML_BYTES_MAX);
+  if (is_code(request, transient, &arena)) {
+    repeats = true;
+  } else if (is_code(request, ended, &arena)) {
+    repeats = target->s3->credentials != NULL && frz_s3_credentials_renew(target->s3->credentials);
+  } else if (is_code(request, skewed, &arena) && request->answer.n_attempts == 1) {
+    int64_t server_ms = frz_http_date(request->answer.date);
+    repeats = server_ms >= 0;
+    if (repeats) atomic_store(&target->s3->clock_ahead_ms, server_ms - frz_os_now_ms());
+  }
+  frz_arena_free(&arena);
+  return repeats;
+}
+
+frz_http_request frz_s3_request(frz_s3_target *target, const char *method, frz_buf *text)
+{
+  return (frz_http_request){.method = frz_str_from(method),
+                            .origin = target->address.origin,
+                            .path = target->path,
+                            .may_repeat = true,
+                            .authorize = authorize,
+                            .wants_repeat = wants_repeat,
+                            .ctx = target,
+                            .text = text};
+}
+
+frz_status frz_s3_send(frz_s3_target *target, frz_http_request *requests, size_t n_requests,
+                       frz_error *err)
+{
+  return frz_http_send(target->s3->http, requests, n_requests, err);
+}
+
+static bool holds(frz_str text, frz_str secret)
+{
+  return secret.size != 0 && text.size >= secret.size &&
+         memmem(text.data, text.size, secret.data, secret.size) != NULL;
+}
+
+/* What the server says, unless it says back what is secret. */
+static frz_str safe_message(const frz_s3_target *target, frz_str message, frz_arena *arena)
+{
+  frz_aws_credentials used;
+  bool is_anonymous;
+  frz_s3_target copy = *target;
+  if (find_credentials(&copy, arena, &used, &is_anonymous, NULL) == FRZ_OK &&
+      (holds(message, used.access_key_id) || holds(message, used.secret_access_key) ||
+       holds(message, used.session_token)))
+    return (frz_str){"", 0};
+  return message;
+}
+
+/* Where something is written, what is not there is the bucket: not the thing that was asked for. */
+static frz_status status_of(const frz_http_request *request, frz_str code)
+{
+  bool writes = frz_str_is(request->method, "PUT") || frz_str_is(request->method, "POST");
+  switch (request->answer.status) {
+  case 401:
+  case 403: return FRZ_ERR_AUTH;
+  case 404:
+    return !writes && (code.size == 0 || frz_str_starts(code, "NoSuch")) ? FRZ_ERR_NOT_FOUND
+                                                                         : FRZ_ERR_IO;
+  case 412: return FRZ_ERR_EXISTS;
+  default: return frz_str_is(code, "PreconditionFailed") ? FRZ_ERR_EXISTS : FRZ_ERR_IO;
+  }
+}
+
+static const char *hint_of(frz_str code)
+{
+  static const struct {
+    const char *code;
+    const char *hint;
+  } hints[] = {
+      {"SignatureDoesNotMatch", "; is s3.secret-access-key right?"},
+      {"InvalidAccessKeyId", "; is s3.access-key-id right?"},
+      {"AccessDenied", "; do the credentials allow this?"},
+      {"RequestTimeTooSkewed", "; this machine's clock is wrong"},
+      {"ExpiredToken", "; the session token has ended: get new credentials"},
+      {"NoSuchBucket", "; create the bucket, or correct the URI or s3.endpoint"},
+      {"AuthorizationHeaderMalformed", "; set s3.region to the bucket's region"},
+  };
+  for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
+    if (frz_str_is(code, hints[i].code)) return hints[i].hint;
+  return "";
+}
+
+frz_status frz_s3_fail(const frz_s3_target *target, const frz_http_request *request, frz_error *err)
+{
+  const frz_http_answer *answer = &request->answer;
+  bool is_moved = answer->status == 301 || answer->status == 307 || answer->status == 400;
+  if (is_moved && answer->bucket_region[0] != '\0' &&
+      !frz_str_is(target->address.region, answer->bucket_region))
+    return frz_fail(err, FRZ_ERR_INVALID, "%.*s: the bucket is in region %s: set s3.region",
+                    FRZ_STR_ARG(target->uri), answer->bucket_region);
+  frz_arena arena;
+  frz_arena_init(&arena, target->s3->alloc, XML_BYTES_MAX);
+  frz_str document = request->text != NULL ? frz_buf_str(request->text) : (frz_str){"", 0};
+  frz_str code = frz_s3_xml_find(document, "Code", &arena);
+  frz_str message = frz_s3_xml_find(document, "Message", &arena);
+  message = safe_message(target, message, &arena);
+  frz_status st = frz_fail(err, status_of(request, code), "%.*s %.*s: HTTP %d%s%.*s%s%.*s%s",
+                           FRZ_STR_ARG(request->method), FRZ_STR_ARG(target->uri),
+                           (int)answer->status, code.size != 0 ? " " : "", FRZ_STR_ARG(code),
+                           message.size != 0 ? ": " : "", FRZ_STR_ARG(message), hint_of(code));
+  frz_arena_free(&arena);
+  return st;
+}
