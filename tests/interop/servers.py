@@ -1,0 +1,150 @@
+"""Real servers for the tests: each is started on a free loopback port, and ended by its process id.
+
+A server that this machine cannot have is None with a reason, which the tests report as skipped: tools/setup
+interop says what to install. Programs that have to be built or fetched are kept outside of the tree, in
+~/.cache/frazil-servers (FRAZIL_SERVERS names another folder).
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+CACHE = pathlib.Path(os.environ.get("FRAZIL_SERVERS", pathlib.Path.home() / ".cache" / "frazil-servers"))
+ACCESS_KEY = "frazil-test-key"
+SECRET_KEY = "frazil/test+secret=key"
+
+
+class NotAvailable(Exception):
+    """Why a server cannot be had."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(url, process, log, seconds=60):
+    """Until anything answers; any status will do."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"{process.args[0]} did not start:\n{log.read_text()[-4000:]}")
+
+
+@contextlib.contextmanager
+def running(command, url, folder, name, **more):
+    log = pathlib.Path(folder) / f"{name}.log"
+    with open(log, "w") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **more)
+    try:
+        if url is not None:
+            wait_for(url, process, log)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def s3(folder, bucket="lake"):
+    """The properties of an S3 store that verifies signatures, with a bucket in it."""
+    program = CACHE / "versitygw"
+    if not program.exists():
+        raise NotAvailable("versitygw is not built")
+    root = pathlib.Path(folder) / "s3"
+    (root / bucket).mkdir(parents=True)
+    port = free_port()
+    command = [program, "--port", f"127.0.0.1:{port}", "--access", ACCESS_KEY, "--secret", SECRET_KEY]
+    command += ["--region", "us-east-1", "--keep-alive", "--quiet", "posix", root]
+    endpoint = f"http://127.0.0.1:{port}"
+    with running([str(part) for part in command], endpoint, folder, "versitygw"):
+        yield {
+            "s3.endpoint": endpoint,
+            "s3.access-key-id": ACCESS_KEY,
+            "s3.secret-access-key": SECRET_KEY,
+            "s3.region": "us-east-1",
+        }
+
+
+@contextlib.contextmanager
+def rest(folder, warehouse, properties=None):
+    """The URI of a REST catalog: Apache Iceberg's own test server, on a SQLite file."""
+    jars = CACHE / "rest" / "lib"
+    if shutil.which("java") is None or not jars.is_dir():
+        raise NotAvailable("the REST test server's jars or Java are missing")
+    port = free_port()
+    settings = {
+        "catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog",
+        "uri": f"jdbc:sqlite:{folder}/rest.db",
+        "warehouse": warehouse,
+        "jdbc.schema-version": "V1",
+        **(properties or {}),
+    }
+    environment = dict(os.environ, REST_PORT=str(port), AWS_REGION="us-east-1")
+    for key, value in settings.items():
+        # CATALOG_A_B__C is "a.b-c".
+        name = "CATALOG_" + key.replace("-", "__").replace(".", "_").upper()
+        environment[name] = value
+    command = ["java", "-Xmx512m", "-cp", f"{jars}/*", "org.apache.iceberg.rest.RESTCatalogServer"]
+    uri = f"http://127.0.0.1:{port}"
+    with running(command, f"{uri}/v1/config", folder, "rest", env=environment):
+        yield uri
+
+
+def postgres_programs():
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return found[-1].parent if found else None
+
+
+@contextlib.contextmanager
+def postgres(folder):
+    """The URI of an empty PostgreSQL database, without a scheme's driver."""
+    programs = postgres_programs()
+    if programs is None:
+        raise NotAvailable("postgresql is not installed")
+    data = pathlib.Path(folder) / "pg"
+    data.mkdir()
+    password = "frazil:pg@pass/word"
+    secret = pathlib.Path(folder) / "pg.password"
+    secret.write_text(password)
+    # PostgreSQL refuses to run as root.
+    user = {}
+    if os.getuid() == 0:
+        user = {"user": "postgres", "group": "postgres", "extra_groups": []}
+        for path in [data, secret]:
+            shutil.chown(path, "postgres", "postgres")
+        for parent in [data, *data.parents]:
+            if parent.stat().st_uid == os.getuid() and parent != pathlib.Path("/"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+    init = [programs / "initdb", "-D", data, "-U", "frazil", "-A", "scram-sha-256", "--pwfile", secret, "-E", "UTF8"]
+    subprocess.run([*map(str, init), "--no-sync"], check=True, capture_output=True, cwd="/", **user)
+    port = free_port()
+    command = [programs / "postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", "", "-F"]
+    with running([str(part) for part in command], None, folder, "postgres", cwd="/", **user) as process:
+        ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        for _ in range(200):
+            if subprocess.run(ready).returncode == 0:
+                break
+            assert process.poll() is None, (pathlib.Path(folder) / "postgres.log").read_text()
+            time.sleep(0.05)
+        yield f"postgresql://frazil:frazil%3Apg%40pass%2Fword@127.0.0.1:{port}/postgres"
+        process.send_signal(2)  # ends at once; SIGTERM would wait for connections
