@@ -93,7 +93,7 @@ class Rows:
         try:
             import duckdb
         except ImportError as error:
-            raise ImportError("to_duckdb() needs duckdb: pip install 'frazil[duckdb]'") from error
+            raise ImportError("to_duckdb() needs duckdb: pip install 'frazil[sql]'") from error
         target = connection if connection is not None else duckdb.connect(database=":memory:")
         target.register(table_name, self.to_arrow())
         return target

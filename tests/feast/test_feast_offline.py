@@ -66,13 +66,6 @@ def same(actual, expected):
             assert (pd.isna(a) and pd.isna(b)) or a == wanted, name
 
 
-@pytest.fixture(params=["native", "duckdb"])
-def engine_repo(request, make_repo):
-    if request.param == "duckdb":
-        pytest.importorskip("duckdb")
-    return make_repo(offline={"engine": request.param})
-
-
 @pytest.mark.parametrize("ttl", [None, timedelta(hours=3), timedelta(0)])
 @pytest.mark.parametrize("full", [False, True])
 def test_against_pandas(engine_repo, ttl, full):
@@ -212,7 +205,8 @@ def test_views_without_entities(engine_repo):
     assert pd.isna(out["rides"][0]) and out["rides"].tolist()[1:] == [5, 6]
 
 
-def test_on_demand_views(repo):
+def test_on_demand_views(engine_repo):
+    repo = engine_repo
     source = repo.source("d", driver_rows(), created_timestamp_column="created")
     view = driver_view(source)
     request = RequestSource(name="req", schema=[Field(name="add", dtype=Int64)])
@@ -240,7 +234,8 @@ def test_on_demand_views(repo):
     ],
     ids=["naive", "zone", "objects", "texts", "seconds"],
 )
-def test_entity_times_of_any_kind(repo, times):
+def test_entity_times_of_any_kind(engine_repo, times):
+    repo = engine_repo
     source = repo.source("d", driver_rows(), created_timestamp_column="created")
     repo.store.apply([DRIVER, driver_view(source)])
     frame = pd.DataFrame({"driver_id": [1], "event_timestamp": times})
@@ -249,7 +244,8 @@ def test_entity_times_of_any_kind(repo, times):
     assert job.to_arrow().schema.field("event_timestamp").type.tz == "UTC"
 
 
-def test_entity_time_by_another_name(repo):
+def test_entity_time_by_another_name(engine_repo):
+    repo = engine_repo
     source = repo.source("d", driver_rows())
     repo.store.apply([DRIVER, driver_view(source)])
     frame = pd.DataFrame({"driver_id": [1], "when": [T0]})
@@ -269,7 +265,8 @@ def test_entity_time_by_another_name(repo):
     ],
     ids=["gaps", "int32", "uint8", "category", "floats", "nullable"],
 )
-def test_odd_typed_keys(repo, keys, expected):
+def test_odd_typed_keys(engine_repo, keys, expected):
+    repo = engine_repo
     source = repo.source("d", driver_rows())
     repo.store.apply([DRIVER, driver_view(source)])
     frame = pd.DataFrame({"driver_id": keys, "event_timestamp": [T0] * 3})
@@ -279,7 +276,8 @@ def test_odd_typed_keys(repo, keys, expected):
     assert out.column("trips").to_pylist() == expected
 
 
-def test_text_keys(repo):
+def test_text_keys(engine_repo):
+    repo = engine_repo
     who = Entity(name="who", join_keys=["who_id"], value_type=ValueType.STRING)
     rows = pd.DataFrame({"who_id": ["a", "b'c"], "event_timestamp": [T0, T0], "x": [1, 2]})
     view = FeatureView(
@@ -297,7 +295,8 @@ def test_text_keys(repo):
         assert out.column("x").to_pylist() == [2, None, 1]
 
 
-def test_no_entity_frame(repo):
+def test_no_entity_frame(engine_repo):
+    repo = engine_repo
     rows = driver_rows(hours=6)
     source = repo.source("d", rows, created_timestamp_column="created")
     repo.store.apply([DRIVER, driver_view(source)])
@@ -317,7 +316,8 @@ def test_no_entity_frame(repo):
     assert got == expected
 
 
-def test_no_entity_frame_with_several_views(repo):
+def test_no_entity_frame_with_several_views(engine_repo):
+    repo = engine_repo
     view = driver_view(repo.source("d", driver_rows(hours=2), created_timestamp_column="created"))
     total = FeatureView(
         name="global",
@@ -336,7 +336,8 @@ def test_no_entity_frame_with_several_views(repo):
     assert len(rows) == 6 and all(row["rides"] == 5 for row in rows)
 
 
-def test_sql_entity_frame(repo):
+def test_sql_entity_frame(engine_repo):
+    repo = engine_repo
     pytest.importorskip("duckdb")
     rows = driver_rows()
     source = repo.source("driver_stats", rows, created_timestamp_column="created")
@@ -367,30 +368,14 @@ def test_sql_without_duckdb_says_what_to_install(repo, monkeypatch):
     source = repo.source("d", driver_rows())
     repo.store.apply([DRIVER, driver_view(source)])
     monkeypatch.setitem(sys.modules, "duckdb", None)
-    with pytest.raises(ImportError, match=r"frazil\[duckdb\]"):
+    with pytest.raises(ImportError, match=r"frazil\[sql\]"):
         repo.store.get_historical_features(
             entity_df="SELECT 1 AS driver_id", features=["driver_stats:trips"]
         )
 
 
-def test_to_sql_runs(repo):
-    pytest.importorskip("duckdb")
-    from frazil.feast import duckdb_sql
-
-    rows = driver_rows()
-    source = repo.source("driver_stats", rows, created_timestamp_column="created")
-    repo.store.apply([DRIVER, driver_view(source)])
-    frame = entity_frame()
-    job = repo.store.get_historical_features(
-        entity_df=frame, features=["driver_stats:conv_rate", "driver_stats:trips"]
-    )
-    sources = duckdb_sql.Sources(repo.catalog, "feast")
-    entity = pa.Table.from_pandas(frame, preserve_index=False)
-    out = duckdb_sql.run(job.to_sql(), sources, {"entity_df": entity})
-    same(out.to_pandas(), job.to_df())
-
-
-def test_wrong_calls(repo):
+def test_wrong_calls(engine_repo):
+    repo = engine_repo
     source = repo.source("d", driver_rows())
     view = driver_view(source)
     repo.store.apply([DRIVER, view])
@@ -407,17 +392,8 @@ def test_wrong_calls(repo):
         ask(entity_df=entity_frame().assign(trips=1), features=["driver_stats:trips"]).to_df()
 
 
-def test_spark_is_refused_by_name(make_repo):
-    repo = make_repo(offline={"engine": "spark"})
-    source = repo.source("d", driver_rows())
-    repo.store.apply([DRIVER, driver_view(source)])
-    with pytest.raises(NotImplementedError, match="spark"):
-        repo.store.get_historical_features(
-            entity_df=entity_frame(), features=["driver_stats:trips"]
-        )
-
-
-def test_pins(repo):
+def test_pins(engine_repo):
+    repo = engine_repo
     rows = driver_rows(hours=1)
     table = repo.table("d", rows)
     first = table.current_snapshot_id()
@@ -446,7 +422,8 @@ def test_pins(repo):
     assert out.to_df()["trips"].tolist() == [100]
 
 
-def test_a_key_that_was_renamed_since_the_pinned_snapshot(repo):
+def test_a_key_that_was_renamed_since_the_pinned_snapshot(engine_repo):
+    repo = engine_repo
     from frazil.feast import FrazilSource
 
     table = repo.table("d", driver_rows(hours=1).rename(columns={"driver_id": "old_id"}))
@@ -464,7 +441,8 @@ def test_a_key_that_was_renamed_since_the_pinned_snapshot(repo):
     assert out.to_arrow().column("trips").to_pylist() == [200, None]
 
 
-def test_an_empty_entity_frame(repo):
+def test_an_empty_entity_frame(engine_repo):
+    repo = engine_repo
     source = repo.source("d", driver_rows())
     repo.store.apply([DRIVER, driver_view(source)])
     frame = pd.DataFrame({"driver_id": [], "event_timestamp": []})
@@ -503,27 +481,6 @@ def test_pulls(repo):
         store.pull_all_from_table_or_query(**bad).to_df()
     naive = {**options, "start_date": datetime(2024, 1, 1, 5), "end_date": None}
     assert len(store.pull_all_from_table_or_query(**naive).to_df()) == 3
-
-
-def test_pulls_as_sql_are_the_same(repo):
-    pytest.importorskip("duckdb")
-    from frazil.feast import duckdb_sql
-
-    source = repo.source("d", driver_rows(hours=6), created_timestamp_column="created")
-    store = repo.store._get_provider().offline_store
-    options = dict(
-        config=repo.store.config, data_source=source, join_key_columns=["driver_id"],
-        feature_name_columns=["trips"], timestamp_field="event_timestamp",
-        created_timestamp_column="created", start_date=T0 + HOUR, end_date=T0 + 3 * HOUR,
-    )  # fmt: skip
-    for pull in (store.pull_all_from_table_or_query, store.pull_latest_from_table_or_query):
-        job = pull(**options)
-        sources = duckdb_sql.Sources(repo.catalog, "feast")
-        out = duckdb_sql.run(job.to_sql(), sources)
-        key = ["driver_id", "event_timestamp"]
-        left = out.to_pandas().sort_values(key).reset_index(drop=True)
-        right = job.to_df().sort_values(key).reset_index(drop=True)
-        same(left, right)
 
 
 @pytest.mark.parametrize("kind", ["timestamp[us]", "date32[day]", "timestamp[us, tz=UTC]"])
@@ -624,7 +581,8 @@ def test_monitoring_is_refused_by_name(repo):
         store.ensure_monitoring_tables(repo.store.config)
 
 
-def test_strings_lists_and_maps_come_back(repo):
+def test_strings_lists_and_maps_come_back(engine_repo):
+    repo = engine_repo
     rows = pa.table(
         {
             "driver_id": [1],

@@ -1,114 +1,177 @@
 """DuckDB: what turns an SQL entity frame into rows, and the point-in-time join as a query.
 
-The tables that a query names are Iceberg tables of the offline store's catalog. They are handed
-to DuckDB as Arrow streams, under the names that the query uses.
+Tables are handed to DuckDB as Arrow streams, never by path: deletes, projection by field id and
+credentials stay with frazil. A query that came from a user runs without files, network,
+extensions and settings of its own.
+
+The join is one generator with two users. The duckdb engine runs it over streams of just the
+columns that the join needs, under names made here; to_sql() shows it over tables and columns by
+their own names. Times are compared as integers in the table's unit: the upper bound of an entity
+row is rounded down, the lower one up. docs/design/engines.md has the query.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from frazil import Catalog, NotFoundError, Table
-from frazil._convert import guarded, utc
+import frazil
+from frazil import Catalog, NotFoundError, Table, View
+from frazil._convert import guarded, microseconds_of, milliseconds_of
+from frazil.feast.feast_types import conform_key
+
+_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
+_MICROSECOND = timedelta(microseconds=1)
 
 
-def connect() -> Any:
-    try:
-        import duckdb
-    except ImportError as error:
-        raise ImportError(
-            "an SQL entity_df and engine: duckdb need DuckDB: pip install 'frazil[duckdb]'"
-        ) from error
-    connection = duckdb.connect(database=":memory:")
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+# ---- names and literals ----
 
 
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def quoted_path(identifier: str) -> str:
-    return ".".join(quoted(part) for part in identifier.split("."))
+def quoted_path(identifier: str, ending: str = "") -> str:
+    """ "ns.table" as a name in SQL; `ending` goes to the last part."""
+    *namespace, name = identifier.split(".")
+    return ".".join(map(quoted, [*namespace, name + ending]))
 
 
-def moment(value: datetime) -> str:
-    return f"TIMESTAMPTZ '{utc(value).isoformat(sep=' ')}'"
+def number_of(column: str, iceberg_type: str) -> str:
+    """The time of a column as microseconds since 1970, nanoseconds where the type has them."""
+    return f"{'epoch_ns' if iceberg_type.endswith('_ns') else 'epoch_us'}({column})"
 
 
-@dataclass
-class SqlView:
-    """A feature view in the form of a query."""
+def window_sql(
+    column: str, iceberg_type: str, start: datetime | None, end: datetime | None
+) -> list[str]:
+    """Conditions for start <= column <= end, whatever the session's time zone is."""
+    time = number_of(quoted(column), iceberg_type)
+    unit = 1000 if iceberg_type.endswith("_ns") else 1
+    where = [] if start is None else [f"{time} >= {microseconds_of(start) * unit}"]
+    return where if end is None else [*where, f"{time} <= {microseconds_of(end) * unit}"]
 
-    name: str
-    relation: str
-    """ What stands after FROM. """
-    join_keys: tuple[tuple[str, str], ...]
-    """ Entity column, table column. """
-    timestamp_field: str
-    created_timestamp_column: str | None
-    ttl: timedelta | None
-    features: tuple[tuple[str, str], ...]
-    """ Table column, name in the result. """
-    created_cutoff: bool = False
+
+def free_prefix(names: Iterable[str]) -> str:
+    """What none of the names starts with, to DuckDB, which does not tell capitals from small
+    letters: for the names that a query needs of its own."""
+    folded = [name.casefold() for name in names]
+    prefix = "_"
+    while any(name.startswith(prefix) for name in folded):
+        prefix += "_"
+    return prefix
+
+
+# ---- connections ----
+
+
+@contextmanager
+def _connected(memory_limit_mb: int | None = None) -> Iterator[Any]:
+    """A database in memory that spills to a folder of its own."""
+    try:
+        import duckdb
+    except ImportError as error:
+        raise ImportError(
+            "an SQL entity_df and engine: duckdb need DuckDB: pip install 'frazil[sql]'"
+        ) from error
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    with tempfile.TemporaryDirectory(prefix="frazil-duckdb-") as folder:
+        config["temp_directory"] = folder
+        if memory_limit_mb is not None:
+            config["memory_limit"] = f"{memory_limit_mb}MiB"
+        connection = duckdb.connect(database=":memory:", config=config)
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            # A name in a query is a table, never a variable of the Python program.
+            connection.execute("SET python_enable_replacements = false")
+            yield connection
+        finally:
+            connection.close()
+
+
+def _lock(connection: Any) -> None:
+    """No files, no network, no extensions from here on, and no way back."""
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _fetch(connection: Any, sql: str) -> pa.Table:
+    result = connection.execute(sql)
+    # DuckDB 2.0 has the first only, older ones the second.
+    return (getattr(result, "to_arrow_table", None) or result.fetch_arrow_table)()
+
+
+class _Stream:
+    """Rows that DuckDB may ask for as often as a query reads them."""
+
+    def __init__(self, reader: Callable[[], pa.RecordBatchReader]):
+        self._reader = reader
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._reader().__arrow_c_stream__(requested_schema)
+
+
+# ---- an SQL entity frame ----
 
 
 @dataclass
 class Sources:
-    """The tables that a query reads, by the name that it uses."""
+    """Where the tables of a user's query are found, by the names that it uses."""
 
     catalog: Catalog
     namespace: str
-    tables: dict[str, tuple[Table, dict[str, Any]]] = field(default_factory=dict)
-    """ Where they are known: each with the arguments of its scan. Else the query is searched. """
 
     def find(self, name: str) -> Table | None:
-        """The Iceberg table that a query means by a name."""
         candidates = [name] if "." in name else [f"{self.namespace}.{name}", name]
         for candidate in candidates:
             try:
                 return self.catalog.load_table(candidate)
-            except NotFoundError:
-                continue
-            except ValueError:
+            except (NotFoundError, ValueError):
                 continue
         return None
 
 
-def _register(connection: Any, name: str, data: Any) -> None:
-    """Make `data` a relation of that name; a dotted name is a schema's, or a database's."""
-    parts = name.split(".")
-    if len(parts) == 1:
-        connection.register(name, data)
+def _register(connection: Any, path: Sequence[str], data: Any) -> None:
+    """Make `data` a relation of a name of one, two or three parts."""
+    if len(path) == 1:
+        connection.register(path[0], data)
         return
-    hidden = "__frazil_" + "_".join(parts)
+    if len(path) > 3:
+        raise ValueError(f"{'.'.join(path)!r}: DuckDB knows names of three parts at most")
+    hidden = "__frazil_" + "_".join(path)
     connection.register(hidden, data)
-    if len(parts) > 3:
-        raise ValueError(f"{name!r}: DuckDB knows names of three parts at most")
-    if len(parts) == 3:
-        connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {quoted(parts[0])}")
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted_path('.'.join(parts[:-1]))}")
-    if len(parts) == 3:
-        # A view of another database cannot see a registered object.
-        connection.execute(f"CREATE TABLE {quoted_path(name)} AS SELECT * FROM {quoted(hidden)}")
-    else:
-        connection.execute(f"CREATE VIEW {quoted_path(name)} AS SELECT * FROM {quoted(hidden)}")
+    name = ".".join(map(quoted, path))
+    if len(path) == 3:
+        connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {quoted(path[0])}")
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(quoted, path[:-1]))}")
+    # A view of another database cannot see a registered object.
+    kind = "TABLE" if len(path) == 3 else "VIEW"
+    connection.execute(f"CREATE {kind} {name} AS SELECT * FROM {quoted(hidden)}")
 
 
-def _table_names(connection: Any, sql: str) -> list[str]:
+def _table_names(connection: Any, sql: str) -> list[tuple[str, ...]]:
     """The tables that a user's query names, found in its syntax tree. Those that are none of ours
     are common table expressions, or DuckDB's to find or to report as missing."""
     text = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
     tree = json.loads(text)
     if tree.get("error"):
         raise ValueError(f"entity_df as SQL: {tree.get('error_message')}")
-    names: set[str] = set()
+    if len(tree["statements"]) != 1:
+        raise ValueError(
+            f"entity_df as SQL is one SELECT statement, not {len(tree['statements'])} of them"
+        )
+    names: set[tuple[str, ...]] = set()
     nodes: list[Any] = [tree]
     while nodes:
         node = nodes.pop()
@@ -118,105 +181,446 @@ def _table_names(connection: Any, sql: str) -> list[str]:
             nodes.extend(node.values())
             if node.get("type") == "BASE_TABLE":
                 path = (node.get("catalog_name"), node.get("schema_name"), node.get("table_name"))
-                names.add(".".join(part for part in path if part))
+                names.add(tuple(part for part in path if part))
     return sorted(names)
 
 
-def _fetch(connection: Any, sql: str) -> pa.Table:
-    result = connection.execute(sql)
-    return (getattr(result, "to_arrow_table", None) or result.fetch_arrow_table)()
-
-
-def run(sql: str, sources: Sources, given: dict[str, pa.Table] | None = None) -> pa.Table:
-    """The rows of a query over Iceberg tables and given ones."""
-    connection = connect()
-    try:
-        named: dict[str, Any] = dict(given or {})
-        for name, (table, options) in sources.tables.items():
-            named[name] = table.scan(**options)
-        if not sources.tables:
-            for name in _table_names(connection, sql):
-                found = None if name in named else sources.find(name)
-                if found is not None:
-                    named[name] = found.scan()
-        for name, data in named.items():
-            _register(connection, name, data)
+def query(sql: str, sources: Sources, memory_limit_mb: int | None = None) -> pa.Table:
+    """The rows of a user's query over the Iceberg tables that it names."""
+    with _connected(memory_limit_mb) as connection:
+        for path in _table_names(connection, sql):
+            found = sources.find(".".join(path))
+            if found is not None:
+                _register(connection, path, found.scan())
+        _lock(connection)
         return guarded(lambda: _fetch(connection, sql))
-    finally:
-        connection.close()
 
 
-# ---- the join ----
+def plain_sql(sql: str) -> str:
+    """A SELECT statement without comments and semicolon, to stand inside another one."""
+    with _connected() as connection:
+        text = "SELECT json_deserialize_sql(json_serialize_sql(?))"
+        return str(connection.execute(text, [sql]).fetchall()[0][0])
 
 
-def _time(expression: str) -> str:
-    return f"CAST({expression} AS TIMESTAMPTZ)"
+# ---- the join as a query ----
 
 
-def _interval(ttl: timedelta) -> str:
-    return f"INTERVAL '{ttl // timedelta(microseconds=1)} microseconds'"
+@dataclass(frozen=True)
+class SqlView:
+    """A feature view in the form of a query."""
+
+    relation: str
+    """ What stands after FROM. """
+    join_keys: tuple[tuple[str, str], ...]
+    """ Entity column, table column. """
+    timestamp_field: str
+    time_type: str
+    """ Its Iceberg type. """
+    created_timestamp_column: str | None
+    created_type: str
+    ttl: timedelta | None
+    features: tuple[tuple[str, str], ...]
+    """ Table column, name in the result. """
+    created_cutoff: bool = False
+    tie_columns: tuple[str, ...] = ()
+    """ Decide among rows of one created time: the greatest of the first, then of the second... """
 
 
-def _order(view: SqlView) -> str:
-    order = f"{_time('f.' + quoted(view.timestamp_field))} DESC"
+def _clamped(number: str) -> str:
+    return f"CAST(least(greatest({number}, {_INT64_MIN}), {_INT64_MAX}) AS BIGINT)"
+
+
+def _bounds(time: str, is_ns: bool, wants_ns: bool, ttl: timedelta | None) -> tuple[str, str]:
+    """The greatest and the least feature time of an entity row, in the feature table's unit."""
+    age = (ttl // _MICROSECOND if ttl else 0) * (1000 if wants_ns else 1)
+    if is_ns == wants_ns:
+        upper, lower = time, f"CAST({time} AS HUGEINT)"
+    elif wants_ns:
+        upper = lower = f"CAST({time} AS HUGEINT) * 1000"
+    else:  # down and up, of numbers of either sign
+        upper = f"({time} // 1000) - CASE WHEN {time} % 1000 < 0 THEN 1 ELSE 0 END"
+        lower = f"({time} // 1000) + CASE WHEN {time} % 1000 > 0 THEN 1 ELSE 0 END"
+        lower = f"CAST({lower} AS HUGEINT)"
+    return upper if upper == time else _clamped(upper), _clamped(f"{lower} - {age}")
+
+
+def _view_sql(view: SqlView, number: int, own: str) -> str:
+    """One common table expression: the row number of an entity row, and its winner's features.
+
+    f: the feature rows, under names of our own. Without the created cutoff one row of each key
+    and time stays, and an ASOF join finds it; its time is the greatest, so that where it is too
+    old every other is, too. With the cutoff the best row of a time depends on the entity row.
+    """
+    keys = [f"{own}f.{quoted(theirs)} AS {own}k{i}" for i, (_, theirs) in enumerate(view.join_keys)]
+    time = number_of(f"{own}f.{quoted(view.timestamp_field)}", view.time_type)
+    columns = [*keys, f"{time} AS {own}time"]
+    order = [f"{own}time DESC"]
     if view.created_timestamp_column:
-        order += f", {_time('f.' + quoted(view.created_timestamp_column))} DESC NULLS LAST"
-    return order
-
-
-def _latest_of_each_time(view: SqlView) -> str:
-    """The feature rows, one for each key and event time: an ASOF join takes any of several."""
-    keys = [f"f.{quoted(column)}" for _, column in view.join_keys]
-    distinct = ", ".join([*keys, "f." + quoted(view.timestamp_field)])
-    return (
-        f"SELECT DISTINCT ON ({distinct}) * FROM {view.relation} AS f"
-        f" WHERE f.{quoted(view.timestamp_field)} IS NOT NULL"
-        f" ORDER BY {', '.join(keys + [_order(view)])}"
+        created = number_of(f"{own}f.{quoted(view.created_timestamp_column)}", view.created_type)
+        columns.append(f"{created} AS {own}created")
+        order.append(f"{own}created DESC NULLS LAST")
+    for i, column in enumerate(view.tie_columns):
+        columns.append(f"{own}f.{quoted(column)} AS {own}tie{i}")
+        order.append(f"{own}tie{i} DESC")
+    outputs = [f"{own}c{i}" for i in range(len(view.features))]
+    columns += [
+        f"{own}f.{quoted(column)} AS {name}" for name, (column, _) in zip(outputs, view.features)
+    ]
+    rows = (
+        f"SELECT {', '.join(columns)} FROM {view.relation} AS {own}f"
+        f" WHERE {own}f.{quoted(view.timestamp_field)} IS NOT NULL"
     )
-
-
-def _as_of(view: SqlView, number: int, entity_time: str) -> str:
-    time = _time("f." + quoted(view.timestamp_field))
-    on = [f"e.{quoted(mine)} = f.{quoted(theirs)}" for mine, theirs in view.join_keys]
-    on.append(f"{entity_time} >= {time}")
-    columns = [f"f.{quoted(column)} AS f{i}" for i, (column, _) in enumerate(view.features)]
-    where = f" WHERE {time} >= {entity_time} - {_interval(view.ttl)}" if view.ttl else ""
-    return (
-        f"v{number} AS (SELECT {', '.join(['e.__row', *columns])} FROM entity AS e"
-        f" ASOF JOIN ({_latest_of_each_time(view)}) AS f ON {' AND '.join(on)}{where})"
-    )
-
-
-def _ranked(view: SqlView, number: int, entity_time: str) -> str:
-    """With the created cutoff the latest row of a time depends on the entity row."""
-    time = _time("f." + quoted(view.timestamp_field))
-    on = [f"e.{quoted(mine)} = f.{quoted(theirs)}" for mine, theirs in view.join_keys]
-    on.append(f"{time} <= {entity_time}")
-    if view.ttl:
-        on.append(f"{time} >= {entity_time} - {_interval(view.ttl)}")
+    on = [f"{own}e.{quoted(mine)} = {own}k{i}" for i, (mine, _) in enumerate(view.join_keys)]
+    found = ", ".join([f"{own}row", *outputs])
     if view.created_cutoff and view.created_timestamp_column:
-        on.append(f"{_time('f.' + quoted(view.created_timestamp_column))} <= {entity_time}")
-    columns = [f"f.{quoted(column)} AS f{i}" for i, (column, _) in enumerate(view.features)]
+        on += [f"{own}time <= {own}upper{number}", f"{own}created <= {own}made{number}"]
+        if view.ttl:
+            on.append(f"{own}time >= {own}lower{number}")
+        return (
+            f"{own}v{number} AS (SELECT {found} FROM {own}entity AS {own}e"
+            f" JOIN ({rows}) ON {' AND '.join(on)}"
+            f" QUALIFY row_number() OVER (PARTITION BY {own}row ORDER BY {', '.join(order)}) = 1)"
+        )
+    on.append(f"{own}upper{number} >= {own}time")
+    distinct = [f"{own}k{i}" for i in range(len(view.join_keys))] + [f"{own}time"]
+    by = ", ".join([*distinct[:-1], *order])
+    newest = f"SELECT DISTINCT ON ({', '.join(distinct)}) * FROM ({rows}) ORDER BY {by}"
+    where = f" WHERE {own}time >= {own}lower{number}" if view.ttl else ""
     return (
-        f"v{number} AS (SELECT {', '.join(['e.__row', *columns])} FROM entity AS e"
-        f" JOIN {view.relation} AS f ON {' AND '.join(on)}"
-        f" QUALIFY row_number() OVER (PARTITION BY e.__row ORDER BY {_order(view)}) = 1)"
+        f"{own}v{number} AS (SELECT {found} FROM {own}entity AS {own}e"
+        f" ASOF JOIN ({newest}) ON {' AND '.join(on)}{where})"
     )
 
 
-def join_sql(entity: str, timestamp_field: str, views: Iterable[SqlView]) -> str:
-    """The point-in-time join as a DuckDB query. `entity` is what stands after FROM."""
-    entity_time = _time("e." + quoted(timestamp_field))
-    parts = [f"entity AS (SELECT *, row_number() OVER () AS __row FROM {entity})"]
-    columns = ["e.* EXCLUDE (__row)"]
-    joins = []
+def join_sql(
+    entity: str,
+    entity_columns: Sequence[str],
+    timestamp_field: str,
+    entity_has_ns: bool,
+    views: Sequence[SqlView],
+    with_entity_columns: bool = True,
+    entity_sql: str | None = None,
+) -> str:
+    """The point-in-time join as a DuckDB query.
+
+    Args:
+        entity: what stands after FROM for the entity rows.
+        entity_columns: their columns.
+        entity_has_ns: whether their times are in nanoseconds.
+        with_entity_columns: whether the result has them before the features.
+        entity_sql: a query whose rows they are; `entity` is then a name for it.
+    """
+    outputs = [name for view in views for _, name in view.features]
+    used = [theirs for view in views for _, theirs in view.join_keys]
+    used += [column for view in views for column, _ in view.features]
+    used += [view.timestamp_field for view in views]
+    used += [part for view in views for part in view.relation.replace('"', "").split(".")]
+    own = free_prefix([*entity_columns, *outputs, *used, entity.strip('"')])
+    time = f"{'epoch_ns' if entity_has_ns else 'epoch_us'}({own}e.{quoted(timestamp_field)})"
+    bounds = []
     for number, view in enumerate(views):
-        make = _ranked if view.created_cutoff and view.created_timestamp_column else _as_of
-        parts.append(make(view, number, entity_time))
-        columns += [f"v{number}.f{i} AS {quoted(out)}" for i, (_, out) in enumerate(view.features)]
-        joins.append(f" LEFT JOIN v{number} ON v{number}.__row = e.__row")
+        wants_ns = view.time_type.endswith("_ns")
+        upper, lower = _bounds(time, entity_has_ns, wants_ns, view.ttl)
+        bounds += [f"{upper} AS {own}upper{number}", f"{lower} AS {own}lower{number}"]
+        if view.created_cutoff and view.created_timestamp_column:
+            made, _ = _bounds(time, entity_has_ns, view.created_type.endswith("_ns"), None)
+            bounds.append(f"{made} AS {own}made{number}")
+    parts = [] if entity_sql is None else [f"{entity} AS (\n{entity_sql}\n)"]
+    numbered = ", ".join([f"row_number() OVER () AS {own}row", f"{own}e.*", *bounds])
+    parts.append(f"{own}entity AS (SELECT {numbered} FROM {entity} AS {own}e)")
+    columns = [f"{own}e.{quoted(name)}" for name in entity_columns] if with_entity_columns else []
+    joins = ""
+    for number, view in enumerate(views):
+        parts.append(_view_sql(view, number, own))
+        columns += [
+            f"{own}v{number}.{own}c{i} AS {quoted(name)}"
+            for i, (_, name) in enumerate(view.features)
+        ]
+        joins += f"\n  LEFT JOIN {own}v{number} ON {own}v{number}.{own}row = {own}e.{own}row"
     return (
         "WITH "
         + ",\n  ".join(parts)
-        + f"\nSELECT {', '.join(columns)}\nFROM entity AS e{''.join(joins)}\nORDER BY e.__row"
+        + f"\nSELECT {', '.join(columns)}\nFROM {own}entity AS {own}e{joins}\nORDER BY {own}e.{own}row"
+    )
+
+
+def spine_sql(
+    views: Sequence[SqlView], timestamp_field: str, start: datetime, end: datetime
+) -> tuple[list[str], bool, str]:
+    """Each distinct key and event time that a view has in a range of dates, as a query: its
+    columns, whether times are in nanoseconds, and its text. Times are UTC without a zone."""
+    keys = list(dict.fromkeys(mine for view in views for mine, _ in view.join_keys))
+    has_ns = any(view.time_type.endswith("_ns") for view in views)
+    parts = []
+    for view in views:
+        theirs = dict(view.join_keys)
+        columns = [
+            f"{quoted(theirs[key]) if key in theirs else 'NULL'} AS {quoted(key)}" for key in keys
+        ]
+        time = number_of(quoted(view.timestamp_field), view.time_type)
+        if has_ns:
+            step = "" if view.time_type.endswith("_ns") else " * 1000"
+            time = f"make_timestamp_ns({time}{step})"
+        else:
+            time = f"make_timestamp({time})"
+        where = window_sql(view.timestamp_field, view.time_type, start, end)
+        parts.append(
+            f"SELECT {', '.join([*columns, f'{time} AS {quoted(timestamp_field)}'])}"
+            f" FROM {view.relation} WHERE {' AND '.join(where)}"
+        )
+    order = [f"{quoted(name)} NULLS LAST" for name in [timestamp_field, *reversed(keys)]]
+    text = f"SELECT DISTINCT * FROM (\n{chr(10).join(_union(parts))}\n)\nORDER BY {', '.join(order)}"
+    return [*keys, timestamp_field], has_ns, text
+
+
+def _union(parts: list[str]) -> list[str]:
+    return [parts[0], *(f"UNION ALL {part}" for part in parts[1:])]
+
+
+# ---- the join over streams ----
+
+
+def _stored_type(kind: pa.DataType) -> pa.DataType:
+    """The type that carries a column through DuckDB without loss."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _stored_type(kind.storage_type)
+    if pa.types.is_timestamp(kind) and kind.tz is not None and kind.unit == "ns":
+        return pa.timestamp("ns")  # DuckDB before 2.0 cuts those with a zone to microseconds
+    if pa.types.is_list(kind):
+        return pa.list_(_stored_type(kind.value_type))
+    return kind
+
+
+def _stored(column: Any) -> Any:
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _stored(
+            column.storage
+            if isinstance(column, pa.ExtensionArray)
+            else pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
+        )
+    wanted = _stored_type(kind)
+    return column if kind == wanted else column.cast(wanted)
+
+
+def _restored(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """A column of a result in the type that the native engine gives it."""
+    if column.type == kind:
+        return column
+    if isinstance(kind, pa.BaseExtensionType):
+        chunks = _restored(column, kind.storage_type).chunks
+        return pa.chunked_array([kind.wrap_array(chunk) for chunk in chunks], kind)
+    return column.cast(kind)
+
+
+def file_order(table: Table, pin: dict[str, Any]) -> list[str]:
+    """The data files of a snapshot by data sequence number (version 1: by snapshot), then path:
+    among rows of one event and created time the one of the last file wins."""
+    tasks = list(table.scan(**pin).plan_files())
+    sequences = {task.file_path: task.data_sequence_number for task in tasks}
+    if table.format_version == 1:
+        times = {snapshot.snapshot_id: snapshot.timestamp_ms for snapshot in table.snapshots()}
+        for entry in table.inspect.entries(_snapshot_id(table, pin)).to_pylist():
+            path = entry["data_file"]["file_path"]
+            if path in sequences:
+                sequences[path] = times.get(entry["snapshot_id"], 0)
+    return sorted(sequences, key=lambda path: (sequences[path], path.encode()))
+
+
+def _snapshot_id(table: Table, pin: dict[str, Any]) -> int | None:
+    if pin.get("snapshot_id"):
+        return int(pin["snapshot_id"])
+    if pin.get("ref"):
+        return table.refs()[pin["ref"]].snapshot_id
+    if pin.get("as_of") is not None:
+        until = milliseconds_of(pin["as_of"])
+        before = [each for each in table.history() if each.timestamp_ms <= until]
+        return before[-1].snapshot_id if before else None
+    return table.current_snapshot_id()
+
+
+def join_keys_of(view: View) -> dict[str, str]:
+    """Entity column to table column."""
+    keys = view.join_keys
+    return dict(keys) if isinstance(keys, Mapping) else {key: key for key in keys}
+
+
+def features_of(view: View) -> list[tuple[str, str]]:
+    """Table columns and their names in the result."""
+    features = view.features
+    each = features.items() if isinstance(features, Mapping) else features
+    return [(name, name) if isinstance(name, str) else (name[0], name[1]) for name in each]
+
+
+def pin_of(view: View) -> dict[str, Any]:
+    pins = {"snapshot_id": view.snapshot_id, "ref": view.ref, "as_of": view.as_of}
+    return {name: value for name, value in pins.items() if value is not None}
+
+
+class _FeatureRows:
+    """A view's rows as a relation c0, c1... of its distinct columns, and what decides its ties."""
+
+    def __init__(self, view: View):
+        self.view = view
+        self.join_keys = join_keys_of(view)
+        self.features = features_of(view)
+        created = view.created_timestamp_column
+        wanted = [*self.join_keys.values(), view.timestamp_field, *([created] if created else [])]
+        wanted += [column for column, _ in self.features]
+        self.columns = list(dict.fromkeys(wanted))
+        self.pin = pin_of(view)
+        names = view.table.schema().column_names
+        self.ties: list[str] = []
+        if not {"_file", "_pos", "_last_updated_sequence_number"} & set(names):
+            self.ties = ["_file", "_pos"]
+            if view.table.format_version >= 3:
+                self.ties.insert(0, "_last_updated_sequence_number")
+            self.files = pa.array(file_order(view.table, self.pin), pa.string())
+
+    def name(self, column: str) -> str:
+        return f"c{self.columns.index(column)}"
+
+    def reader(self) -> pa.RecordBatchReader:
+        scan = self.view.table.scan(
+            row_filter=self.view.row_filter,
+            selected_fields=[*self.columns, *self.ties],
+            **self.pin,
+        )
+        rows = scan.to_arrow_batch_reader()
+        names = [self.name(column) for column in self.columns] + self.ties
+        fields = [(name, _stored_type(rows.schema.field(column).type))
+                  for name, column in zip(names, [*self.columns, *self.ties])]  # fmt: skip
+        schema = pa.schema(
+            [(name, pa.int64() if name == "_file" else kind) for name, kind in fields]
+        )
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in rows:
+                made = [_stored(batch.column(column)) for column in self.columns]
+                for tie in self.ties:
+                    column = batch.column(tie)
+                    if tie == "_file":
+                        column = pc.index_in(column.cast(pa.string()), self.files)
+                    made.append(pc.fill_null(column.cast(pa.int64()), 0))
+                yield pa.RecordBatch.from_arrays(made, schema=schema)
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def sql(self, relation: str, types: dict[str, str], entity_columns: dict[str, str]) -> SqlView:
+        view = self.view
+        created = view.created_timestamp_column
+        return SqlView(
+            relation=quoted(relation),
+            join_keys=tuple(
+                (entity_columns[mine], self.name(theirs)) for mine, theirs in self.join_keys.items()
+            ),
+            timestamp_field=self.name(view.timestamp_field),
+            time_type=types[view.timestamp_field],
+            created_timestamp_column=self.name(created) if created else None,
+            created_type=types[created] if created else "",
+            ttl=view.ttl,
+            features=tuple((self.name(column), name) for column, name in self.features),
+            created_cutoff=view.created_cutoff,
+            tie_columns=tuple(self.ties),
+        )
+
+
+def column_types(table: Table) -> dict[str, str]:
+    """Iceberg types by column. A column that is gone has the type that it had last: a table that
+    is held at an earlier snapshot has the columns of its time."""
+    schemas = table.schemas()
+    types: dict[str, str] = {}
+    for schema in (table.schema(), *(schemas[number] for number in sorted(schemas, reverse=True))):
+        for field in schema:
+            types.setdefault(field.name, field.type)
+    return types
+
+
+def _key(column: pa.ChunkedArray, iceberg_type: str, name: str) -> pa.ChunkedArray:
+    """An entity key column in a type that DuckDB compares as the contract does: what the table's
+    type cannot hold becomes a null, which matches nothing."""
+    column = _stored(conform_key(column, iceberg_type, name))
+    kind = column.type
+    is_text = pa.types.is_string(kind)
+    if pa.types.is_boolean(kind) and iceberg_type != "boolean":
+        column = column.cast(pa.int8())
+    if iceberg_type in ("float", "double") and pa.types.is_integer(column.type):
+        exact = [v if v is None or int(float(v)) == v else None for v in column.to_pylist()]
+        return pa.chunked_array([pa.array(exact, pa.float64())])
+    if iceberg_type == "boolean" and pa.types.is_integer(kind):
+        flags = {0: False, 1: True}
+        return pa.chunked_array([pa.array(map(flags.get, column.to_pylist()), pa.bool_())])
+    if iceberg_type.startswith(("binary", "fixed", "uuid")) and is_text:
+        return column.cast(pa.binary())
+    if iceberg_type == "string" and not is_text:
+        texts = [None if v is None else _text(v) for v in column.to_pylist()]
+        return pa.chunked_array([pa.array(texts, pa.string())])
+    if pa.types.is_timestamp(kind):
+        return _key_time(column, "ns" if iceberg_type.endswith("_ns") else "us")
+    return column
+
+
+def _text(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def _key_time(column: pa.ChunkedArray, unit: str) -> pa.ChunkedArray:
+    """Times in a unit; those between two of its steps, or out of its reach, are nulls."""
+    wanted = pa.timestamp(unit, None if unit == "ns" else column.type.tz)
+    have, want = _PER_SECOND[column.type.unit], _PER_SECOND[unit]
+    exact = []
+    for value in column.cast(pa.int64()).to_pylist():
+        moved = None if value is None or value * want % have else value * want // have
+        exact.append(moved if moved is None or _INT64_MIN <= moved <= _INT64_MAX else None)
+    return pa.chunked_array([pa.array(exact, pa.int64()).cast(wanted)])
+
+
+def pit_join(
+    entity: pa.Table,
+    views: Sequence[View],
+    timestamp_field: str = "event_timestamp",
+    memory_limit_mb: int | None = None,
+) -> pa.Table:
+    """What frazil.pit_join() adds to the entity rows, computed by DuckDB."""
+    # The native engine on no rows checks names and types, and tells the types of the result.
+    empty = frazil.pit_join(entity.slice(0, 0), views, timestamp_field=timestamp_field)
+    schema = pa.schema(list(empty.to_arrow().schema)[entity.num_columns :])
+    names = {name: f"e{i}" for i, name in enumerate(entity.column_names)}
+    kinds: dict[str, str] = {}
+    sql_views = []
+    relations: dict[str, Any] = {}
+    for number, view in enumerate(views):
+        rows = _FeatureRows(view)
+        types = column_types(view.table)
+        kinds.update({mine: types[theirs] for mine, theirs in rows.join_keys.items()})
+        relations[f"view{number}"] = _Stream(rows.reader)
+        sql_views.append(rows.sql(f"view{number}", types, names))
+    times = entity.column(timestamp_field)
+    is_ns = times.type.unit == "ns"
+    if not is_ns:
+        times = times.cast(pa.timestamp("us", times.type.tz))
+    columns = {
+        names[name]: _stored(times) if name == timestamp_field
+        else _key(entity.column(name), kinds[name], name)
+        for name in entity.column_names
+        if name == timestamp_field or name in kinds
+    }  # fmt: skip
+    sql = join_sql(
+        "entity", list(columns), names[timestamp_field], is_ns, sql_views, with_entity_columns=False
+    )
+    with _connected(memory_limit_mb) as connection:
+        connection.register("entity", pa.table(columns))
+        for name, stream in relations.items():
+            connection.register(name, stream)
+        result = guarded(lambda: _fetch(connection, sql))
+    return pa.table(
+        [_restored(column, field.type) for column, field in zip(result.columns, schema)],
+        schema=schema,
     )

@@ -118,6 +118,15 @@ def _reverse(source: FrazilSource) -> dict[str, str]:
     return {new: old for old, new in source.field_mapping.items()}
 
 
+def _relation(settings: FrazilStoreConfig, source: FrazilSource, pin: dict[str, Any]) -> str:
+    """What to_sql() calls a table: by its name, and what it is held at, if it is: "ns"."t@tag"."""
+    held = next(iter(pin.values()), None)
+    if isinstance(held, datetime):
+        held = held.isoformat()
+    name = full_name(settings, source.table)
+    return duckdb_sql.quoted_path(name, "" if held is None else f"@{held}")
+
+
 def _quoted(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
@@ -221,12 +230,14 @@ class _JoinedView:
         )
 
     def sql(self, settings: FrazilStoreConfig) -> duckdb_sql.SqlView:
+        types = duckdb_sql.column_types(self.load())
         return duckdb_sql.SqlView(
-            name=self.view.projection.name_to_use(),
-            relation=duckdb_sql.quoted_path(full_name(settings, self.source.table)),
+            relation=_relation(settings, self.source, self.pin),
             join_keys=tuple(self.join_keys.items()),
             timestamp_field=self.timestamp_field,
+            time_type=types[self.timestamp_field],
             created_timestamp_column=self.created,
+            created_type=types[self.created] if self.created else "",
             ttl=self.ttl,
             features=self.features,
             created_cutoff=self.created_cutoff,
@@ -243,12 +254,14 @@ class _HistoricalJoin:
         views: list[_JoinedView],
         entities: EntityRows | None,
         dates: tuple[datetime, datetime],
+        entity_sql: str | None,
     ):
         self.config = config
         self.settings = settings
         self.views = views
         self.entities = entities
         self.dates = dates
+        self.entity_sql = entity_sql
 
     def run(self) -> pa.Table:
         tables = [view.load() for view in self.views]
@@ -263,19 +276,27 @@ class _HistoricalJoin:
                 f"result columns {twice} would be there twice: use full_feature_names=True, "
                 "or drop them from entity_df"
             )
-        if self.settings.engine == "duckdb":
-            return self._run_duckdb(tables, entities)
-        return self._run_native(tables, entities)
+        keys, joined = self._joined(tables, entities)
+        join = duckdb_sql.pit_join if self.settings.engine == "duckdb" else _pit_join
+        features = join(
+            keys,
+            joined,
+            timestamp_field=entities.timestamp_field,
+            memory_limit_mb=self.settings.memory_limit_mb,
+        )
+        return pa.table(
+            [*entities.table.columns, *features.columns], names=[*entities.column_names(), *outputs]
+        )
 
-    def _run_native(self, tables: list[Table], entities: EntityRows) -> pa.Table:
-        """The join sees keys and times only; other entity columns are put back beside it, since
-        rows come back in their order."""
+    def _joined(self, tables: list[Table], entities: EntityRows) -> tuple[pa.Table, list[View]]:
+        """Keys and times of the entity rows, and the views to join. Other entity columns are put
+        back beside the features, since rows come back in their order."""
         columns = {entities.timestamp_field: entities.table.column(entities.timestamp_field)}
         joined = []
         # Two tables may have one key in two types. Names are the user's where they can be: errors
         # show them.
         named: dict[tuple[str, str], str] = {}
-        for table, view in zip(tables, self.views):
+        for number, (table, view) in enumerate(zip(tables, self.views)):
             native = view.native(table)
             keys = {}
             for mine, theirs in view.join_keys.items():
@@ -286,48 +307,28 @@ class _HistoricalJoin:
                     columns[name] = conform_key(entities.table.column(mine), kind, mine)
                 keys[name] = theirs
             native.join_keys = keys
-            joined.append(native)
-        # Result names are made unlike any entity column's, and replaced by position.
-        rows = frazil.pit_join(
-            pa.table(columns),
-            [_numbered(view, number) for number, view in enumerate(joined)],
-            timestamp_field=entities.timestamp_field,
-            memory_limit_mb=self.settings.memory_limit_mb,
-        ).to_arrow()
-        outputs = [output for view in self.views for _, output in view.features]
-        features = rows.columns[len(columns) :]
-        return pa.table(
-            [*entities.table.columns, *features], names=[*entities.column_names(), *outputs]
-        )
-
-    def _sources(self, tables: list[Table]) -> duckdb_sql.Sources:
-        catalog = open_catalog(self.settings, repo_folder(self.config))
-        sources = duckdb_sql.Sources(catalog, self.settings.namespace)
-        for table, view in zip(tables, self.views):
-            name = full_name(self.settings, view.source.table)
-            known = sources.tables.setdefault(name, (table, view.pin))
-            if known[1] != view.pin:
-                raise UnsupportedError(
-                    f"engine: duckdb reads table {name!r} at one snapshot, not two: use native"
-                )
-        return sources
-
-    def _run_duckdb(self, tables: list[Table], entities: EntityRows) -> pa.Table:
-        return duckdb_sql.run(
-            self.to_sql(entities.timestamp_field),
-            self._sources(tables),
-            {_ENTITY_NAME: entities.table},
-        )
-
-    def to_sql(self, timestamp_field: str | None = None) -> str:
-        if timestamp_field is None:
-            timestamp_field = (
-                self.entities.timestamp_field
-                if self.entities is not None
-                else DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
+            # Result names are made unlike any entity column's, and replaced by position.
+            native.features = tuple(
+                (column, f"{number}.{i}") for i, (column, _) in enumerate(view.features)
             )
+            joined.append(native)
+        return pa.table(columns), joined
+
+    def to_sql(self) -> str:
+        """The join for DuckDB, whatever the engine. Entity rows that are a frame go by the name
+        entity_df; a query of them is part of this one."""
         views = [view.sql(self.settings) for view in self.views]
-        return duckdb_sql.join_sql(_ENTITY_NAME, timestamp_field, views)
+        entity_sql = self.entity_sql and duckdb_sql.plain_sql(self.entity_sql)
+        if self.entities is not None:
+            columns = self.entities.column_names()
+            time = self.entities.timestamp_field
+            has_ns = self.entities.table.schema.field(time).type.unit == "ns"
+        else:
+            time = DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
+            columns, has_ns, entity_sql = duckdb_sql.spine_sql(views, time, *self.dates)
+        return duckdb_sql.join_sql(
+            duckdb_sql.quoted(_ENTITY_NAME), columns, time, has_ns, views, entity_sql=entity_sql
+        )
 
     def _entities_in_range(self, tables: list[Table]) -> EntityRows:
         """Each distinct key and event time that a view has in the range of dates."""
@@ -372,11 +373,10 @@ def _same_unit(parts: list[pa.Table]) -> list[pa.Table]:
     ]
 
 
-def _numbered(view: View, number: int) -> View:
-    features = view.features
-    assert isinstance(features, tuple)
-    view.features = tuple((column, f"{number}.{i}") for i, (column, _) in enumerate(features))
-    return view
+def _pit_join(entity: pa.Table, views: list[View], **options: Any) -> pa.Table:
+    """The features that the native engine adds to entity rows."""
+    rows = frazil.pit_join(entity, views, **options).to_arrow()
+    return rows.select(range(entity.num_columns, rows.num_columns))
 
 
 class IcebergOfflineStore(OfflineStore):
@@ -420,7 +420,8 @@ class IcebergOfflineStore(OfflineStore):
             entities.require(join_keys)
             keys = [n for n in entities.column_names() if n != entities.timestamp_field]
             bounds = entities.range()  # type: ignore[assignment]
-        join = _HistoricalJoin(config, settings, views, entities, dates)
+        entity_sql = entity_df if isinstance(entity_df, str) else None
+        join = _HistoricalJoin(config, settings, views, entities, dates, entity_sql)
         return IcebergRetrievalJob(
             config,
             run=join.run,
@@ -470,15 +471,9 @@ class IcebergOfflineStore(OfflineStore):
             return rows if join_key_columns else _with_dummy_entity(rows)
 
         def sql() -> str:
-            keys = ", ".join(duckdb_sql.quoted(key) for key in join_key_columns)
-            by = f"PARTITION BY {keys} " if keys else ""
-            order = f"{duckdb_sql.quoted(timestamp_field)} DESC"
-            if created:
-                order += f", {duckdb_sql.quoted(created)} DESC NULLS LAST"
-            return (
-                _pull_sql(settings, source, join_key_columns, feature_name_columns,
-                          timestamp_field, created, start_date, end_date)
-                + f"\nQUALIFY row_number() OVER ({by}ORDER BY {order}) = 1"
+            return _pull_sql(
+                config, source, join_key_columns, feature_name_columns, timestamp_field, created,
+                start_date, end_date, is_latest=True,
             )  # fmt: skip
 
         return IcebergRetrievalJob(config, run=run, sql=sql)
@@ -514,8 +509,10 @@ class IcebergOfflineStore(OfflineStore):
             return rows if join_key_columns else _with_dummy_entity(rows)
 
         def sql() -> str:
-            return _pull_sql(settings, source, join_key_columns, feature_name_columns,
-                             timestamp_field, created, start_date, end_date)  # fmt: skip
+            return _pull_sql(
+                config, source, join_key_columns, feature_name_columns, timestamp_field, created,
+                start_date, end_date, is_latest=False,
+            )  # fmt: skip
 
         return IcebergRetrievalJob(config, run=run, sql=sql)
 
@@ -639,7 +636,9 @@ def _entities(
     if isinstance(entity_df, str):
         catalog = open_catalog(settings, repo_folder(config))
         sources = duckdb_sql.Sources(catalog, settings.namespace)
-        return entity_rows.from_arrow(duckdb_sql.run(entity_df, sources))
+        return entity_rows.from_arrow(
+            duckdb_sql.query(entity_df, sources, settings.memory_limit_mb)
+        )
     if hasattr(entity_df, "__arrow_c_stream__"):
         return entity_rows.from_arrow(pa.table(entity_df))
     raise ValueError(
@@ -679,7 +678,7 @@ def _with_dummy_entity(rows: pa.Table) -> pa.Table:
 
 
 def _pull_sql(
-    settings: IcebergOfflineStoreConfig,
+    config: RepoConfig,
     source: FrazilSource,
     join_keys: list[str],
     features: list[str],
@@ -687,14 +686,25 @@ def _pull_sql(
     created: str | None,
     start: datetime | None,
     end: datetime | None,
+    is_latest: bool,
 ) -> str:
+    settings = _settings(config)
+    types = duckdb_sql.column_types(source.load(config))
     wanted = [*join_keys, *features, timestamp_field, *([created] if created else [])]
     columns = [duckdb_sql.quoted(name) for name in dict.fromkeys(wanted)] if features else ["*"]
     if not join_keys:
         columns.append(f"'{DUMMY_ENTITY_VAL}' AS {duckdb_sql.quoted(DUMMY_ENTITY_ID)}")
-    relation = duckdb_sql.quoted_path(full_name(settings, source.table))
-    time = f"CAST({duckdb_sql.quoted(timestamp_field)} AS TIMESTAMPTZ)"
-    where = [f"{time} >= {duckdb_sql.moment(start)}"] if start is not None else []
-    where += [f"{time} <= {duckdb_sql.moment(end)}"] if end is not None else []
-    text = f"SELECT {', '.join(columns)}\nFROM {relation}"
-    return text + (f"\nWHERE {' AND '.join(where)}" if where else "")
+    where = duckdb_sql.window_sql(timestamp_field, types[timestamp_field], start, end)
+    text = f"SELECT {', '.join(columns)}\nFROM {_relation(settings, source, _pin(settings, source))}"
+    if is_latest:
+        where = where or [f"{duckdb_sql.quoted(timestamp_field)} IS NOT NULL"]
+    if where:
+        text += f"\nWHERE {' AND '.join(where)}"
+    if not is_latest:
+        return text
+    keys = ", ".join(duckdb_sql.quoted(key) for key in join_keys)
+    by = f"PARTITION BY {keys} " if keys else ""
+    order = f"{duckdb_sql.quoted(timestamp_field)} DESC"
+    if created:
+        order += f", {duckdb_sql.quoted(created)} DESC NULLS LAST"
+    return text + f"\nQUALIFY row_number() OVER ({by}ORDER BY {order}) = 1"
