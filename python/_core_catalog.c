@@ -139,6 +139,82 @@ static PyObject *catalog_create_table(PyObject *object, PyObject *args)
   return core_table_new(core_state_of((PyObject *)Py_TYPE(object)), self->context, table);
 }
 
+/* Arguments of create_table_as() and replace_table(), and what is made of them. */
+typedef struct as_args {
+  const char *identifier;
+  struct ArrowSchema *schema;
+  PyObject *keep_schema;
+  struct ArrowArrayStream stream;
+  core_properties properties, snapshot_properties;
+  frz_create_table_options options;
+  frz_write_options write_options;
+} as_args;
+
+static void as_args_dispose(as_args *as)
+{
+  core_properties_dispose(&as->properties);
+  core_properties_dispose(&as->snapshot_properties);
+  Py_XDECREF(as->keep_schema);
+}
+
+static int as_args_parse(PyObject *args, as_args *as)
+{
+  PyObject *schema = NULL, *data = NULL, *properties = NULL, *snapshot_properties = NULL;
+  int format_version = 2, truncate = 0;
+  frz_create_table_options_init(&as->options);
+  frz_write_options_init(&as->write_options);
+  if (!PyArg_ParseTuple(args, "sOOizzzOOp", &as->identifier, &schema, &data, &format_version,
+                        &as->options.partition_spec, &as->options.sort_order, &as->options.location,
+                        &properties, &snapshot_properties, &truncate))
+    return -1;
+  as->options.format_version = format_version;
+  as->write_options.truncate_nanoseconds = truncate != 0;
+  as->schema = core_schema_from(schema, &as->keep_schema);
+  if (as->schema == NULL || core_properties_from(properties, &as->properties) != 0 ||
+      core_properties_from(snapshot_properties, &as->snapshot_properties) != 0 ||
+      core_stream_from(data, &as->stream) != 0)
+    return -1;
+  as->options.properties = as->properties.items;
+  as->options.n_properties = as->properties.n_items;
+  as->write_options.snapshot_properties = as->snapshot_properties.items;
+  as->write_options.n_snapshot_properties = as->snapshot_properties.n_items;
+  return 0;
+}
+
+static PyObject *table_as(PyObject *object, PyObject *args, bool replace)
+{
+  core_catalog *self = (core_catalog *)object;
+  as_args as = {0};
+  if (as_args_parse(args, &as) != 0) {
+    as_args_dispose(&as);
+    return NULL;
+  }
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  frz_table *table = NULL;
+  Py_BEGIN_ALLOW_THREADS st =
+      replace ? frz_catalog_replace_table(self->catalog, as.identifier, as.schema, &as.options,
+                                          &as.stream, &as.write_options, &table, NULL, &err)
+              : frz_catalog_create_table_as(self->catalog, as.identifier, as.schema, &as.options,
+                                            &as.stream, &as.write_options, &table, NULL, &err);
+  Py_END_ALLOW_THREADS as_args_dispose(&as);
+  if (st != FRZ_OK)
+    return core_raise_as(self->context->signals, &err,
+                         replace ? "NoSuchTableError" : "NoSuchNamespaceError",
+                         "TableAlreadyExistsError");
+  return core_table_new(core_state_of((PyObject *)Py_TYPE(object)), self->context, table);
+}
+
+static PyObject *catalog_create_table_as(PyObject *object, PyObject *args)
+{
+  return table_as(object, args, false);
+}
+
+static PyObject *catalog_replace_table(PyObject *object, PyObject *args)
+{
+  return table_as(object, args, true);
+}
+
 static PyObject *catalog_load_table(PyObject *object, PyObject *args)
 {
   core_catalog *self = (core_catalog *)object;
@@ -204,6 +280,10 @@ static PyMethodDef catalog_methods[] = {
     {"list_tables", catalog_list_tables, METH_VARARGS, "(namespace)"},
     {"create_table", catalog_create_table, METH_VARARGS,
      "(identifier, schema, format_version, partition_spec, sort_order, location, properties)"},
+    {"create_table_as", catalog_create_table_as, METH_VARARGS,
+     "(identifier, schema, data, format_version, partition_spec, sort_order, location, properties, "
+     "snapshot_properties, truncate_nanoseconds)"},
+    {"replace_table", catalog_replace_table, METH_VARARGS, "As create_table_as."},
     {"load_table", catalog_load_table, METH_VARARGS, "(identifier)"},
     {"register_table", catalog_register_table, METH_VARARGS, "(identifier, metadata_location)"},
     {"drop_table", catalog_drop_table, METH_VARARGS, "(identifier, purge)"},

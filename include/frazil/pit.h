@@ -34,8 +34,8 @@ typedef struct frz_pit_view {
   size_t struct_bytes;          /**< Set by frz_pit_view_init(). */
   const char *name;             /**< Prefix of full feature names, and used in errors. */
   frz_table *table;             /**< Borrowed for the call that makes the stream. */
-  const frz_scan_options *scan; /**< Snapshot and row filter; its selected_fields and limit are
-                                   ignored. NULL: current. */
+  const frz_scan_options *scan; /**< Snapshot, from_snapshot_id and row filter; its selected_fields
+                                   and limit are ignored. NULL: current. */
   const frz_join_key
       *join_keys; /**< None: every feature row is a candidate for every entity row. */
   size_t n_join_keys;
@@ -75,7 +75,7 @@ FRZ_API frz_status frz_pit_join(frz_context *context, struct ArrowArrayStream *e
 
 typedef struct frz_latest_options {
   size_t struct_bytes;          /**< Set by frz_latest_options_init(). */
-  const frz_scan_options *scan; /**< Snapshot and row filter; NULL: current. */
+  const frz_scan_options *scan; /**< Snapshot, from_snapshot_id and row filter; NULL: current. */
   const char *const *key_columns;
   size_t n_key_columns; /**< 0: one row for the whole table. */
   const char *timestamp_field;

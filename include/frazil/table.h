@@ -201,6 +201,41 @@ FRZ_API frz_status frz_table_upsert(frz_table *table, struct ArrowArrayStream *d
                                     const frz_write_options *options, frz_write_result *result_out,
                                     frz_error *err) FRZ_MUST_CHECK;
 
+/**
+ * @brief Create a table with rows, in one commit: others see the whole table, or none.
+ *
+ * Arguments as for frz_catalog_create_table() and frz_table_append(). Without a row the table is
+ * created empty and has no snapshot.
+ * @param[in,out] data Consumed.
+ * @retval FRZ_ERR_EXISTS the table is there already; what was written is removed.
+ */
+FRZ_API frz_status frz_catalog_create_table_as(frz_catalog *catalog, const char *identifier,
+                                               const struct ArrowSchema *schema,
+                                               const frz_create_table_options *options,
+                                               struct ArrowArrayStream *data,
+                                               const frz_write_options *write_options,
+                                               frz_table **table_out, frz_write_result *result_out,
+                                               frz_error *err) FRZ_MUST_CHECK;
+
+/**
+ * @brief Give a table another schema, partition spec, sort order and other rows, in one commit:
+ * others see the table before or after. Its earlier snapshots can be read until they expire.
+ *
+ * Arguments as for frz_catalog_create_table() and frz_table_overwrite(). Columns get new field ids.
+ * The format version stays and the properties are added to those that are there.
+ * @param[in,out] data Consumed.
+ * @retval FRZ_ERR_NOT_FOUND no such table.
+ * @retval FRZ_ERR_INVALID   also: options->location is given; a replaced table stays where it is.
+ * @retval FRZ_ERR_CONFLICT  others added rows, or changed columns or partitions, meanwhile.
+ */
+FRZ_API frz_status frz_catalog_replace_table(frz_catalog *catalog, const char *identifier,
+                                             const struct ArrowSchema *schema,
+                                             const frz_create_table_options *options,
+                                             struct ArrowArrayStream *data,
+                                             const frz_write_options *write_options,
+                                             frz_table **table_out, frz_write_result *result_out,
+                                             frz_error *err) FRZ_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

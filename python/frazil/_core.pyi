@@ -143,6 +143,34 @@ class Catalog:
         properties: dict[str, str] | None,
         /,
     ) -> Table: ...
+    def create_table_as(
+        self,
+        identifier: str,
+        schema: Any,
+        data: Any,
+        format_version: int,
+        partition_spec: str | None,
+        sort_order: str | None,
+        location: str | None,
+        properties: dict[str, str] | None,
+        snapshot_properties: dict[str, str] | None,
+        truncate_nanoseconds: bool,
+        /,
+    ) -> Table: ...
+    def replace_table(
+        self,
+        identifier: str,
+        schema: Any,
+        data: Any,
+        format_version: int,
+        partition_spec: str | None,
+        sort_order: str | None,
+        location: str | None,
+        properties: dict[str, str] | None,
+        snapshot_properties: dict[str, str] | None,
+        truncate_nanoseconds: bool,
+        /,
+    ) -> Table: ...
     def load_table(self, identifier: str, /) -> Table: ...
     def register_table(self, identifier: str, metadata_location: str, /) -> None: ...
     def drop_table(self, identifier: str, purge: bool, /) -> None: ...

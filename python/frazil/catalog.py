@@ -125,6 +125,79 @@ class Catalog:
             )
         )
 
+    def create_table_as(
+        self,
+        identifier: Identifier,
+        data: Any,
+        schema: Any = None,
+        location: str | None = None,
+        partition_spec: str | None = None,
+        sort_order: str | None = None,
+        properties: Mapping[str, object] | None = None,
+        format_version: int = 2,
+        snapshot_properties: Mapping[str, object] | None = None,
+        truncate_nanoseconds: bool = False,
+    ) -> Table:
+        """Create a table with rows, in one commit: others see the whole table, or none.
+
+        `data` is what Table.append() takes, read as a stream; `schema` is its own by default.
+        """
+        return self._table_as(
+            self._handle.create_table_as, identifier, data, schema, location, partition_spec,
+            sort_order, properties, format_version, snapshot_properties, truncate_nanoseconds,
+        )  # fmt: skip
+
+    def replace_table(
+        self,
+        identifier: Identifier,
+        data: Any,
+        schema: Any = None,
+        partition_spec: str | None = None,
+        sort_order: str | None = None,
+        properties: Mapping[str, object] | None = None,
+        snapshot_properties: Mapping[str, object] | None = None,
+        truncate_nanoseconds: bool = False,
+    ) -> Table:
+        """Give a table another schema, partition spec, sort order and other rows, in one commit.
+
+        Others see it before or after. Its earlier snapshots can be read until they expire; the
+        format version stays; properties are added to those that are there.
+        """
+        return self._table_as(
+            self._handle.replace_table, identifier, data, schema, None, partition_spec, sort_order,
+            properties, 2, snapshot_properties, truncate_nanoseconds,
+        )  # fmt: skip
+
+    def _table_as(
+        self,
+        make: Any,
+        identifier: Identifier,
+        data: Any,
+        schema: Any,
+        location: str | None,
+        partition_spec: str | None,
+        sort_order: str | None,
+        properties: Mapping[str, object] | None,
+        format_version: int,
+        snapshot_properties: Mapping[str, object] | None,
+        truncate_nanoseconds: bool,
+    ) -> Table:
+        stream = _convert.as_stream(data)
+        return Table(
+            make(
+                _convert.identifier_of(identifier),
+                _convert.as_schema(stream if schema is None else schema),
+                stream,
+                format_version,
+                partition_spec,
+                sort_order,
+                location,
+                _convert.properties_of(properties),
+                _convert.properties_of(snapshot_properties),
+                truncate_nanoseconds,
+            )
+        )
+
     def create_table_if_not_exists(
         self, identifier: Identifier, schema: Any, **options: Any
     ) -> Table:

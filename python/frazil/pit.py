@@ -40,6 +40,7 @@ class View:
         created_cutoff: candidates also need created time <= the entity row's time.
         snapshot_id, ref, as_of: at most one; the current snapshot by default.
         row_filter: only these feature rows.
+        from_snapshot_id: only feature rows that were appended after this snapshot.
     """
 
     table: Table
@@ -55,6 +56,7 @@ class View:
     as_of: datetime | date | str | int | None = None
     row_filter: str | None = None
     case_sensitive: bool = field(default=True, kw_only=True)
+    from_snapshot_id: int | None = field(default=None, kw_only=True)
 
     def _tuple(self) -> tuple[Any, ...]:
         keys = self.join_keys
@@ -70,6 +72,7 @@ class View:
             self.as_of,
             None,
             self.case_sensitive,
+            self.from_snapshot_id,
         )
         return (
             self.name,
@@ -145,6 +148,7 @@ def latest_per_key(
     snapshot_id: int | None = None,
     ref: str | None = None,
     as_of: datetime | date | str | int | None = None,
+    from_snapshot_id: int | None = None,
 ) -> OneTimeRows:
     """The latest row of each key with start <= event time <= end.
 
@@ -153,7 +157,9 @@ def latest_per_key(
     return OneTimeRows(
         _core.latest_per_key(
             table._handle,
-            _convert.scan_options(row_filter, None, snapshot_id, ref, as_of),
+            _convert.scan_options(
+                row_filter, None, snapshot_id, ref, as_of, from_snapshot_id=from_snapshot_id
+            ),
             tuple(key_columns),
             timestamp_field,
             created_timestamp_column or None,

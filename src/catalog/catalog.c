@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 #include "base/limits.h"
-#include "catalog/catalog_ops.h"
+#include "catalog/table_as.h"
 
 struct frz_catalog {
   atomic_int references;
@@ -316,7 +316,7 @@ static frz_status read_properties(const frz_create_table_options *options, frz_a
   return FRZ_OK;
 }
 
-static frz_status read_schema(const struct ArrowSchema *arrow, frz_arena *arena,
+static frz_status read_schema(const struct ArrowSchema *arrow, int32_t next_id, frz_arena *arena,
                               frz_table_creation *creation, frz_error *err)
 {
   frz_arrow_field root;
@@ -328,7 +328,6 @@ static frz_status read_schema(const struct ArrowSchema *arrow, frz_arena *arena,
     return frz_fail(err, FRZ_ERR_INVALID, "the Arrow schema is a %.*s, not a struct of columns",
                     FRZ_STR_ARG(type));
   }
-  int32_t next_id = 1;
   FRZ_TRY(frz_schema_from_arrow(root.children, root.n_children, creation->format_version, &next_id,
                                 arena, schema, err));
   creation->schema = schema;
@@ -363,19 +362,25 @@ frz_status frz_creation_write(frz_context *context, frz_storage *storage,
   FRZ_TRY(frz_metadata_create(frz_context_alloc(context), creation->format_version, location,
                               creation->schema, creation->spec, creation->sort_order,
                               creation->properties, creation->n_properties, &metadata, err));
-  frz_status st = frz_metadata_write_first(context, storage, metadata, loaded_out, err);
+  frz_status st = FRZ_OK;
+  if (creation->fill != NULL) {
+    frz_table_metadata *filled = NULL;
+    st = creation->fill(creation->fill_arg, metadata, &filled, err);
+    frz_table_metadata_release(metadata);
+    if (st != FRZ_OK) return st;
+    metadata = filled;
+  }
+  st = frz_metadata_write_first(context, storage, metadata, loaded_out, err);
   frz_table_metadata_release(metadata);
   return st;
 }
 
-frz_status frz_catalog_create_table(frz_catalog *catalog, const char *identifier,
-                                    const struct ArrowSchema *schema,
-                                    const frz_create_table_options *options, frz_table **table_out,
-                                    frz_error *err)
+/* `rows` NULL: an empty table. */
+static frz_status create_table(frz_catalog *catalog, const char *identifier,
+                               const struct ArrowSchema *schema,
+                               const frz_create_table_options *options, frz_first_rows *rows,
+                               frz_table **table_out, frz_error *err)
 {
-  FRZ_TRY(check_change(catalog, identifier, "table identifier", err));
-  if (schema == NULL)
-    return frz_fail(err, FRZ_ERR_INVALID, "table '%s': schema is NULL", identifier);
   frz_create_table_options filled;
   frz_table_creation creation = {0};
   frz_loaded_table loaded = {0};
@@ -387,14 +392,137 @@ frz_status frz_catalog_create_table(frz_catalog *catalog, const char *identifier
   FRZ_TRY_OUT(read_options(options, &filled, err));
   FRZ_TRY_OUT(read_format_version(&filled, &creation, err));
   FRZ_TRY_OUT(read_properties(&filled, &arena, &creation, err));
-  FRZ_TRY_OUT(read_schema(schema, &arena, &creation, err));
+  FRZ_TRY_OUT(read_schema(schema, 1, &arena, &creation, err));
   FRZ_TRY_OUT(read_layout(&filled, &arena, &creation, err));
+  if (rows != NULL) {
+    creation.fill = frz_first_rows_fill;
+    creation.fill_arg = rows;
+  }
   FRZ_TRY_OUT(catalog->ops->create_table(catalog->self, &id, &creation, &loaded, err));
   if (table_out != NULL) FRZ_TRY_OUT(make_handle(catalog, identifier, &loaded, table_out, err));
 out:
   if (st != FRZ_OK) frz_error_where(err, "table '%s': ", identifier);
+  if (rows != NULL && (st == FRZ_ERR_EXISTS || st == FRZ_ERR_NOT_FOUND))
+    frz_first_rows_remove(rows);
   frz_loaded_table_dispose(&loaded);
   frz_arena_free(&arena);
+  return st;
+}
+
+static frz_status check_schema(const frz_catalog *catalog, const char *identifier,
+                               const struct ArrowSchema *schema, frz_error *err)
+{
+  FRZ_TRY(check_change(catalog, identifier, "table identifier", err));
+  if (schema != NULL) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_INVALID, "table '%s': schema is NULL", identifier);
+}
+
+frz_status frz_catalog_create_table(frz_catalog *catalog, const char *identifier,
+                                    const struct ArrowSchema *schema,
+                                    const frz_create_table_options *options, frz_table **table_out,
+                                    frz_error *err)
+{
+  FRZ_TRY(check_schema(catalog, identifier, schema, err));
+  return create_table(catalog, identifier, schema, options, NULL, table_out, err);
+}
+
+frz_status frz_catalog_create_table_as(frz_catalog *catalog, const char *identifier,
+                                       const struct ArrowSchema *schema,
+                                       const frz_create_table_options *options,
+                                       struct ArrowArrayStream *data,
+                                       const frz_write_options *write_options,
+                                       frz_table **table_out, frz_write_result *result_out,
+                                       frz_error *err)
+{
+  if (data == NULL) return frz_fail(err, FRZ_ERR_INVALID, "create table: data is NULL");
+  frz_status st = check_schema(catalog, identifier, schema, err);
+  if (st == FRZ_OK) {
+    frz_first_rows rows = {.context = catalog->context,
+                           .storage = catalog->storage,
+                           .identifier = identifier,
+                           .data = data,
+                           .options = write_options};
+    st = create_table(catalog, identifier, schema, options, &rows, table_out, err);
+    if (st == FRZ_OK && result_out != NULL) *result_out = rows.result;
+    frz_table_metadata_release(rows.filled);
+  }
+  if (data->release != NULL) data->release(data); /* not taken yet where it failed early */
+  return st;
+}
+
+/* Field ids of a spec from text begin at 1000; where there were specs before, the table gives
+ * them. In version 1 they are places. */
+static frz_status forget_field_ids(frz_arena *arena, frz_table_creation *creation, frz_error *err)
+{
+  if (creation->format_version == 1) return FRZ_OK;
+  frz_partition_spec *spec = frz_arena_push(arena, sizeof *spec);
+  frz_partition_field *fields = frz_arena_array(arena, creation->spec->n_fields, sizeof *fields);
+  if (spec == NULL || fields == NULL) return frz_fail_nomem(err, "partition spec");
+  for (size_t i = 0; i < creation->spec->n_fields; i++) {
+    fields[i] = creation->spec->fields[i];
+    fields[i].field_id = 0;
+  }
+  *spec = *creation->spec;
+  spec->fields = fields;
+  creation->spec = spec;
+  return FRZ_OK;
+}
+
+static frz_status replace_table(frz_catalog *catalog, const char *identifier,
+                                const struct ArrowSchema *schema,
+                                const frz_create_table_options *options,
+                                frz_table_replacement *replacement, frz_table **table_out,
+                                frz_write_result *result_out, frz_error *err)
+{
+  frz_create_table_options filled;
+  frz_table_creation creation = {0};
+  frz_loaded_table base = {0}, loaded = {0};
+  frz_write_result result;
+  frz_status st = FRZ_OK;
+  frz_arena arena;
+  frz_arena_init(&arena, catalog->alloc, FRZ_LIMIT_METADATA_BYTES);
+  FRZ_TRY_OUT(read_options(options, &filled, err));
+  if (filled.location != NULL)
+    FRZ_TRY_OUT(frz_fail(err, FRZ_ERR_INVALID, "a replaced table stays where it is: no location"));
+  FRZ_TRY_OUT(port_load(catalog, identifier, &base, err));
+  creation.format_version = base.metadata->format_version;
+  FRZ_TRY_OUT(read_properties(&filled, &arena, &creation, err));
+  FRZ_TRY_OUT(read_schema(schema, base.metadata->last_column_id + 1, &arena, &creation, err));
+  FRZ_TRY_OUT(read_layout(&filled, &arena, &creation, err));
+  FRZ_TRY_OUT(forget_field_ids(&arena, &creation, err));
+  replacement->creation = &creation;
+  FRZ_TRY_OUT(frz_table_replacement_run(replacement, &base, &result, &loaded, err));
+  if (table_out != NULL) FRZ_TRY_OUT(make_handle(catalog, identifier, &loaded, table_out, err));
+  if (result_out != NULL) *result_out = result;
+out:
+  if (st != FRZ_OK) frz_error_where(err, "table '%s': ", identifier);
+  frz_loaded_table_dispose(&loaded);
+  frz_loaded_table_dispose(&base);
+  frz_arena_free(&arena);
+  return st;
+}
+
+frz_status frz_catalog_replace_table(frz_catalog *catalog, const char *identifier,
+                                     const struct ArrowSchema *schema,
+                                     const frz_create_table_options *options,
+                                     struct ArrowArrayStream *data,
+                                     const frz_write_options *write_options, frz_table **table_out,
+                                     frz_write_result *result_out, frz_error *err)
+{
+  if (data == NULL) return frz_fail(err, FRZ_ERR_INVALID, "replace table: data is NULL");
+  frz_status st = check_schema(catalog, identifier, schema, err);
+  if (st == FRZ_OK) {
+    frz_table_replacement replacement = {.context = catalog->context,
+                                         .storage = catalog->storage,
+                                         .ops = catalog->ops,
+                                         .self = catalog->self,
+                                         .identifier = identifier,
+                                         .data = data,
+                                         .options = write_options};
+    st = replace_table(catalog, identifier, schema, options, &replacement, table_out, result_out,
+                       err);
+  }
+  if (data->release != NULL) data->release(data); /* not taken yet where it failed early */
   return st;
 }
 

@@ -18,6 +18,11 @@ typedef struct frz_table_creation {
   const frz_sort_order *sort_order;
   const frz_text_pair *properties;
   size_t n_properties;
+  /** NULL, or called once, with the location known and nothing visible: gives the version that the
+   * table is created with in place of the empty one. */
+  frz_status (*fill)(void *arg, frz_table_metadata *empty, frz_table_metadata **filled_out,
+                     frz_error *err);
+  void *fill_arg;
 } frz_table_creation;
 
 /** A table's name in parts. Borrowed. */
@@ -38,6 +43,7 @@ typedef struct frz_catalog_ops {
   /** In any order, each once. `parent` size 0: the top. */
   frz_status (*list_namespaces)(void *self, frz_str parent, frz_string_list *list, frz_error *err);
   frz_status (*list_tables)(void *self, frz_str name, frz_string_list *list, frz_error *err);
+  /** FRZ_ERR_EXISTS and FRZ_ERR_NOT_FOUND: surely not created. */
   frz_status (*create_table)(void *self, const frz_identifier *id,
                              const frz_table_creation *creation, frz_loaded_table *loaded_out,
                              frz_error *err);
@@ -90,6 +96,11 @@ void frz_string_list_sort(frz_string_list *list);
 frz_status frz_creation_write(frz_context *context, frz_storage *storage,
                               const frz_table_creation *creation, frz_str location,
                               frz_loaded_table *loaded_out, frz_error *err) FRZ_MUST_CHECK;
+
+/** The files that a version's snapshots reach, as keys: data, deletes, manifests, lists. */
+frz_status frz_table_snapshot_files(frz_context *context, frz_storage *storage,
+                                    const frz_table_metadata *metadata, frz_map *files,
+                                    frz_error *err) FRZ_MUST_CHECK;
 
 /** All files that a table's metadata reaches, as keys: data, deletes, manifests, lists, metadata.
  */

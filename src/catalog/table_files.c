@@ -43,10 +43,10 @@ static frz_status add_statistics(void *arg, int64_t snapshot_id, frz_str path, f
   return add(self->files, path, err);
 }
 
-frz_status frz_table_files_collect(frz_context *context, frz_storage *storage,
-                                   const frz_loaded_table *table, frz_map *files, frz_error *err)
+frz_status frz_table_snapshot_files(frz_context *context, frz_storage *storage,
+                                    const frz_table_metadata *metadata, frz_map *files,
+                                    frz_error *err)
 {
-  const frz_table_metadata *metadata = table->metadata;
   collector self = {storage, frz_context_alloc(context), files};
   for (size_t i = 0; i < metadata->n_snapshots; i++) {
     FRZ_TRY(frz_context_poll(context, err));
@@ -54,6 +54,15 @@ frz_status frz_table_files_collect(frz_context *context, frz_storage *storage,
                                        add_listed, &self, err);
     if (st != FRZ_ERR_NOT_FOUND) FRZ_TRY(st);
   }
+  return FRZ_OK;
+}
+
+frz_status frz_table_files_collect(frz_context *context, frz_storage *storage,
+                                   const frz_loaded_table *table, frz_map *files, frz_error *err)
+{
+  const frz_table_metadata *metadata = table->metadata;
+  collector self = {storage, frz_context_alloc(context), files};
+  FRZ_TRY(frz_table_snapshot_files(context, storage, metadata, files, err));
   FRZ_TRY(frz_metadata_visit_statistics(metadata, add_statistics, &self, err));
   for (size_t i = 0; i < metadata->n_metadata_log; i++)
     FRZ_TRY(add(files, metadata->metadata_log[i].metadata_file, err));

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "iceberg/scan/incremental_plan.h"
 #include "iceberg/table/table_handle.h"
 
 enum { BATCH_ROWS = 65536 };
@@ -18,14 +19,15 @@ frz_status frz_feature_table_open(frz_feature_table *table, frz_table *handle,
 {
   frz_scan_options options;
   FRZ_TRY(frz_scan_options_fill(scan, &options, err));
-  if (options.from_snapshot_id != 0)
-    return frz_fail(err, FRZ_ERR_INVALID, "join: from_snapshot_id is for scans alone");
-  *table = (frz_feature_table){.context = frz_table_context(handle)};
+  *table = (frz_feature_table){.context = frz_table_context(handle),
+                               .from_snapshot_id = options.from_snapshot_id};
   frz_arena_init(&table->arena, frz_context_alloc(table->context), FRZ_LIMIT_JOIN_BYTES);
   table->storage = frz_storage_retain(frz_table_storage(handle));
   table->metadata = frz_table_current(handle);
   frz_status st = frz_scan_resolve(table->metadata, &options, &table->arena, &table->snapshot,
                                    &table->schema, &table->filter, err);
+  if (st == FRZ_OK && table->from_snapshot_id != 0)
+    st = frz_appends_check(table->metadata, table->from_snapshot_id, table->snapshot, err);
   if (st != FRZ_OK) frz_feature_table_dispose(table);
   return st;
 }
@@ -155,8 +157,9 @@ frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *tim
   table->prune = frz_expr_and(table->filter, window, &table->arena);
   if (table->prune == NULL && (table->filter != NULL || window != NULL))
     return frz_fail_nomem(err, "join window");
-  FRZ_TRY(frz_scan_plan_make(table->context, table->storage, table->metadata, table->snapshot,
-                             table->schema, table->prune, &table->plan, err));
+  FRZ_TRY(frz_scan_plan_make_from(table->context, table->storage, table->metadata, table->snapshot,
+                                  table->from_snapshot_id, table->schema, table->prune,
+                                  &table->plan, err));
   table->is_planned = true;
   FRZ_TRY(frz_delete_cache_create(table->context, table->storage, table->metadata, table->schema,
                                   &table->deletes, err));

@@ -16,6 +16,7 @@ typedef struct frz_feature_table {
   frz_table_metadata *metadata; /* retained */
   frz_arena arena;
   const frz_snapshot *snapshot; /* NULL: the table is empty */
+  int64_t from_snapshot_id;     /* not 0: only rows that were appended after it */
   const frz_schema *schema;
   const frz_expr *filter; /* NULL: none */
   const frz_expr *prune;  /* of the plan: the filter and the window of times; NULL: none */

@@ -78,7 +78,17 @@ static frz_status create_and_change(frz_catalog *catalog, const char *puffin, fr
   frz_create_table_options_init(&options);
   options.partition_spec = "bucket(2, id)";
   frz_test_ok(frz_arrow_schema_export(fields, 2, frz_alloc_default(), &schema, NULL), NULL);
-  frz_status st = frz_catalog_create_table(catalog, "ns.t", &schema, &options, &table, err);
+  struct ArrowArrayStream rows;
+  frz_test_rows(0, ROWS, frz_alloc_default(), &rows);
+  frz_status st = frz_catalog_create_table_as(catalog, "ns.t", &schema, &options, &rows, NULL,
+                                              &table, NULL, err);
+  if (st == FRZ_OK) { /* as another table, and empty */
+    frz_table_free(table);
+    table = NULL;
+    frz_test_rows(0, 0, frz_alloc_default(), &rows);
+    st = frz_catalog_replace_table(catalog, "ns.t", &schema, &options, &rows, NULL, &table, NULL,
+                                   err);
+  }
   schema.release(&schema);
   if (st == FRZ_OK) st = change_table(table, puffin, err);
   static const char *const kinds[] = {

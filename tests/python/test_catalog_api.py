@@ -117,3 +117,38 @@ def test_defaults_are_here(tmp_path, monkeypatch):
     frazil.load_catalog().create_namespace("ns")
     frazil.load_catalog("default").create_table("ns.t", SCHEMA)
     assert (tmp_path / "frazil.db").exists() and (tmp_path / "warehouse").is_dir()
+
+
+def test_a_table_with_its_rows_is_one_commit(catalog):
+    rows = pa.table({"id": [1, 2], "at": pa.array([1, 2], pa.timestamp("ns", "UTC"))})
+    table = catalog.create_table_as(
+        "ns.t", rows, partition_spec="bucket(2, id)", properties={"a": 1},
+        snapshot_properties={"made-by": "test"}, truncate_nanoseconds=True,
+    )  # fmt: skip
+    assert table.scan().to_arrow()["id"].to_pylist() == [1, 2]
+    assert table.properties["a"] == "1" and len(table.snapshots()) == 1
+    assert table.current_snapshot().summary["made-by"] == "test"
+    assert not table.inspect.metadata_log_entries()["file"].to_pylist()[1:]
+    with pytest.raises(frazil.TableAlreadyExistsError, match="ns.t"):
+        catalog.create_table_as("ns.t", rows, truncate_nanoseconds=True)
+    with pytest.raises(frazil.NoSuchNamespaceError):
+        catalog.create_table_as("nope.t", rows)
+    with pytest.raises(frazil.InvalidError, match="nanoseconds"):
+        catalog.create_table_as("ns.u", rows)
+    assert not catalog.table_exists("ns.u")
+
+
+def test_a_replaced_table_has_a_past(catalog):
+    first = catalog.create_table_as("ns.t", pa.table({"id": [1, 2], "name": ["a", "b"]}))
+    old = first.current_snapshot_id()
+    table = catalog.replace_table(
+        "ns.t", pa.table({"name": [7], "id": ["x"]}), snapshot_properties={"k": "v"}
+    )
+    assert table.scan().to_arrow().to_pylist() == [{"name": 7, "id": "x"}]
+    assert table.scan(snapshot_id=old).to_arrow().to_pylist() == [
+        {"id": 1, "name": "a"}, {"id": 2, "name": "b"},
+    ]  # fmt: skip
+    assert table.current_snapshot().parent_snapshot_id == old
+    assert table.maintenance.verify(all_snapshots=True, read_data=True).is_sound
+    with pytest.raises(frazil.NoSuchTableError):
+        catalog.replace_table("ns.nope", pa.table({"id": [1]}))

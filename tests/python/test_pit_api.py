@@ -259,3 +259,36 @@ def test_a_moved_row_wins_no_tie(catalog):
         assert latest["x"].to_pylist() == [x for x in left if x is not None]
     files = table.scan(selected_fields=("x", "_file")).to_arrow()
     assert len(set(files["_file"].to_pylist())) == 2
+
+
+def test_only_rows_since_a_snapshot(catalog):
+    def rows(trips):
+        return pa.table({"k": [1, 2], "event_timestamp": pa.array([10, 10], pa.timestamp("us", "UTC")), "trips": trips})
+
+    table = catalog.create_table_as("ns.since", rows([1, 2]))
+    first = table.current_snapshot_id()
+    table.append(rows([3, 4]).slice(0, 1))
+    second = table.current_snapshot_id()
+    table.append(rows([5, 6]).slice(1, 1))
+    entities = pa.table({"k": [1, 2, 3], "event_timestamp": pa.array([20] * 3, pa.timestamp("us", "UTC"))})
+
+    def joined(**options):
+        view = frazil.View(table, "v", ["k"], features=["trips"], **options)
+        return frazil.pit_join(entities, [view]).to_arrow()["trips"].to_pylist()
+
+    def latest(**options):
+        found = frazil.latest_per_key(table, ["k"], "event_timestamp", **options).to_arrow()
+        return sorted(zip(found["k"].to_pylist(), found["trips"].to_pylist()))
+
+    assert joined() == [3, 6, None]
+    assert joined(from_snapshot_id=first) == [3, 6, None]
+    assert joined(from_snapshot_id=first, snapshot_id=second) == [3, None, None]
+    assert joined(from_snapshot_id=second) == [None, 6, None]
+    assert latest(from_snapshot_id=second) == [(2, 6)]
+    assert latest(from_snapshot_id=first, snapshot_id=second) == [(1, 3)]
+    table.maintenance.compact(rewrite_all=True)  # says nothing about new rows
+    assert joined(from_snapshot_id=second) == [None, 6, None]
+    with pytest.raises(frazil.NotFoundError, match="no snapshot 5 to read from"):
+        joined(from_snapshot_id=5)
+    with pytest.raises(frazil.InvalidError, match="no ancestor"):
+        joined(from_snapshot_id=second, snapshot_id=first)

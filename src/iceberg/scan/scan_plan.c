@@ -410,11 +410,20 @@ frz_status frz_scan_plan_make(frz_context *context, frz_storage *storage,
                               const frz_schema *schema, const frz_expr *filter,
                               frz_scan_plan *plan_out, frz_error *err)
 {
+  return frz_scan_plan_make_from(context, storage, metadata, snapshot, 0, schema, filter, plan_out,
+                                 err);
+}
+
+frz_status frz_scan_plan_make_from(frz_context *context, frz_storage *storage,
+                                   const frz_table_metadata *metadata, const frz_snapshot *snapshot,
+                                   int64_t from_id, const frz_schema *schema,
+                                   const frz_expr *filter, frz_scan_plan *plan_out, frz_error *err)
+{
   frz_status st = FRZ_OK;
   frz_scan_plan plan = {0};
   bool more = false;
-  FRZ_TRY(frz_scan_planner_create(context, storage, metadata, snapshot, schema, filter, true,
-                                  &plan.planner, err));
+  FRZ_TRY(frz_scan_planner_create_from(context, storage, metadata, snapshot, from_id, schema,
+                                       filter, true, &plan.planner, err));
   FRZ_TRY_OUT(frz_scan_planner_next(plan.planner, SIZE_MAX, &plan.part, &more, err));
   assert(!more);
   frz_plan_counts counts = frz_scan_planner_counts(plan.planner);

@@ -110,6 +110,13 @@ frz_status frz_scan_plan_make(frz_context *context, frz_storage *storage,
                               const frz_table_metadata *metadata, const frz_snapshot *snapshot,
                               const frz_schema *schema, const frz_expr *filter,
                               frz_scan_plan *plan_out, frz_error *err) FRZ_MUST_CHECK;
+/** As above, of the files alone that were appended after the snapshot `from_id` (0: of all files);
+ * the range was checked by frz_appends_check(). */
+frz_status frz_scan_plan_make_from(frz_context *context, frz_storage *storage,
+                                   const frz_table_metadata *metadata, const frz_snapshot *snapshot,
+                                   int64_t from_id, const frz_schema *schema,
+                                   const frz_expr *filter, frz_scan_plan *plan_out,
+                                   frz_error *err) FRZ_MUST_CHECK;
 void frz_scan_plan_dispose(frz_scan_plan *plan);
 
 #endif
