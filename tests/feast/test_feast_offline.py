@@ -575,12 +575,6 @@ def test_offline_write(repo):
         repo.store.write_to_offline_store("driver_stats", more.assign(extra=1))
 
 
-def test_monitoring_is_refused_by_name(repo):
-    store = repo.store._get_provider().offline_store
-    with pytest.raises(NotImplementedError, match="ensure_monitoring_tables"):
-        store.ensure_monitoring_tables(repo.store.config)
-
-
 def test_strings_lists_and_maps_come_back(engine_repo):
     repo = engine_repo
     rows = pa.table(

@@ -7,7 +7,7 @@ mapping), and in the entity rows (after the projection's join key map).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Dict, List, Literal, Optional, Tuple, Union
@@ -35,21 +35,32 @@ from feast.utils import (
 from pydantic import StrictInt, StrictStr, field_validator
 
 import frazil
-from frazil import NotFoundError, Table, UnsupportedError, View
+from frazil import NoSuchTableError, Table, TableAlreadyExistsError, UnsupportedError, View
 from frazil._convert import utc
-from frazil.feast import duckdb_sql, entity_rows
+from frazil.feast import duckdb_sql, entity_rows, monitoring
 from frazil.feast.entity_rows import EntityRows
 from frazil.feast.feast_types import TIMESTAMP, conform_column, conform_key, conform_table
-from frazil.feast.retrieval import IcebergRetrievalJob, storable_schema
+from frazil.feast.pins import TableRead, keep, read_of
+from frazil.feast.retrieval import (
+    DATASET_TIME,
+    ConformedStream,
+    IcebergRetrievalJob,
+    storable_schema,
+)
 from frazil.feast.settings import (
     FrazilStoreConfig,
-    create_table,
+    ensure_namespace,
     full_name,
     moment_of,
     open_catalog,
     repo_folder,
 )
-from frazil.feast.source import FrazilLoggingDestination, FrazilSource, store_settings
+from frazil.feast.source import (
+    FrazilLoggingDestination,
+    FrazilSource,
+    SourceTableNotFound,
+    store_settings,
+)
 
 _ENTITY_NAME = "entity_df"
 
@@ -103,15 +114,15 @@ def _source(source: DataSource | None, what: str) -> FrazilSource:
 def _pin(settings: IcebergOfflineStoreConfig, source: FrazilSource) -> dict[str, Any]:
     """Which snapshot to read, as arguments of a scan."""
     own = source.pin()
-    if own:
+    if own.keys() - {"from_snapshot_id"}:
         return own
     if settings.snapshot_id is not None:
-        return {"snapshot_id": settings.snapshot_id}
+        return {"snapshot_id": settings.snapshot_id, **own}
     if settings.tag is not None:
-        return {"ref": settings.tag}
+        return {"ref": settings.tag, **own}
     if settings.as_of is not None:
-        return {"as_of": moment_of(settings.as_of)}
-    return {}
+        return {"as_of": moment_of(settings.as_of), **own}
+    return own
 
 
 def _reverse(source: FrazilSource) -> dict[str, str]:
@@ -212,9 +223,18 @@ class _JoinedView:
         self.created_cutoff = created_cutoff and self.created is not None
         self.pin = _pin(settings, self.source)
         self._config = config
+        self._table: Table | None = None
 
     def load(self) -> Table:
-        return self.source.load(self._config)
+        """The table, in the version that the job saw first."""
+        if self._table is None:
+            table = self.source.load(self._config)
+            keep(table, self.pin)
+            self._table = table
+        return self._table
+
+    def read(self) -> TableRead:
+        return read_of(self.load(), self.pin, self.view.projection.name_to_use())
 
     def native(self, table: Table) -> View:
         return View(
@@ -262,6 +282,9 @@ class _HistoricalJoin:
         self.entities = entities
         self.dates = dates
         self.entity_sql = entity_sql
+
+    def snapshots(self) -> list[TableRead]:
+        return [view.read() for view in self.views]
 
     def run(self) -> pa.Table:
         tables = [view.load() for view in self.views]
@@ -426,6 +449,13 @@ class IcebergOfflineStore(OfflineStore):
             config,
             run=join.run,
             sql=join.to_sql,
+            snapshots=join.snapshots,
+            what="features",
+            timestamp_field=(
+                DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
+                if entities is None
+                else entities.timestamp_field
+            ),
             full_feature_names=full_feature_names,
             on_demand_feature_views=OnDemandFeatureView.get_requested_odfvs(
                 feature_refs, project, registry
@@ -453,8 +483,10 @@ class IcebergOfflineStore(OfflineStore):
         source = _source(data_source, "pull_latest")
         created = created_timestamp_column or None
 
-        def run() -> pa.Table:
-            table = source.load(config)
+        pulled = _PulledTable(config, settings, source)
+
+        def run() -> pa.RecordBatchReader:
+            table = pulled.load()
             _check_join_keys(source, table, join_key_columns)
             rows = frazil.latest_per_key(
                 table,
@@ -466,8 +498,8 @@ class IcebergOfflineStore(OfflineStore):
                 columns=_pulled(
                     table, join_key_columns, feature_name_columns, timestamp_field, created
                 ),
-                **_pin(settings, source),
-            ).to_arrow()
+                **pulled.pin,
+            ).to_arrow_batch_reader()
             return rows if join_key_columns else _with_dummy_entity(rows)
 
         def sql() -> str:
@@ -476,7 +508,7 @@ class IcebergOfflineStore(OfflineStore):
                 start_date, end_date, is_latest=True,
             )  # fmt: skip
 
-        return IcebergRetrievalJob(config, run=run, sql=sql)
+        return IcebergRetrievalJob(config, run=run, sql=sql, snapshots=pulled.snapshots)
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -493,20 +525,30 @@ class IcebergOfflineStore(OfflineStore):
         source = _source(data_source, "pull_all")
         created = created_timestamp_column or None
 
-        def run() -> pa.Table:
-            table = source.load(config)
+        pulled = _PulledTable(config, settings, source)
+
+        def scan() -> tuple[frazil.Scan, list[str] | None]:
+            table = pulled.load()
             _check_join_keys(source, table, join_key_columns)
-            columns = _pulled(
-                table, join_key_columns, feature_name_columns, timestamp_field, created
-            )
-            rows = table.scan(
-                row_filter=_window(table, timestamp_field, start_date, end_date),
+            time = _saved_time(table, timestamp_field)
+            columns = _pulled(table, join_key_columns, feature_name_columns, time, created)
+            found = table.scan(
+                row_filter=_window(table, time, start_date, end_date),
                 selected_fields=("*",) if columns is None else columns,
-                **_pin(settings, source),
-            ).to_arrow()
+                **pulled.pin,
+            )
+            return found, columns
+
+        def run() -> pa.RecordBatchReader:
+            found, columns = scan()
+            rows = found.to_arrow_batch_reader()
             if columns is not None:
-                rows = rows.select(columns)
+                rows = _selected(rows, columns)
             return rows if join_key_columns else _with_dummy_entity(rows)
+
+        def n_rows() -> int:
+            """At most so many: filters and deletes leave some out."""
+            return sum(task.record_count for task in scan()[0].plan_files())
 
         def sql() -> str:
             return _pull_sql(
@@ -514,7 +556,9 @@ class IcebergOfflineStore(OfflineStore):
                 start_date, end_date, is_latest=False,
             )  # fmt: skip
 
-        return IcebergRetrievalJob(config, run=run, sql=sql)
+        return IcebergRetrievalJob(
+            config, run=run, sql=sql, snapshots=pulled.snapshots, n_rows=n_rows, what=source.table
+        )
 
     @staticmethod
     def write_logged_features(
@@ -531,24 +575,20 @@ class IcebergOfflineStore(OfflineStore):
                 "IcebergOfflineStore logs to FrazilLoggingDestination, "
                 f"not {type(destination).__name__}"
             )
-        if isinstance(data, (str, Path)):
-            import pyarrow.parquet
-
-            data = pyarrow.parquet.read_table(str(data), use_threads=False)
         catalog = open_catalog(settings, repo_folder(config))
         identifier = full_name(settings, destination.table)
+        logs = _LoggedRows(data)
         try:
-            table = catalog.load_table(identifier)
-        except NotFoundError:
-            table = create_table(
+            logs.append(catalog.load_table(identifier))
+        except NoSuchTableError:
+            created = logs.create(
                 catalog,
                 identifier,
                 storable_schema(source.get_schema(registry)),
                 partition_spec=f"day({_quoted(source.get_log_timestamp_column())})",
             )
-        table.append(
-            conform_table(data, pa.schema(table.arrow_schema())), truncate_nanoseconds=True
-        )
+            if not created:  # another process was faster
+                logs.append(catalog.load_table(identifier))
 
     @staticmethod
     def offline_write_batch(
@@ -571,7 +611,7 @@ class IcebergOfflineStore(OfflineStore):
         if progress:
             progress(table.num_rows)
 
-    # -- not done, by name --
+    # -- monitoring --
 
     @staticmethod
     def compute_monitoring_metrics(
@@ -584,23 +624,52 @@ class IcebergOfflineStore(OfflineStore):
         histogram_bins: int = 20,
         top_n: int = 10,
     ) -> List[Dict[str, Any]]:
-        raise _not_done("compute_monitoring_metrics")
+        settings = _settings(config)
+        source = _source(data_source, "monitoring")
+        pulled = _PulledTable(config, settings, source)
+        table = pulled.load()
+        reverse = _reverse(source)
+        columns = {
+            name: reverse.get(name, name)
+            for name, _ in feature_columns
+            if reverse.get(name, name) in table.schema().column_names
+        }
+
+        def read(names: list[str]) -> pa.Table:
+            time = reverse.get(timestamp_field, timestamp_field)
+            window = _window(table, time, start_date, end_date)
+            return table.scan(window, selected_fields=names, **pulled.pin).to_arrow()
+
+        return monitoring.metrics_of(read, columns, feature_columns, histogram_bins, top_n)
 
     @staticmethod
     def get_monitoring_max_timestamp(
         config: RepoConfig, data_source: DataSource, timestamp_field: str
     ) -> Optional[datetime]:
-        raise _not_done("get_monitoring_max_timestamp")
+        settings = _settings(config)
+        source = _source(data_source, "monitoring")
+        pulled = _PulledTable(config, settings, source)
+        try:
+            table = pulled.load()
+        except SourceTableNotFound:
+            return None  # nothing was written to the source yet
+        time = _reverse(source).get(timestamp_field, timestamp_field)
+        latest = frazil.latest_per_key(table, (), time, columns=[time], **pulled.pin).to_arrow()
+        moments = latest.column(time).to_pylist()
+        return utc(moments[0]) if moments and moments[0] is not None else None
 
     @staticmethod
     def ensure_monitoring_tables(config: RepoConfig) -> None:
-        raise _not_done("ensure_monitoring_tables")
+        settings = _settings(config)
+        monitoring.ensure_tables(open_catalog(settings, repo_folder(config)), settings.namespace)
 
     @staticmethod
     def save_monitoring_metrics(
         config: RepoConfig, metric_type: str, metrics: List[Dict[str, Any]]
     ) -> None:
-        raise _not_done("save_monitoring_metrics")
+        settings = _settings(config)
+        catalog = open_catalog(settings, repo_folder(config))
+        monitoring.save(catalog, settings.namespace, metric_type, metrics)
 
     @staticmethod
     def query_monitoring_metrics(
@@ -611,7 +680,16 @@ class IcebergOfflineStore(OfflineStore):
         start_date: Optional[date] = None,
         end_date: Optional[date] = None,
     ) -> List[Dict[str, Any]]:
-        raise _not_done("query_monitoring_metrics")
+        settings = _settings(config)
+        return monitoring.query(
+            open_catalog(settings, repo_folder(config)),
+            settings.namespace,
+            project,
+            metric_type,
+            filters,
+            start_date,
+            end_date,
+        )
 
     @staticmethod
     def clear_monitoring_baseline(
@@ -621,11 +699,79 @@ class IcebergOfflineStore(OfflineStore):
         feature_name: Optional[str] = None,
         data_source_type: Optional[str] = None,
     ) -> None:
-        raise _not_done("clear_monitoring_baseline")
+        settings = _settings(config)
+        monitoring.clear_baseline(
+            open_catalog(settings, repo_folder(config)),
+            settings.namespace,
+            {
+                "project_id": project,
+                "feature_view_name": feature_view_name,
+                "feature_name": feature_name,
+                "data_source_type": data_source_type,
+            },
+        )
 
 
-def _not_done(what: str) -> NotImplementedError:
-    return NotImplementedError(f"IcebergOfflineStore does not do {what}")
+class _PulledTable:
+    """The table of one job without views."""
+
+    def __init__(
+        self, config: RepoConfig, settings: IcebergOfflineStoreConfig, source: FrazilSource
+    ):
+        self.pin = _pin(settings, source)
+        self._config = config
+        self._source = source
+        self._table: Table | None = None
+
+    def load(self) -> Table:
+        """In the version that the job saw first."""
+        if self._table is None:
+            table = self._source.load(self._config)
+            keep(table, self.pin)
+            self._table = table
+        return self._table
+
+    def snapshots(self) -> list[TableRead]:
+        return [read_of(self.load(), self.pin)]
+
+
+class _LoggedRows:
+    """Feature logs on their way into a table: Arrow rows, or Parquet files in a folder that are
+    read one after another."""
+
+    def __init__(self, data: pa.Table | Path | str):
+        self._data = data
+
+    def _reader(self) -> pa.RecordBatchReader:
+        if isinstance(self._data, (str, Path)):
+            import pyarrow.dataset
+
+            files = pyarrow.dataset.dataset(str(self._data), format="parquet")
+            return files.scanner(use_threads=False, batch_readahead=1).to_reader()
+        return self._data.to_reader()
+
+    def _conformed(self, schema: pa.Schema) -> ConformedStream:
+        return ConformedStream(self._reader(), schema)
+
+    def append(self, table: Table) -> None:
+        rows = self._conformed(pa.schema(table.arrow_schema()))
+        rows.into(lambda stream: table.append(stream, truncate_nanoseconds=True))
+
+    def create(
+        self, catalog: frazil.Catalog, identifier: str, schema: pa.Schema, **options: Any
+    ) -> bool:
+        """In one commit; False: the table is there already."""
+        ensure_namespace(catalog, identifier)
+        rows = self._conformed(schema)
+        try:
+            rows.into(
+                lambda stream: catalog.create_table_as(
+                    identifier, stream, schema=schema, truncate_nanoseconds=True, **options
+                )
+            )
+        except TableAlreadyExistsError:
+            return False
+        return True
 
 
 def _entities(
@@ -669,12 +815,32 @@ def _pulled(
     return list(dict.fromkeys(wanted))
 
 
-def _with_dummy_entity(rows: pa.Table) -> pa.Table:
+def _with_dummy_entity(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
     """Feast keys a view without entities by a column of its own."""
-    if DUMMY_ENTITY_ID in rows.column_names:
+    if DUMMY_ENTITY_ID in rows.schema.names:
         return rows
     value = pa.scalar(DUMMY_ENTITY_VAL, pa.string())
-    return rows.append_column(DUMMY_ENTITY_ID, pa.repeat(value, rows.num_rows))
+    schema = rows.schema.append(pa.field(DUMMY_ENTITY_ID, pa.string()))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in rows:
+            columns = [*batch.columns, pa.repeat(value, batch.num_rows)]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _selected(rows: pa.RecordBatchReader, columns: list[str]) -> pa.RecordBatchReader:
+    """The columns in that order."""
+    schema = pa.schema([rows.schema.field(name) for name in columns])
+    return pa.RecordBatchReader.from_batches(schema, (batch.select(columns) for batch in rows))
+
+
+def _saved_time(table: Table, timestamp_field: str) -> str:
+    """Feast reads saved datasets by "event_timestamp", whatever their entity rows called it."""
+    if timestamp_field in table.schema().column_names:
+        return timestamp_field
+    return table.properties.get(DATASET_TIME, timestamp_field)
 
 
 def _pull_sql(

@@ -1,39 +1,63 @@
-"""Retrieval jobs: what an offline store's methods return, run when their rows are asked for."""
+"""Retrieval jobs: what an offline store's methods return, run when their rows are asked for.
+
+Rows come as a stream of record batches wherever the work behind them allows it: persist() and
+to_remote_storage() write it as it comes, so that no result is held whole on its way to a table or
+to files.
+"""
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Callable
-from typing import List, Optional
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, List, Optional, Union
 
 import pandas as pd
 import pyarrow as pa
 from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
+from feast.infra.offline_stores.offline_utils import DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
 
-from frazil import NotFoundError
+from frazil import Catalog, NoSuchTableError, TableAlreadyExistsError
+from frazil._convert import guarded, guarded_iterator
 from frazil.feast.feast_types import conform_table
-from frazil.feast.settings import create_table, full_name, open_catalog, repo_folder
+from frazil.feast.pins import TableRead
+from frazil.feast.progress import shown
+from frazil.feast.settings import ensure_namespace, full_name, open_catalog, repo_folder
 from frazil.feast.source import SavedDatasetFrazilStorage, store_settings
 
 _ROWS_PER_FILE = 1_000_000
+_BATCH_ROWS = 65_536
+
+DATASET_SOURCES = "frazil.dataset.sources"
+DATASET_TIME = "frazil.dataset.timestamp-field"
+
+Result = Union[pa.Table, pa.RecordBatchReader]
+""" Rows whole, or as they come. """
 
 
 class IcebergRetrievalJob(RetrievalJob):
-    """Rows that a function makes when asked. Results are one chunk a column: Feast's
-    materialization reads the first batch of a table only."""
+    """Rows that a function makes when asked.
+
+    Tables are opened when the rows, or `snapshots`, are first asked for; from then on every call
+    reads the same versions of them, whatever is written meanwhile.
+    """
 
     def __init__(
         self,
         config: RepoConfig,
-        run: Callable[[], pa.Table],
+        run: Callable[[], Result],
         sql: Callable[[], str],
         full_feature_names: bool = False,
         on_demand_feature_views: Optional[List[OnDemandFeatureView]] = None,
         metadata: Optional[RetrievalMetadata] = None,
+        snapshots: Callable[[], Sequence[TableRead]] = tuple,
+        n_rows: Callable[[], int | None] = lambda: None,
+        what: str = "rows",
+        timestamp_field: str = DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL,
     ):
         self._config = config
         self._run = run
@@ -41,6 +65,10 @@ class IcebergRetrievalJob(RetrievalJob):
         self._full_feature_names = full_feature_names
         self._on_demand_feature_views = on_demand_feature_views or []
         self._metadata = metadata
+        self._snapshots = snapshots
+        self._n_rows = n_rows
+        self._what = what
+        self._timestamp_field = timestamp_field
 
     @property
     def full_feature_names(self) -> bool:
@@ -54,11 +82,38 @@ class IcebergRetrievalJob(RetrievalJob):
     def metadata(self) -> Optional[RetrievalMetadata]:
         return self._metadata
 
+    @property
+    def snapshots(self) -> tuple[TableRead, ...]:
+        """Which snapshot of each table the job reads, one entry a feature view.
+
+        With a source's snapshot_id=, or the store's setting, a later job reads them again.
+        """
+        return tuple(self._snapshots())
+
+    def _reader(self) -> pa.RecordBatchReader:
+        """The rows before on-demand views, as a stream that counts itself on a terminal."""
+        result = self._run()
+        if isinstance(result, pa.Table):
+            return result.to_reader(_BATCH_ROWS)
+        batches = shown(guarded_iterator(iter(result)), self._what, self._n_rows)
+        return pa.RecordBatchReader.from_batches(result.schema, batches)
+
     def _to_arrow_internal(self, timeout: Optional[int] = None) -> pa.Table:
-        return self._run().combine_chunks()
+        """One chunk a column: Feast's materialization reads the first batch of a table only."""
+        return guarded(lambda: self._reader().read_all()).combine_chunks()
 
     def _to_df_internal(self, timeout: Optional[int] = None) -> pd.DataFrame:
         return self._to_arrow_internal(timeout).to_pandas()
+
+    def to_arrow_batches(self, timeout: Optional[int] = None) -> pa.RecordBatchReader:
+        """The rows of to_arrow() in batches, as they come: memory does not grow with their number.
+
+        On-demand views may look at a whole column, so where the request has some the rows are
+        made at once and then handed out.
+        """
+        if self._on_demand_feature_views:
+            return self.to_arrow(timeout=timeout).to_reader(_BATCH_ROWS)
+        return self._reader()
 
     def to_sql(self) -> str:
         """The same rows as a DuckDB query. Tables go by their names; the entity rows are a table
@@ -71,6 +126,13 @@ class IcebergRetrievalJob(RetrievalJob):
         allow_overwrite: bool = False,
         timeout: Optional[int] = None,
     ) -> None:
+        """Write the rows to an Iceberg table, in one commit: it is there whole, or not at all.
+
+        An existing table is replaced with `allow_overwrite`, and its earlier snapshots can be read
+        until they expire. Which snapshots the rows came from is noted in the new snapshot's summary
+        under "frazil.dataset.sources", as JSON, and the column of event times among the table's
+        properties.
+        """
         if not isinstance(storage, SavedDatasetFrazilStorage):
             raise ValueError(
                 f"{type(self).__name__} persists to SavedDatasetFrazilStorage, "
@@ -79,58 +141,157 @@ class IcebergRetrievalJob(RetrievalJob):
         settings = store_settings(self._config)
         catalog = open_catalog(settings, repo_folder(self._config))
         identifier = full_name(settings, storage.table)
-        try:
-            table = catalog.load_table(identifier)
-        except NotFoundError:
-            table = None
-        if table is not None and not allow_overwrite:
+        exists = catalog.table_exists(identifier)
+        if exists and not allow_overwrite:
             raise SavedDatasetLocationAlreadyExists(location=storage.table)
-        rows = self.to_arrow(timeout=timeout)
-        if table is not None:
-            old = pa.schema(table.arrow_schema())
-            if old.names == rows.schema.names and _fits(rows, old):
-                table.overwrite(conform_table(rows, old), truncate_nanoseconds=True)
-                return
-            catalog.drop_table(identifier)
-        table = create_table(catalog, identifier, storable_schema(rows.schema))
-        target = pa.schema(table.arrow_schema())
-        table.append(conform_table(rows, target), truncate_nanoseconds=True)
-
+        batches = self.to_arrow_batches(timeout=timeout)
+        rows = ConformedStream(batches, storable_schema(batches.schema))
+        summary = {DATASET_SOURCES: _sources_json(self.snapshots)}
+        properties = {DATASET_TIME: self._timestamp_field}
+        try:
+            rows.into(
+                lambda stream: _save(catalog, identifier, stream, exists, summary, properties)
+            )
+        except TableAlreadyExistsError as error:
+            raise SavedDatasetLocationAlreadyExists(location=storage.table) from error
 
     def supports_remote_storage_export(self) -> bool:
         return bool(getattr(self._config.offline_store, "staging_location", None))
 
     def to_remote_storage(self) -> List[str]:
-        """Parquet files of the rows, in a new folder under staging_location."""
+        """Parquet files of the rows, in a new folder under staging_location; each is written as its
+        rows come."""
         import pyarrow.fs
         import pyarrow.parquet
 
         staging = getattr(self._config.offline_store, "staging_location", None)
         if not staging:
-            raise ValueError("to_remote_storage() needs offline_store.staging_location")
+            raise ValueError(
+                "to_remote_storage() needs a folder: set offline_store.staging_location in "
+                "feature_store.yaml"
+            )
         location = staging if "://" in staging else str(repo_folder(self._config) / staging)
         location = f"{location.rstrip('/')}/{uuid.uuid4().hex}"
-        rows = self.to_arrow()
         if "://" in location:
             filesystem, folder = pyarrow.fs.FileSystem.from_uri(location)
         else:
             filesystem, folder = pyarrow.fs.LocalFileSystem(), location
+        rows = self.to_arrow_batches()
         filesystem.create_dir(folder, recursive=True)
         paths = []
-        for number, first in enumerate(range(0, max(rows.num_rows, 1), _ROWS_PER_FILE)):
-            name = f"part-{number:05}.parquet"
-            part = rows.slice(first, _ROWS_PER_FILE)
-            pyarrow.parquet.write_table(part, f"{folder}/{name}", filesystem=filesystem)
+        for part in _parts(rows, _ROWS_PER_FILE):
+            name = f"part-{len(paths):05}.parquet"
+            with pyarrow.parquet.ParquetWriter(
+                f"{folder}/{name}", rows.schema, filesystem=filesystem
+            ) as writer:
+                for batch in part:
+                    writer.write_batch(batch)
             paths.append(f"{location}/{name}")
         return paths
 
 
-def _fits(rows: pa.Table, schema: pa.Schema) -> bool:
-    try:
-        conform_table(rows, schema)
-    except ValueError:
-        return False
-    return True
+def _parts(rows: pa.RecordBatchReader, n_rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
+    """The batches in runs of `n_rows` rows; at least one run. Each is to be read before the next."""
+    batches = iter(rows)
+    rest: list[pa.RecordBatch] = []
+
+    def take(first: pa.RecordBatch | None) -> Iterator[pa.RecordBatch]:
+        room, batch = n_rows, first
+        while batch is not None:
+            if batch.num_rows > room:
+                rest.append(batch.slice(room))
+                batch = batch.slice(0, room)
+            yield batch
+            room -= batch.num_rows
+            batch = next(batches, None) if room and not rest else None
+
+    yield take(next(batches, None))
+    while (batch := rest.pop() if rest else next(batches, None)) is not None:
+        yield take(batch)
+
+
+class ConformedStream:
+    """Rows on their way into a table of a given schema. What goes wrong in making them is raised as
+    it was: an Arrow stream could carry its text only."""
+
+    def __init__(self, rows: pa.RecordBatchReader, schema: pa.Schema):
+        self.schema = schema
+        self._rows = rows
+        self._error: BaseException | None = None
+        # Times keep their unit (the table's writer floors them), and columns that the table lacks
+        # are refused by the writer, by name.
+        self._given = pa.schema([_given(field, schema) for field in rows.schema])
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self._rows:
+                table = conform_table(pa.Table.from_batches([batch]), self.schema)
+                yield from table.cast(self._given).to_batches()
+        except BaseException as error:
+            self._error = error
+            raise
+
+    def into(self, write: Callable[["ConformedStream"], Any]) -> None:
+        try:
+            write(self)
+        except BaseException as error:
+            if self._error is not None and self._error is not error:
+                raise self._error from None
+            raise
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        reader = pa.RecordBatchReader.from_batches(self._given, self._batches())
+        return reader.__arrow_c_stream__(requested_schema)
+
+
+def _given(source: pa.Field, schema: pa.Schema) -> pa.Field:
+    index = schema.get_field_index(source.name)
+    kind = source.type if index < 0 else schema.field(index).type
+    if pa.types.is_timestamp(kind) and pa.types.is_timestamp(source.type):
+        kind = pa.timestamp(source.type.unit, kind.tz)
+    return pa.field(source.name, kind)
+
+
+def _sources_json(reads: Sequence[TableRead]) -> str:
+    return json.dumps(
+        [
+            {
+                name: value.isoformat() if name == "committed_at" else value
+                for name, value in read._asdict().items()
+                if value is not None
+            }
+            for read in reads
+        ]
+    )
+
+
+def _save(
+    catalog: Catalog,
+    identifier: str,
+    rows: ConformedStream,
+    exists: bool,
+    summary: dict[str, str],
+    properties: dict[str, str],
+) -> None:
+    """One commit, whatever is there: a table with its first rows, other rows, or another table."""
+    options: dict[str, Any] = {"snapshot_properties": summary, "truncate_nanoseconds": True}
+    if exists:
+        try:
+            table = catalog.load_table(identifier)
+            same = rows.schema.equals(storable_schema(pa.schema(table.arrow_schema())))
+            if same and properties.items() <= table.properties.items():
+                table.overwrite(rows, **options)
+            else:
+                catalog.replace_table(
+                    identifier, rows, schema=rows.schema, properties=properties, **options
+                )
+            return
+        except NoSuchTableError:
+            pass  # dropped meanwhile
+    ensure_namespace(catalog, identifier)
+    catalog.create_table_as(
+        identifier, rows, schema=rows.schema, properties=properties, **options
+    )
 
 
 def storable_type(kind: pa.DataType) -> pa.DataType:
@@ -171,5 +332,3 @@ def _storable_field(field: pa.Field) -> pa.Field:
 def storable_schema(schema: pa.Schema) -> pa.Schema:
     """The schema of a table that can hold rows of another schema; every column optional."""
     return pa.schema([pa.field(field.name, storable_type(field.type)) for field in schema])
-
-

@@ -6,6 +6,7 @@ connection of its own: the offline store's configuration says which catalog its 
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
@@ -14,7 +15,7 @@ from typing import Any, Dict, Optional, Tuple, Union
 from feast import saved_dataset
 from feast.credentials import ConnectionRef
 from feast.data_source import DataSource
-from feast.errors import DataSourceNoNameException, DataSourceNotFoundException
+from feast.errors import DataSourceNoNameException, DataSourceNotFoundException, FeastError
 from feast.feature_logging import LoggingDestination
 from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 from feast.protos.feast.core.FeatureService_pb2 import LoggingConfig as LoggingConfigProto
@@ -25,9 +26,11 @@ from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
 from feast.value_type import ValueType
 
-from frazil import NotFoundError, Table
+from frazil import Catalog, NotFoundError, Table
 from frazil.feast.feast_types import value_type_of
+from frazil.feast.pins import keep
 from frazil.feast.settings import FrazilStoreConfig, full_name, moment_of, open_catalog, repo_folder
+from frazil.schema import Schema
 
 _CLASS = "frazil.feast.FrazilSource"
 
@@ -43,6 +46,34 @@ def store_settings(config: RepoConfig) -> FrazilStoreConfig:
     return settings
 
 
+class SourceTableNotFound(DataSourceNotFoundException):
+    """The table of a source is not in the catalog."""
+
+    def __init__(self, source: str, table: str, there: str):
+        # The base class makes a text of its own from a path.
+        FeastError.__init__(self, f"source {source!r}: there is no table {table!r}; {there}")
+
+
+class SourceColumnNotFound(ValueError):
+    """A column that a source names is not in its table."""
+
+
+def _neighbours(catalog: Catalog, table: str) -> str:
+    """What is there in place of a table that is not."""
+    namespace, _, _ = table.rpartition(".")
+    try:
+        names = [".".join(each) for each in catalog.list_tables(namespace)]
+    except NotFoundError:
+        spaces = [".".join(each) for each in catalog.list_namespaces()]
+        return f"there is no namespace {namespace!r} either; there are {spaces or 'none'}"
+    except (ValueError, NotImplementedError):
+        return "no file or folder of that name holds table metadata"
+    near = difflib.get_close_matches(table, names, 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    shown = names[:20] + (["..."] if len(names) > 20 else [])
+    return f"{hint}namespace {namespace!r} has {shown or 'no tables'}"
+
+
 class FrazilSource(DataSource):
     """An Iceberg table.
 
@@ -53,7 +84,9 @@ class FrazilSource(DataSource):
         timestamp_field: the column of event times.
         created_timestamp_column: decides among rows with equal event times.
         field_mapping: column name in the table to feature name.
-        snapshot_id, tag, as_of: read the table as it was then; at most one.
+        snapshot_id, tag, as_of: read the table as it was then; at most one. A snapshot that is
+            named by id gets a tag, so that expiry keeps it.
+        since_snapshot_id: only the rows that were appended after this snapshot.
     """
 
     def source_type(self) -> DataSourceProto.SourceType.ValueType:
@@ -71,6 +104,7 @@ class FrazilSource(DataSource):
         snapshot_id: Optional[int] = None,
         tag: Optional[str] = None,
         as_of: Optional[Union[datetime, str]] = None,
+        since_snapshot_id: Optional[int] = None,
         description: Optional[str] = "",
         tags: Optional[Dict[str, str]] = None,
         owner: Optional[str] = "",
@@ -86,7 +120,13 @@ class FrazilSource(DataSource):
         if not self.table:
             raise DataSourceNoNameException()
         if sum(pin is not None for pin in (snapshot_id, tag, as_of)) > 1:
-            raise ValueError(f"source of {self.table!r}: snapshot_id, tag and as_of exclude another")
+            raise ValueError(
+                f"source of {self.table!r}: give only one of snapshot_id, tag and as_of"
+            )
+        for what, number in (("snapshot_id", snapshot_id), ("since_snapshot_id", since_snapshot_id)):
+            if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
+                raise TypeError(f"source of {self.table!r}: {what} {number!r} is not an int")
+        self.since_snapshot_id = since_snapshot_id
         self.snapshot_id = snapshot_id
         self.tag = tag
         moment = moment_of(as_of)
@@ -119,14 +159,15 @@ class FrazilSource(DataSource):
         )
 
     def pin(self) -> dict[str, Any]:
-        """The snapshot that the source is held at, as arguments of a scan; empty: the current."""
-        if self.snapshot_id is not None:
-            return {"snapshot_id": self.snapshot_id}
-        if self.tag is not None:
-            return {"ref": self.tag}
-        if self.as_of is not None:
-            return {"as_of": self.as_of}
-        return {}
+        """The snapshot that the source is held at, and the one that its rows came after, as
+        arguments of a scan; empty: every row of the current snapshot."""
+        pin = {
+            "snapshot_id": self.snapshot_id,
+            "ref": self.tag,
+            "as_of": self.as_of,
+            "from_snapshot_id": self.since_snapshot_id,
+        }
+        return {name: value for name, value in pin.items() if value is not None}
 
     # -- registry --
 
@@ -140,6 +181,7 @@ class FrazilSource(DataSource):
             snapshot_id=options.get("snapshot_id"),
             tag=options.get("tag"),
             as_of=options.get("as_of"),
+            since_snapshot_id=options.get("since_snapshot_id"),
             timestamp_field=data_source.timestamp_field,
             created_timestamp_column=data_source.created_timestamp_column,
             field_mapping=dict(data_source.field_mapping),
@@ -159,6 +201,8 @@ class FrazilSource(DataSource):
             options["tag"] = self.tag
         if self.as_of is not None:
             options["as_of"] = self.as_of.isoformat()
+        if self.since_snapshot_id is not None:
+            options["since_snapshot_id"] = self.since_snapshot_id
         return json.dumps(options).encode()
 
     def _to_proto_impl(self) -> DataSourceProto:
@@ -179,8 +223,7 @@ class FrazilSource(DataSource):
 
     # -- the table --
 
-    def load(self, config: RepoConfig) -> Table:
-        """The table, as the offline store's catalog knows it now."""
+    def _catalog(self, config: RepoConfig) -> Catalog:
         settings = store_settings(config)
         if self.connection_ref is not None:
             settings = settings.model_copy(
@@ -191,40 +234,53 @@ class FrazilSource(DataSource):
                     }
                 }
             )
-        catalog = open_catalog(settings, repo_folder(config))
-        return catalog.load_table(full_name(settings, self.table))
+        return open_catalog(settings, repo_folder(config))
 
-    def _full_name(self, config: RepoConfig) -> str:
-        return full_name(store_settings(config), self.table)
+    def load(self, config: RepoConfig) -> Table:
+        """The table, as the offline store's catalog knows it now."""
+        name = full_name(store_settings(config), self.table)
+        catalog = self._catalog(config)
+        try:
+            return catalog.load_table(name)
+        except NotFoundError as error:
+            raise SourceTableNotFound(self.name, name, _neighbours(catalog, name)) from error
+
+    def _checked_schema(self, config: RepoConfig) -> Schema:
+        table = self.load(config)
+        keep(table, self.pin())
+        schema = table.schema()
+        reverse = {new: old for old, new in self.field_mapping.items()}
+        wanted = [
+            ("timestamp_field", reverse.get(self.timestamp_field, self.timestamp_field)),
+            (
+                "created_timestamp_column",
+                reverse.get(self.created_timestamp_column, self.created_timestamp_column),
+            ),
+            ("date_partition_column", self.date_partition_column),
+            *(("field_mapping", column) for column in self.field_mapping),
+        ]
+        older = {name for each in table.schemas().values() for name in each.column_names}
+        for what, column in wanted:
+            # A source that is held at a snapshot has the columns of its time.
+            if column and column not in (older if self.pin() else schema.column_names):
+                raise SourceColumnNotFound(
+                    f"source {self.name!r}: {what} {column!r} is not a column of table "
+                    f"{table.identifier!r}, which has {schema.column_names}"
+                )
+        return schema
 
     def validate(self, config: RepoConfig) -> None:
-        """Raise where the table or one of its named columns is not there."""
-        try:
-            schema = self.load(config).schema()
-        except NotFoundError as error:
-            raise DataSourceNotFoundException(self._full_name(config)) from error
-        reverse = {new: old for old, new in self.field_mapping.items()}
-        for what, column in (
-            ("timestamp_field", self.timestamp_field),
-            ("created_timestamp_column", self.created_timestamp_column),
-            ("date_partition_column", self.date_partition_column),
-        ):
-            if column and reverse.get(column, column) not in schema.column_names:
-                raise ValueError(
-                    f"{what} {column!r} is not a column of table {self.table!r}, "
-                    f"which has {schema.column_names}"
-                )
+        """Raise where the table, one of its named columns or a snapshot is not there."""
+        self._checked_schema(config)
 
     @staticmethod
     def source_datatype_to_feast_value_type() -> Callable[[str], ValueType]:
         return value_type_of
 
     def get_table_column_names_and_types(self, config: RepoConfig) -> Iterable[Tuple[str, str]]:
-        try:
-            schema = self.load(config).schema()
-        except NotFoundError as error:
-            raise DataSourceNotFoundException(self._full_name(config)) from error
-        return [(field.name, field.type) for field in schema]
+        """Names and Iceberg types of the columns. Feast asks at every `apply`, so what validate()
+        looks at is looked at here too."""
+        return [(field.name, field.type) for field in self._checked_schema(config)]
 
     def get_table_query_string(self) -> str:
         return ".".join(f'"{part}"' for part in self.table.split("."))

@@ -1,0 +1,33 @@
+"""Progress of reads and writes on a terminal; silent where standard error is none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+
+
+def on_terminal() -> bool:
+    """Is somebody looking?"""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def shown(
+    batches: Iterator[pa.RecordBatch], what: str, n_rows: Callable[[], int | None]
+) -> Iterator[pa.RecordBatch]:
+    """The same batches, counted by a bar. `n_rows` gives the number of rows to come (None: not
+    known) and is called only where there is a terminal."""
+    if not on_terminal():
+        yield from batches
+        return
+    from tqdm import tqdm
+
+    # Short reads are over before there is anything to look at.
+    with tqdm(total=n_rows(), desc=what, unit=" rows", unit_scale=True, delay=0.5) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(batch.num_rows)
