@@ -243,7 +243,8 @@ def test_a_snapshot_that_is_gone_is_named(repo):
 # ---- rows since a snapshot ----
 
 
-def test_only_rows_since_a_snapshot(repo):
+def test_only_rows_since_a_snapshot(engine_repo):
+    repo = engine_repo
     table = repo.table("d", driver_rows(drivers=(1, 2, 3)))
     first = table.current_snapshot_id()
     append(table, driver_rows(drivers=(2,)).assign(trips=7))
@@ -263,6 +264,8 @@ def test_only_rows_since_a_snapshot(repo):
     repo.store.apply([view(source_of(since_snapshot_id=first))])
     repo.store.config.offline_store.snapshot_id = second
     assert trips() == [None, None, 7, None, None]
+    with pytest.raises(NotImplementedError, match="since_snapshot_id"):
+        asked(repo).to_sql()
     store = repo.store._get_provider().offline_store
     options = {
         "config": repo.store.config, "data_source": source_of(since_snapshot_id=first),

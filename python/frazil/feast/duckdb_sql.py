@@ -454,7 +454,12 @@ def features_of(view: View) -> list[tuple[str, str]]:
 
 
 def pin_of(view: View) -> dict[str, Any]:
-    pins = {"snapshot_id": view.snapshot_id, "ref": view.ref, "as_of": view.as_of}
+    pins = {
+        "snapshot_id": view.snapshot_id,
+        "ref": view.ref,
+        "as_of": view.as_of,
+        "from_snapshot_id": view.from_snapshot_id,
+    }
     return {name: value for name, value in pins.items() if value is not None}
 
 

@@ -45,6 +45,7 @@ from frazil.feast.retrieval import (
     DATASET_TIME,
     ConformedStream,
     IcebergRetrievalJob,
+    Result,
     storable_schema,
 )
 from frazil.feast.settings import (
@@ -131,6 +132,11 @@ def _reverse(source: FrazilSource) -> dict[str, str]:
 
 def _relation(settings: FrazilStoreConfig, source: FrazilSource, pin: dict[str, Any]) -> str:
     """What to_sql() calls a table: by its name, and what it is held at, if it is: "ns"."t@tag"."""
+    if "from_snapshot_id" in pin:
+        raise UnsupportedError(
+            f"to_sql(): source {source.name!r} reads the rows since a snapshot, and SQL has no name "
+            "for those; leave since_snapshot_id out"
+        )
     held = next(iter(pin.values()), None)
     if isinstance(held, datetime):
         held = held.isoformat()
@@ -286,7 +292,7 @@ class _HistoricalJoin:
     def snapshots(self) -> list[TableRead]:
         return [view.read() for view in self.views]
 
-    def run(self) -> pa.Table:
+    def run(self) -> Result:
         tables = [view.load() for view in self.views]
         entities = self.entities
         if entities is None:
@@ -307,9 +313,7 @@ class _HistoricalJoin:
             timestamp_field=entities.timestamp_field,
             memory_limit_mb=self.settings.memory_limit_mb,
         )
-        return pa.table(
-            [*entities.table.columns, *features.columns], names=[*entities.column_names(), *outputs]
-        )
+        return _beside(entities.table, features, outputs)
 
     def _joined(self, tables: list[Table], entities: EntityRows) -> tuple[pa.Table, list[View]]:
         """Keys and times of the entity rows, and the views to join. Other entity columns are put
@@ -396,10 +400,29 @@ def _same_unit(parts: list[pa.Table]) -> list[pa.Table]:
     ]
 
 
-def _pit_join(entity: pa.Table, views: list[View], **options: Any) -> pa.Table:
+def _pit_join(entity: pa.Table, views: list[View], **options: Any) -> pa.RecordBatchReader:
     """The features that the native engine adds to entity rows."""
-    rows = frazil.pit_join(entity, views, **options).to_arrow()
-    return rows.select(range(entity.num_columns, rows.num_columns))
+    rows = frazil.pit_join(entity, views, **options).to_arrow_batch_reader()
+    return _selected(rows, rows.schema.names[entity.num_columns :])
+
+
+def _beside(entities: pa.Table, features: Result, names: list[str]) -> Result:
+    """The entity rows' columns, then their features, under those names; as the features come."""
+    names = [*entities.column_names, *names]
+    if isinstance(features, pa.Table):
+        return pa.table([*entities.columns, *features.columns], names=names)
+    kinds = [*entities.schema.types, *features.schema.types]
+    schema = pa.schema(list(zip(names, kinds)))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        first = 0
+        for batch in features:
+            rows = [column.slice(first, batch.num_rows) for column in entities.columns]
+            first += batch.num_rows
+            columns = [*(column.combine_chunks() for column in rows), *batch.columns]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 class IcebergOfflineStore(OfflineStore):
@@ -450,6 +473,7 @@ class IcebergOfflineStore(OfflineStore):
             run=join.run,
             sql=join.to_sql,
             snapshots=join.snapshots,
+            n_rows=lambda: None if entities is None else entities.table.num_rows,
             what="features",
             timestamp_field=(
                 DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
