@@ -162,6 +162,13 @@ def _literal(moment: datetime, iceberg_type: str, upper: bool) -> str:
     return f"'{moment.replace(tzinfo=None).isoformat()}{zone}'"
 
 
+def _no_column(table: Table, column: str) -> frazil.InvalidError:
+    return frazil.InvalidError(
+        f"table {table.identifier!r} has no column {column!r}; it has "
+        f"{table.schema().column_names}"
+    )
+
+
 def _column_type(table: Table, column: str) -> str:
     """The type of a column; of a column that is gone, the type that it had last: a table that is
     held at an earlier snapshot has the columns of its time."""
@@ -170,10 +177,7 @@ def _column_type(table: Table, column: str) -> str:
     for schema in (table.schema(), *older):
         if column in schema.column_names:
             return schema.find_field(column).type
-    raise frazil.InvalidError(
-        f"table {table.identifier!r} has no column {column!r}; it has "
-        f"{table.schema().column_names}"
-    )
+    raise _no_column(table, column)
 
 
 def _window(
@@ -520,7 +524,8 @@ class IcebergOfflineStore(OfflineStore):
                 start=start_date,
                 end=end_date,
                 columns=_pulled(
-                    table, join_key_columns, feature_name_columns, timestamp_field, created
+                    table, join_key_columns, feature_name_columns, timestamp_field, created,
+                    pulled.pin,
                 ),
                 **pulled.pin,
             ).to_arrow_batch_reader()
@@ -555,7 +560,9 @@ class IcebergOfflineStore(OfflineStore):
             table = pulled.load()
             _check_join_keys(source, table, join_key_columns)
             time = _saved_time(table, timestamp_field)
-            columns = _pulled(table, join_key_columns, feature_name_columns, time, created)
+            columns = _pulled(
+                table, join_key_columns, feature_name_columns, time, created, pulled.pin
+            )
             found = table.scan(
                 row_filter=_window(table, time, start_date, end_date),
                 selected_fields=("*",) if columns is None else columns,
@@ -631,7 +638,11 @@ class IcebergOfflineStore(OfflineStore):
             raise ValueError(
                 f"table {source.table!r} has columns {schema.names}, the rows to write have {given}"
             )
-        target.append(conform_table(table.select(given), schema), truncate_nanoseconds=True)
+        try:
+            rows = conform_table(table.select(given), schema)
+        except ValueError as error:
+            raise ValueError(f"rows for table {target.identifier!r}: {error}") from error
+        target.append(rows, truncate_nanoseconds=True)
         if progress:
             progress(table.num_rows)
 
@@ -829,12 +840,15 @@ def _pulled(
     features: list[str],
     timestamp_field: str,
     created: str | None,
+    pin: dict[str, Any],
 ) -> list[str] | None:
     """The columns of a pull, each once; None where no feature was named: all."""
     if not features:
         return None
     wanted = [*join_keys, *features, timestamp_field, *([created] if created else [])]
     for column in wanted:
+        if not pin and column not in table.schema().column_names:
+            raise _no_column(table, column)
         _column_type(table, column)  # an error that names the table
     return list(dict.fromkeys(wanted))
 

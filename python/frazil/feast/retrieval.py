@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, List, Optional, Union
 
 import pandas as pd
@@ -21,7 +22,15 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
 
-from frazil import Catalog, NoSuchTableError, TableAlreadyExistsError
+from frazil import (
+    Catalog,
+    CorruptError,
+    FrazilError,
+    LimitError,
+    NoSuchTableError,
+    NotFoundError,
+    TableAlreadyExistsError,
+)
 from frazil._convert import guarded, guarded_iterator
 from frazil.feast.feast_types import conform_table
 from frazil.feast.pins import TableRead
@@ -92,11 +101,12 @@ class IcebergRetrievalJob(RetrievalJob):
 
     def _reader(self) -> pa.RecordBatchReader:
         """The rows before on-demand views, as a stream that counts itself on a terminal."""
-        result = self._run()
+        with _advised():
+            result = self._run()
         if isinstance(result, pa.Table):
             return result.to_reader(_BATCH_ROWS)
         batches = shown(guarded_iterator(iter(result)), self._what, self._n_rows)
-        return pa.RecordBatchReader.from_batches(result.schema, batches)
+        return pa.RecordBatchReader.from_batches(result.schema, _advised_batches(batches))
 
     def _to_arrow_internal(self, timeout: Optional[int] = None) -> pa.Table:
         """One chunk a column: Feast's materialization reads the first batch of a table only."""
@@ -188,6 +198,33 @@ class IcebergRetrievalJob(RetrievalJob):
                     writer.write_batch(batch)
             paths.append(f"{location}/{name}")
         return paths
+
+
+# What a user can do about a failure that the library can only describe.
+_ADVICE: dict[type[FrazilError], str] = {
+    NotFoundError: "a file of the table is gone: `frazil verify TABLE` lists what is missing; restore it, or "
+    "read an earlier version by snapshot_id=, tag= or as_of=",
+    CorruptError: "`frazil verify --data TABLE` lists what is damaged; restore it, or read an earlier "
+    "version by snapshot_id=, tag= or as_of=",
+    LimitError: "the setting is offline_store.memory_limit_mb",
+}
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    try:
+        yield
+    except (NotFoundError, CorruptError, LimitError) as error:
+        # Subclasses say what is missing, and so what to do.
+        advice = _ADVICE.get(type(error))
+        if advice is None or str(error).endswith(advice):
+            raise
+        raise type(error)(f"{error}; {advice}") from error
+
+
+def _advised_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    with _advised():
+        yield from batches
 
 
 def _parts(rows: pa.RecordBatchReader, n_rows: int) -> Iterator[Iterator[pa.RecordBatch]]:

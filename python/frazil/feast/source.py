@@ -58,8 +58,8 @@ class SourceColumnNotFound(ValueError):
     """A column that a source names is not in its table."""
 
 
-def _neighbours(catalog: Catalog, table: str) -> str:
-    """What is there in place of a table that is not."""
+def _neighbours(catalog: Catalog, table: str) -> str | None:
+    """What is there in place of a table that is not; None: it is in the catalog after all."""
     namespace, _, _ = table.rpartition(".")
     try:
         names = [".".join(each) for each in catalog.list_tables(namespace)]
@@ -68,6 +68,8 @@ def _neighbours(catalog: Catalog, table: str) -> str:
         return f"there is no namespace {namespace!r} either; there are {spaces or 'none'}"
     except (ValueError, NotImplementedError):
         return "no file or folder of that name holds table metadata"
+    if table in names:
+        return None
     near = difflib.get_close_matches(table, names, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     shown = names[:20] + (["..."] if len(names) > 20 else [])
@@ -243,7 +245,14 @@ class FrazilSource(DataSource):
         try:
             return catalog.load_table(name)
         except NotFoundError as error:
-            raise SourceTableNotFound(self.name, name, _neighbours(catalog, name)) from error
+            there = _neighbours(catalog, name)
+            if there is None:
+                raise type(error)(
+                    f"source {self.name!r}: the catalog knows table {name!r}, but not all of it is "
+                    f"there any more: {error}; restore the file from a backup, or register an "
+                    "earlier metadata file of the table"
+                ) from error
+            raise SourceTableNotFound(self.name, name, there) from error
 
     def _checked_schema(self, config: RepoConfig) -> Schema:
         table = self.load(config)
