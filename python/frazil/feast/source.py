@@ -266,8 +266,7 @@ class FrazilSource(DataSource):
                 reverse.get(self.created_timestamp_column, self.created_timestamp_column),
             ),
             ("date_partition_column", self.date_partition_column),
-            *(("field_mapping", column) for column in self.field_mapping),
-        ]
+        ]  # a mapping may name columns that some tables of a kind have
         older = {name for each in table.schemas().values() for name in each.column_names}
         for what, column in wanted:
             # A source that is held at a snapshot has the columns of its time.
