@@ -11,7 +11,7 @@ help:
 	@echo "make test-spark       the tests against Spark, which make test skips where there is none"
 	@echo "make conformance      docs/conformance: other implementations' files, other engines on our tables"
 	@echo "make check            format, includes, sizes, exported symbols, headers"
-	@echo "make bench            side by side with DuckDB, Polars and PyArrow"
+	@echo "make bench            side by side with DuckDB, Polars, PyIceberg, Feast (BENCH=options, see CONTRIBUTING.md)"
 	@echo "make fuzz             fuzz every decoder (FUZZ_SECONDS each, default 60)"
 	@echo "make feast-universal  Feast's own test suite (FEAST_TESTS=folder)"
 	@echo "make install          the library and the command, under PREFIX (default /usr/local)"
@@ -41,9 +41,10 @@ check:
 	@.venv/bin/python tools/check-all
 
 bench:
-	@tools/setup test
+	@tools/setup bench
 	@tools/install-python
-	@.venv/bin/python bench/run_bench.py
+	@tools/build-release cli/frazil tests/write_deletes
+	@.venv/bin/python bench/run_bench.py $(BENCH)
 
 fuzz:
 	@tools/setup check
