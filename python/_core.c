@@ -313,6 +313,24 @@ static PyMethodDef module_methods[] = {
     {"_after_fork", after_fork, METH_NOARGS, "Tell the module that this process is a child."},
     {NULL, NULL, 0, NULL}};
 
+/* The module that starts threads knows the main one. Where nobody has imported it (that takes
+ * milliseconds), this is the main one: threading itself assumes so when it is imported. */
+static int find_main_thread(core_signals *signals)
+{
+  signals->main_thread = PyThread_get_thread_ident();
+  PyObject *name = PyUnicode_FromString("threading");
+  PyObject *threading = name == NULL ? NULL : PyImport_GetModule(name);
+  PyObject *main_thread =
+      threading == NULL ? NULL : PyObject_CallMethod(threading, "main_thread", NULL);
+  PyObject *ident = main_thread == NULL ? NULL : PyObject_GetAttrString(main_thread, "ident");
+  if (ident != NULL && PyLong_Check(ident)) signals->main_thread = PyLong_AsUnsignedLong(ident);
+  Py_XDECREF(ident);
+  Py_XDECREF(main_thread);
+  Py_XDECREF(threading);
+  Py_XDECREF(name);
+  return PyErr_Occurred() ? -1 : 0;
+}
+
 static int module_exec(PyObject *module)
 {
   core_state *state = core_state_of(module);
@@ -322,17 +340,7 @@ static int module_exec(PyObject *module)
     PyErr_NoMemory();
     return -1;
   }
-  state->signals->main_thread = PyThread_get_thread_ident();
-  PyObject *main_module = PyImport_ImportModule("threading");
-  PyObject *main_thread =
-      main_module == NULL ? NULL : PyObject_CallMethod(main_module, "main_thread", NULL);
-  PyObject *ident = main_thread == NULL ? NULL : PyObject_GetAttrString(main_thread, "ident");
-  if (ident != NULL && PyLong_Check(ident))
-    state->signals->main_thread = PyLong_AsUnsignedLong(ident);
-  Py_XDECREF(ident);
-  Py_XDECREF(main_thread);
-  Py_XDECREF(main_module);
-  if (PyErr_Occurred()) return -1;
+  if (find_main_thread(state->signals) != 0) return -1;
   state->context_type = core_type_new(module, &context_spec);
   if (state->context_type == NULL) return -1;
   if (core_stream_init(module, state) != 0 || core_rows_init(module, state) != 0 ||

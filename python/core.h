@@ -100,8 +100,8 @@ PyObject *core_schema_capsule(struct ArrowSchema *schema);
 /** A Stream object; takes the stream, on failure too. */
 PyObject *core_stream_new(core_state *state, struct ArrowArrayStream *stream);
 
-/** An iterator over the rows of a stream of whole numbers, booleans and texts, as tuples; takes the
- * stream, on failure too. */
+/** An iterator over the rows of a stream as tuples of plain Python values; takes the stream, on
+ * failure too. */
 PyObject *core_rows_new(core_state *state, struct ArrowArrayStream *stream);
 
 /** A Table object; takes the handle, on failure too. */

@@ -10,7 +10,6 @@ frazil imports neither pyarrow nor pandas. The Feast plugin is in frazil.feast.
 """
 
 from frazil._core import version as __version__
-from frazil.catalog import Catalog, load_catalog
 from frazil.exceptions import (
     AlreadyExistsError,
     AuthError,
@@ -33,10 +32,35 @@ from frazil.exceptions import (
     TimeoutError,
     UnsupportedError,
 )
-from frazil.parquet import ParquetFile, read_parquet
-from frazil.pit import View, latest_per_key, pit_join
-from frazil.schema import Field, PartitionSpec, Schema, Snapshot, SnapshotRef, SortOrder
-from frazil.table import Scan, Table, WriteResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from frazil.catalog import Catalog, load_catalog
+    from frazil.parquet import ParquetFile, read_parquet
+    from frazil.pit import View, latest_per_key, pit_join
+    from frazil.results import WriteResult
+    from frazil.schema import Field, PartitionSpec, Schema, Snapshot, SnapshotRef, SortOrder
+    from frazil.table import Scan, Table
+
+# Imported when asked for: a process that reads one row needs few of them, and lives for milliseconds.
+_MODULES = {
+    "Catalog": "catalog",
+    "load_catalog": "catalog",
+    "ParquetFile": "parquet",
+    "read_parquet": "parquet",
+    "View": "pit",
+    "latest_per_key": "pit",
+    "pit_join": "pit",
+    "WriteResult": "results",
+    "Field": "schema",
+    "PartitionSpec": "schema",
+    "Schema": "schema",
+    "Snapshot": "schema",
+    "SnapshotRef": "schema",
+    "SortOrder": "schema",
+    "Scan": "table",
+    "Table": "table",
+}
 
 __all__ = [
     "AlreadyExistsError",
@@ -77,3 +101,20 @@ __all__ = [
     "pit_join",
     "read_parquet",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _MODULES:
+        value = getattr(import_module(f"frazil.{_MODULES[name]}"), name)
+    elif name in {*_MODULES.values(), "evolution", "maintenance"}:
+        value = import_module(f"frazil.{name}")
+    else:
+        raise AttributeError(f"module 'frazil' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

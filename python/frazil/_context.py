@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
+from _thread import allocate_lock  # threading takes milliseconds to import
 
 from frazil import _core
 
-_lock = threading.Lock()
+_lock = allocate_lock()
 _contexts: dict[tuple[int, int, str | None], _core.Context] = {}
 
 
@@ -25,7 +25,7 @@ def context(
 
 def _after_fork_in_child() -> None:
     global _lock
-    _lock = threading.Lock()
+    _lock = allocate_lock()
     _core._after_fork()
 
 

@@ -2,21 +2,29 @@
 
 pyarrow, pandas, polars and duckdb are imported inside the functions that need them, never when
 frazil is imported. Reading and writing Arrow data between libraries needs none of them.
+
+A process that reads one row lives for milliseconds, and importing typing, dataclasses or threading
+takes as long: what such a process goes through imports none of them (here, _context, catalog,
+table), and keeps names that only annotations use under TYPE_CHECKING, which type checkers know by
+its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from frazil.exceptions import InvalidError, from_stream_error
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any, TypeVar
+
     import pandas
     import pyarrow
 
-_T = TypeVar("_T")
+    _T = TypeVar("_T")
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -42,6 +50,14 @@ def guarded_iterator(items: Iterator[_T]) -> Iterator[_T]:
         raise ours from error
 
 
+def _is_mapping(value: object) -> bool:
+    if isinstance(value, dict):
+        return True
+    from collections.abc import Mapping
+
+    return isinstance(value, Mapping)
+
+
 def is_pandas(data: object) -> bool:
     kind = type(data)
     return kind.__name__ == "DataFrame" and kind.__module__.split(".", 1)[0] == "pandas"
@@ -62,7 +78,7 @@ def as_stream(data: Any) -> Any:
         return from_pandas(data)
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
         return data
-    if isinstance(data, (list, tuple)) and all(isinstance(row, Mapping) for row in data):
+    if isinstance(data, (list, tuple)) and all(_is_mapping(row) for row in data):
         import pyarrow as pa
 
         return pa.Table.from_pylist(list(data))
@@ -122,7 +138,7 @@ def property_text(value: object) -> str:
 
 def properties_of(properties: Mapping[str, object] | None) -> dict[str, str]:
     """Texts from whatever YAML or Python gave; None values are left out."""
-    if properties is not None and not isinstance(properties, Mapping):
+    if properties is not None and not _is_mapping(properties):
         raise TypeError(f"properties are a dict, not {type(properties).__name__}")
     return {
         str(key): property_text(value)

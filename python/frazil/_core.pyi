@@ -10,6 +10,7 @@ _WriteResult = tuple[int, int, int, int, int, int, int]
 _SchemaChange = tuple[
     int, str, str | None, Any, str | None, str | None, bool, str | None, str | None
 ]
+_Column = tuple[str, str, str, tuple["_Column", ...]]
 _SpecChange = tuple[int, str | None, str | None, str | None]
 
 class Context:
@@ -22,6 +23,7 @@ class Context:
 class Rows:
     def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
     def __next__(self) -> tuple[Any, ...]: ...
+    def columns(self) -> tuple[_Column, ...]: ...
 
 class Stream:
     def rows(self) -> Rows: ...

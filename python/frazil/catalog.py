@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
 from frazil import _convert, _core
 from frazil._context import context as _context
 from frazil.exceptions import (
@@ -15,7 +12,12 @@ from frazil.exceptions import (
 )
 from frazil.table import Table
 
-Identifier = str | Iterable[str]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, TypeAlias
+
+    Identifier: TypeAlias = str | Iterable[str]
 
 
 def load_catalog(name: str = "default", **properties: object) -> "Catalog":

@@ -102,6 +102,9 @@ class OneTimeRows(Rows):
         stream, self._once = self._once, None
         return stream
 
+    def to_pylist(self) -> list[dict[str, Any]]:
+        return super().to_pylist() if self._kept is None else self._kept.to_pylist()
+
     def to_arrow(self) -> "pyarrow.Table":
         """The rows as one chunk a column."""
         if self._kept is None:

@@ -6,38 +6,35 @@ several threads.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from frazil import _convert, _core
-from frazil.evolution import ManageSnapshots, UpdateSchema, UpdateSortOrder, UpdateSpec
 from frazil.exceptions import InvalidError
-from frazil.maintenance import Maintenance
-from frazil.schema import HistoryEntry, PartitionSpec, Schema, Snapshot, SnapshotRef, SortOrder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date, datetime
+    from typing import Any
+
     import duckdb
     import pandas
     import polars
     import pyarrow
 
+    from frazil.evolution import ManageSnapshots, UpdateSchema, UpdateSortOrder, UpdateSpec
+    from frazil.maintenance import Maintenance
+    from frazil.results import FileTask, WriteResult
+    from frazil.schema import (
+        HistoryEntry,
+        PartitionSpec,
+        Schema,
+        Snapshot,
+        SnapshotRef,
+        SortOrder,
+    )
+
+
 def _or_unset(value: int | None) -> int:
     return -1 if value is None else value
-
-
-class WriteResult(NamedTuple):
-    """What a commit did. snapshot_id is -1 where there was nothing to do."""
-
-    snapshot_id: int
-    rows_added: int
-    rows_deleted: int
-    files_added: int
-    files_deleted: int
-    delete_files_added: int = 0
-    rows_updated: int = 0
-    """By upsert; these rows count neither as added nor as deleted."""
 
 
 _MODES = {None: 0, "copy-on-write": 1, "merge-on-read": 2}
@@ -47,6 +44,12 @@ def _mode_of(mode: str | None) -> int:
     if mode not in _MODES:
         raise InvalidError(f"mode {mode!r} is neither 'copy-on-write' nor 'merge-on-read'")
     return _MODES[mode]
+
+
+def _write_result(values: tuple[int, ...]) -> WriteResult:
+    from frazil.results import WriteResult
+
+    return WriteResult(*values)
 
 
 class ArrowSchema:
@@ -77,6 +80,13 @@ class Rows:
     def to_arrow(self) -> "pyarrow.Table":
         return _convert.to_arrow(self._stream())
 
+    def to_pylist(self) -> list[dict[str, Any]]:
+        """A dict a row, of Python values. It needs no other library, and is the quickest for a few
+        rows; for many use to_arrow()."""
+        from frazil import _plain_rows
+
+        return _convert.guarded(lambda: list(_plain_rows.dicts(self._stream())))
+
     def to_pandas(self, **options: Any) -> "pandas.DataFrame":
         """As pandas; options go to pyarrow.Table.to_pandas()."""
         return self.to_arrow().to_pandas(**options)
@@ -99,19 +109,6 @@ class Rows:
         return target
 
 
-class FileTask(NamedTuple):
-    """A data file that a scan would read."""
-
-    file_path: str
-    file_format: str
-    record_count: int
-    file_size_in_bytes: int
-    spec_id: int
-    partition: str
-    data_sequence_number: int
-    n_delete_files: int
-
-
 class Scan(Rows):
     """A snapshot, a projection and a row filter. It is checked when made, and read when asked."""
 
@@ -126,6 +123,8 @@ class Scan(Rows):
     def plan_files(self) -> Iterator[FileTask]:
         """The data files that the scan would read, one after another: manifests are read as they
         are asked for."""
+        from frazil.results import FileTask
+
         return _convert.guarded_iterator(map(FileTask._make, self._handle.plan_files().rows()))
 
     def count(self) -> int:
@@ -212,6 +211,8 @@ class Table:
         location = self._handle.metadata_location()
         parsed = self._parsed
         if parsed is None or parsed[0] != location:
+            import json
+
             parsed = (location, json.loads(self._handle.metadata_json()))
             self._parsed = parsed
         return parsed[1]
@@ -255,6 +256,8 @@ class Table:
 
     def schema(self) -> Schema:
         """The current schema."""
+        from frazil.schema import Schema
+
         current = self._metadata.get("current-schema-id", 0)
         schemas = self._schemas()
         return Schema._from_json(
@@ -262,6 +265,8 @@ class Table:
         )
 
     def schemas(self) -> dict[int, Schema]:
+        from frazil.schema import Schema
+
         return {each.get("schema-id", 0): Schema._from_json(each) for each in self._schemas()}
 
     def arrow_schema(self) -> ArrowSchema:
@@ -272,6 +277,8 @@ class Table:
         return self._handle.arrow_schema()
 
     def specs(self) -> dict[int, PartitionSpec]:
+        from frazil.schema import PartitionSpec
+
         metadata = self._metadata
         specs = metadata.get("partition-specs") or [
             {"spec-id": 0, "fields": metadata.get("partition-spec", [])}
@@ -283,6 +290,8 @@ class Table:
         return self.specs()[self._metadata.get("default-spec-id", 0)]
 
     def sort_orders(self) -> dict[int, SortOrder]:
+        from frazil.schema import SortOrder
+
         orders = self._metadata.get("sort-orders") or [{"order-id": 0, "fields": []}]
         return {each["order-id"]: SortOrder._from_json(each) for each in orders}
 
@@ -291,6 +300,8 @@ class Table:
         return self.sort_orders()[self._metadata.get("default-sort-order-id", 0)]
 
     def snapshots(self) -> list[Snapshot]:
+        from frazil.schema import Snapshot
+
         return [Snapshot._from_json(each) for each in self._metadata.get("snapshots") or []]
 
     def current_snapshot_id(self) -> int | None:
@@ -302,6 +313,8 @@ class Table:
         return None if snapshot_id is None else self.snapshot_by_id(snapshot_id)
 
     def snapshot_by_id(self, snapshot_id: int) -> Snapshot | None:
+        from frazil.schema import Snapshot
+
         for each in self._metadata.get("snapshots") or []:
             if each["snapshot-id"] == snapshot_id:
                 return Snapshot._from_json(each)
@@ -312,12 +325,16 @@ class Table:
         return None if ref is None else self.snapshot_by_id(ref.snapshot_id)
 
     def history(self) -> list[HistoryEntry]:
+        from frazil.schema import HistoryEntry
+
         return [
             HistoryEntry(each["snapshot-id"], each["timestamp-ms"])
             for each in self._metadata.get("snapshot-log") or []
         ]
 
     def refs(self) -> dict[str, SnapshotRef]:
+        from frazil.schema import SnapshotRef
+
         refs = self._metadata.get("refs")
         if not refs and self.current_snapshot_id() is not None:
             refs = {"main": {"snapshot-id": self.current_snapshot_id(), "type": "branch"}}
@@ -330,6 +347,8 @@ class Table:
     @property
     def maintenance(self) -> Maintenance:
         """Compaction, manifests, expiry, orphan files, verification."""
+        from frazil.maintenance import Maintenance
+
         return Maintenance(self._handle)
 
     # -- reading --
@@ -392,8 +411,8 @@ class Table:
     ) -> WriteResult:
         """Append rows in one commit, to an existing branch ("main" where none is named).
         Columns are matched by name."""
-        return WriteResult(
-            *self._handle.append(
+        return _write_result(
+            self._handle.append(
                 _convert.as_stream(data),
                 _convert.properties_of(snapshot_properties),
                 truncate_nanoseconds,
@@ -412,8 +431,8 @@ class Table:
         mode: str | None = None,
     ) -> WriteResult:
         """Delete the rows that match (None: every row) and append others, in one snapshot."""
-        return WriteResult(
-            *self._handle.overwrite(
+        return _write_result(
+            self._handle.overwrite(
                 _convert.as_stream(data),
                 overwrite_filter,
                 _convert.properties_of(snapshot_properties),
@@ -438,8 +457,8 @@ class Table:
         again, "merge-on-read" writes down which rows are gone. By default the table says it
         (property write.delete.mode).
         """
-        return WriteResult(
-            *self._handle.delete(
+        return _write_result(
+            self._handle.delete(
                 delete_filter,
                 _convert.properties_of(snapshot_properties),
                 case_sensitive,
@@ -464,8 +483,8 @@ class Table:
         left alone; a null in a key matches nothing; no two rows of the data may have one key. By
         default the table says the mode (property write.update.mode).
         """
-        return WriteResult(
-            *self._handle.upsert(
+        return _write_result(
+            self._handle.upsert(
                 _convert.as_stream(data),
                 (join_cols,) if isinstance(join_cols, str) else tuple(join_cols or ()),
                 _convert.properties_of(snapshot_properties),
@@ -479,18 +498,26 @@ class Table:
     # -- evolution --
 
     def update_schema(self) -> UpdateSchema:
+        from frazil.evolution import UpdateSchema
+
         return UpdateSchema(self)
 
     def update_spec(self) -> UpdateSpec:
         """Change how new files are partitioned."""
+        from frazil.evolution import UpdateSpec
+
         return UpdateSpec(self)
 
     def update_sort_order(self) -> UpdateSortOrder:
         """Replace the order in which new files are sorted."""
+        from frazil.evolution import UpdateSortOrder
+
         return UpdateSortOrder(self)
 
     def manage_snapshots(self) -> ManageSnapshots:
         """Tags, branches and the current snapshot."""
+        from frazil.evolution import ManageSnapshots
+
         return ManageSnapshots(self)
 
     def upgrade_table_version(self, format_version: int) -> None:
