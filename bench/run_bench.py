@@ -4,7 +4,7 @@ process of its own, medians over the rounds.
 Usage: run_bench.py [--part PART,...] [--quick | --full] [--rounds N] [--data FOLDER]
 
 Parts: join (or one of its cases: dense, sparse, deletes, views, sorted, small-files, many-entities, growth), cold-start,
-decode, file, write, plan, metadata. --quick is a smoke run of small data in about two minutes; --full adds growth, the dense
+online, decode, file, write, plan, metadata. --quick is a smoke run of small data in about two minutes; --full adds growth, the dense
 join with 100 million feature rows. Results are compared for equality, and a difference ends the run. What was wanted of the
 figures is printed at the end. Data is made in a temporary folder, or kept in the one that --data names and used again.
 """
@@ -21,10 +21,11 @@ import cold_start
 import decode_part
 import harness
 import join_part
+import online_part
 import plan_part
 from join_part import JoinPart
 
-PARTS = ["join", "cold-start", "decode", "file", "write", "plan", "metadata"]
+PARTS = ["join", "cold-start", "online", "decode", "file", "write", "plan", "metadata"]
 
 
 class Bench:
@@ -49,6 +50,10 @@ class Bench:
 
     def run_cold_start(self) -> None:
         cold_start.compare(self.dense(), self.rounds, self.targets)
+
+    def run_online(self) -> None:
+        cases = online_part.QUICK_CASES if self.quick else online_part.CASES + (online_part.LONG_CASES if self.full else [])
+        online_part.OnlinePart(self.folder / "online", self.rounds, self.targets).run(cases)
 
     def run_decode(self) -> None:
         decode_part.compare_table(self.dense(), self.rounds)

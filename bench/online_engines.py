@@ -1,0 +1,146 @@
+"""One online store behind Feast, one task, in a process of its own.
+
+Usage: online_engines.py STORE TASK KEYS FEATURES FOLDER [PORT]
+
+STORE is frazil, sqlite or redis (on PORT), or pyiceberg, which reads frazil's table: the buckets that hold the keys. TASK:
+  load     writes every key with online_write_batch; prints rows a second, of the calls alone
+  read-1, read-100   random keys with the store's online_read: `seconds` is the median of a call, `p99_seconds` beside it
+  serve-1, serve-100   the same through FeatureStore.get_online_features
+"""
+
+import json
+import pathlib
+import random
+import statistics
+import sys
+import time
+from datetime import datetime, timezone
+
+MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
+ROWS_A_WRITE = 10_000
+READ_SECONDS = 3  # how long reads of one kind are repeated
+CALLS_MIN = 20
+
+
+def store_config(store, folder, port):
+    if store == "sqlite":
+        return {"type": "sqlite", "path": f"{folder}/online.db"}
+    if store == "redis":
+        return {"type": "redis", "connection_string": f"127.0.0.1:{port}"}
+    return {"type": "frazil.feast.IcebergOnlineStore", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"{folder}/warehouse",
+            "read_timeout_ms": 0}
+
+
+class Store:
+    """A Feast repo with one view of float features over one integer key."""
+
+    def __init__(self, store, n_features, folder, port):
+        from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
+        from feast.types import Float64, Int64
+
+        self.names = [f"f{i}" for i in range(n_features)]
+        config = RepoConfig(project="bench", provider="local", registry=f"{folder}/registry.db", repo_path=str(folder),
+                            online_store=store_config(store, folder, port), entity_key_serialization_version=3)
+        driver = Entity(name="driver_id", join_keys=["driver_id"], value_type=ValueType.INT64)
+        view = FeatureView(name="stats", entities=[driver], source=FileSource(path=f"{folder}/none.parquet", timestamp_field="event_timestamp"),
+                           schema=[Field(name="driver_id", dtype=Int64), *(Field(name=name, dtype=Float64) for name in self.names)])
+        self.feast = FeatureStore(config=config)
+        if not pathlib.Path(folder, "registry.db").exists():
+            self.feast.apply([driver, view])
+        self.config, self.view = config, self.feast.get_feature_view("stats")
+        self.online = self.feast._get_provider().online_store
+
+    def write(self, rows):
+        self.online.online_write_batch(self.config, self.view, rows, None)
+
+    def read(self, keys):
+        """Of each key its features' values, in order, or None."""
+        found = self.online.online_read(self.config, self.view, [entity_key(key) for key in keys], list(self.names))  # Redis adds to the list
+        return [None if values is None else [values[name].double_val for name in self.names] for _, values in found]
+
+    def serve(self, keys):
+        found = self.feast.get_online_features([f"stats:{name}" for name in self.names], [{"driver_id": key} for key in keys]).to_dict()
+        return [list(row) for row in zip(*(found[name] for name in self.names))]
+
+
+class BucketScan:
+    """What reading takes with PyIceberg alone: a scan of the buckets that the keys are in."""
+
+    def __init__(self, n_features, folder):
+        from pyiceberg.catalog.sql import SqlCatalog
+
+        self.names = [f"f{i}" for i in range(n_features)]
+        catalog = SqlCatalog("default", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/warehouse")
+        ((name),) = [each for namespace in catalog.list_namespaces() for each in catalog.list_tables(namespace)]
+        self.table = catalog.load_table(name)
+
+    def read(self, keys):
+        from pyiceberg.expressions import In
+
+        rows = self.table.scan(In("driver_id", keys), selected_fields=("driver_id", *self.names)).to_arrow().to_pylist()
+        found = {row["driver_id"]: [row[name] for name in self.names] for row in rows}
+        return [found.get(key) for key in keys]
+
+
+def entity_key(key):
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+    from feast.protos.feast.types.Value_pb2 import Value
+
+    return EntityKey(join_keys=["driver_id"], entity_values=[Value(int64_val=key)])
+
+
+def value_of(key, feature):
+    return key + feature / 64  # exact
+
+
+def rows_of(first, end, names):
+    from feast.protos.feast.types.Value_pb2 import Value
+
+    return [(entity_key(key), {name: Value(double_val=value_of(key, i)) for i, name in enumerate(names)}, MOMENT, None)
+            for key in range(first, end)]
+
+
+def load(store, n_keys):
+    seconds = 0.0
+    for first in range(0, n_keys, ROWS_A_WRITE):
+        rows = rows_of(first, min(first + ROWS_A_WRITE, n_keys), store.names)
+        start = time.perf_counter()
+        store.write(rows)
+        seconds += time.perf_counter() - start
+    return {"seconds": seconds, "rows": n_keys, "rows_per_second": n_keys / seconds}
+
+
+def measure_reads(read, n_keys, n_each, n_features):
+    """Times of calls, after some that warm up; every value that comes back is compared."""
+    numbers = random.Random(7)
+    times = []
+    until = None
+    while until is None or time.perf_counter() < until or len(times) < CALLS_MIN:
+        keys = [numbers.randrange(n_keys) for _ in range(n_each)]
+        start = time.perf_counter()
+        rows = read(keys)
+        seconds = time.perf_counter() - start
+        assert rows == [[value_of(key, i) for i in range(n_features)] for key in keys], "another value came back"
+        if until is None:
+            until = time.perf_counter() + READ_SECONDS
+        else:
+            times.append(seconds)
+    times.sort()
+    return {"seconds": statistics.median(times), "p99_seconds": times[int(len(times) * 0.99)], "calls": len(times), "rows": n_each}
+
+
+def main():
+    name, task, n_keys, n_features, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+    port = sys.argv[6] if len(sys.argv) > 6 else None
+    store = BucketScan(n_features, folder) if name == "pyiceberg" else Store(name, n_features, folder, port)
+    start = time.process_time()
+    if task == "load":
+        answer = load(store, n_keys)
+    else:
+        kind, n_each = task.split("-")
+        answer = measure_reads(store.serve if kind == "serve" else store.read, n_keys, int(n_each), n_features)
+    print(json.dumps({**answer, "cpu_seconds": time.process_time() - start}))
+
+
+if __name__ == "__main__":
+    main()

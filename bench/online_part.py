@@ -1,0 +1,96 @@
+"""The online part: frazil's store behind Feast beside Feast's SQLite and Redis stores and a scan of buckets by PyIceberg.
+
+Redis runs on loopback while the part does. A case is a number of keys and of features; every store is loaded through its own
+online_write_batch, and read with keys at random.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import shutil
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+
+import harness
+from harness import Answer, Targets
+
+# keys, features
+CASES = [(200_000, 5), (200_000, 50), (2_000_000, 5)]
+QUICK_CASES = [(20_000, 5)]
+LONG_CASES = [(2_000_000, 50)]
+STORES = ["frazil", "sqlite", "redis", "pyiceberg"]
+TASKS = {"read-1": "online_read, 1 key", "read-100": "online_read, 100 keys",
+         "serve-1": "get_online_features, 1 key", "serve-100": "get_online_features, 100 keys"}
+WANTED = {"read-1": {"sqlite": 3, "pyiceberg": 1000}, "read-100": {"sqlite": 10, "redis": 10}}
+
+
+@contextlib.contextmanager
+def redis_server(folder: pathlib.Path) -> Iterator[int]:
+    """A Redis on a free port of the loopback interface, without files."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no",
+                               "--dir", str(folder)], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.1):
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
+
+
+class OnlinePart:
+    def __init__(self, folder: pathlib.Path, rounds: int, targets: Targets) -> None:
+        self.folder, self.rounds, self.targets = folder, rounds, targets
+
+    def run(self, cases: Sequence[tuple[int, int]]) -> None:
+        for n_keys, n_features in cases:
+            with tempfile.TemporaryDirectory() as scratch, redis_server(pathlib.Path(scratch)) as port:
+                self.run_case(n_keys, n_features, pathlib.Path(scratch), port)
+
+    def ask(self, store: str, task: str, case: tuple[int, int], place: pathlib.Path, port: int) -> Answer:
+        return harness.run_task(harness.script("online_engines.py", store, task, *case, place, port), f"online {case}: {store} {task}")
+
+    def run_case(self, n_keys: int, n_features: int, scratch: pathlib.Path, port: int) -> None:
+        case, title = (n_keys, n_features), f"online, {n_keys:,} keys of {n_features} features"
+        places = {store: self.folder / f"{store}-{n_keys}-{n_features}" for store in STORES}
+        places["redis"] = scratch / "redis"
+        places["pyiceberg"] = places["frazil"]
+        print(f"\n{title}: loading", flush=True)
+        print(f"  {'store':10} {'rows/s':>9} {'cpu s':>9} {'peak MB':>9}")
+        loads = {}
+        for store in ["frazil", "sqlite", "redis"]:
+            shutil.rmtree(places[store], ignore_errors=True)
+            places[store].mkdir(parents=True)
+            loads[store] = self.ask(store, "load", case, places[store], port)
+            print(f"  {store:10} {loads[store]['rows_per_second']:9.0f} {loads[store]['cpu_seconds']:9.2f} "
+                  f"{loads[store]['peak_bytes'] / 1e6:9.0f}", flush=True)
+        self.targets.at_least(f"{title}: rows/s written, frazil / sqlite",
+                              loads["frazil"]["rows_per_second"] / loads["sqlite"]["rows_per_second"], 3)
+        for task, words in TASKS.items():
+            stores = [store for store in STORES if store != "pyiceberg" or task.startswith("read")]
+            self.compare_reads(f"{title}: {words}", task, case, {store: places[store] for store in stores}, port)
+
+    def compare_reads(self, title: str, task: str, case: tuple[int, int], places: dict[str, pathlib.Path], port: int) -> None:
+        """Milliseconds of a call, median and 99th percentile, in processes that take turns."""
+        runs: dict[str, list[Answer]] = {store: [] for store in places}
+        for _ in range(self.rounds):
+            for store, place in places.items():
+                runs[store].append(self.ask(store, task, case, place, port))
+        print(f"\n{title}\n  {'store':10} {'ms':>9} {'p99 ms':>9} {'ms/frazil':>10} {'peak MB':>9}")
+        middle = {store: {key: statistics.median(answer[key] for answer in answers) for key in ["seconds", "p99_seconds", "peak_bytes"]}
+                  for store, answers in runs.items()}
+        for store, it in middle.items():
+            ratio = it["seconds"] / middle["frazil"]["seconds"]
+            print(f"  {store:10} {it['seconds'] * 1e3:9.3f} {it['p99_seconds'] * 1e3:9.3f} {ratio:10.2f} {it['peak_bytes'] / 1e6:9.0f}", flush=True)
+            if wanted := WANTED.get(task, {}).get(store):
+                self.targets.at_least(f"{title}: time, {store} / frazil", ratio, wanted)
