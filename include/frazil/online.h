@@ -18,6 +18,8 @@
 
 #include "frazil/arrow.h"
 #include "frazil/catalog.h"
+#include "frazil/maintenance.h"
+#include "frazil/pit.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,16 +44,20 @@ typedef enum frz_online_lookup {
 typedef struct frz_online_options {
   size_t struct_bytes; /**< Set by frz_online_options_init(). */
   frz_online_lookup lookup;
-  const char *cache_dir;     /**< Folder of lookup indexes, made with mode 0700; each table has a
-                                folder of its own in it. NULL: the index is kept in memory alone. */
-  int64_t max_staleness_ms;  /**< How late others' commits may be seen; 0: the catalog is asked on
-                                every read. Default 1000. A process always sees its own. */
-  int64_t read_timeout_ms;   /**< Bound of one read; 0: none. Default 100. Building the index never
-                                counts. */
-  int64_t key_ttl_us;        /**< Rows whose event time is older than this read as absent, and
-                                compaction drops them; 0: none. */
-  int64_t commit_timeout_ms; /**< How long a write goes on when other processes commit first;
-                                default 60000. */
+  const char *cache_dir;      /**< Folder of lookup indexes, made with mode 0700; each table has a
+                                 folder of its own in it. NULL: the index is kept in memory alone. */
+  int64_t max_staleness_ms;   /**< How late others' commits may be seen; 0: the catalog is asked on
+                                 every read. Default 1000. A process always sees its own. */
+  int64_t read_timeout_ms;    /**< Bound of one read; 0: none. Default 100. Building the index never
+                                 counts. */
+  int64_t key_ttl_us;         /**< Rows whose event time is older than this read as absent, and
+                                 compaction drops them; 0: none. */
+  int64_t commit_timeout_ms;  /**< How long a write goes on when other processes commit first;
+                                 default 60000. */
+  bool compact_automatically; /**< After every few commits, behind: what frz_online_compact() finds
+                                 due. Default true. */
+  int64_t min_snapshot_age_ms; /**< Compaction expires snapshots older than this: longer than any
+                                  reader works on one. Default 60000. */
 } frz_online_options;
 
 /** @brief Fill `options` with the defaults. */
@@ -256,6 +262,36 @@ FRZ_API frz_status frz_online_prepare(frz_online *online, frz_error *err) FRZ_MU
 FRZ_API frz_status frz_online_refresh(frz_online *online, bool *changed_out,
                                       frz_error *err) FRZ_MUST_CHECK;
 
+typedef struct frz_online_compact_options {
+  size_t struct_bytes; /**< Set by frz_online_compact_options_init(). */
+  bool all;            /**< Every file of each partition, not just what is due. */
+  int32_t size_ratio;  /**< So many files of like size (within this ratio) are joined; default 8. */
+  bool keep_snapshots; /**< Do not expire snapshots. */
+  frz_progress_callback progress; /**< NULL: none. */
+  void *progress_ctx;
+} frz_online_compact_options;
+
+/** @brief Fill `options` with the defaults. */
+FRZ_API void frz_online_compact_options_init(frz_online_compact_options *options);
+
+typedef struct frz_online_compact_result {
+  int64_t snapshot_id; /**< -1: nothing was due. */
+  int64_t n_files_before, n_files_after;
+  int64_t n_bytes_before, n_bytes_after;
+  int64_t n_rows_before, n_rows_after;
+  int64_t n_snapshots_expired;
+} frz_online_compact_result;
+
+/**
+ * @brief Join files, keeping the newest row of a key, and expire old snapshots.
+ * @param[in] options     May be NULL.
+ * @param[out] result_out May be NULL.
+ * @retval FRZ_ERR_CONFLICT another process compacted the same files.
+ */
+FRZ_API frz_status frz_online_compact(frz_online *online, const frz_online_compact_options *options,
+                                      frz_online_compact_result *result_out,
+                                      frz_error *err) FRZ_MUST_CHECK;
+
 typedef struct frz_online_stats {
   bool is_ready;           /**< Reads go through the index. */
   int64_t snapshot_id;     /**< That the index shows; -1: none. */
@@ -274,6 +310,39 @@ typedef struct frz_online_stats {
 
 /** @brief Numbers of a handle since it was opened. */
 FRZ_API void frz_online_stats_get(frz_online *online, frz_online_stats *stats_out);
+
+/* ---- materialization ---- */
+
+typedef struct frz_online_materialize_options {
+  size_t struct_bytes; /**< Set by frz_online_materialize_options_init(). */
+  const char *timestamp_field;
+  const char *created_timestamp_field; /**< NULL: none. */
+  int64_t start_us;                    /**< Included; INT64_MIN: open. */
+  int64_t end_us;                      /**< Included; INT64_MAX: open. */
+  const char *row_filter;              /**< Of the source; NULL: none. */
+  int64_t snapshot_id;                 /**< Of the source; 0: current. */
+  const frz_join_key *join_keys;       /**< Pairs (join key, source column) that differ in name. */
+  size_t n_join_keys;
+  const frz_join_key *features; /**< Pairs (feature, source column) that differ in name. */
+  size_t n_features;
+  frz_progress_callback progress; /**< Of rows; n_total is -1 until the end. NULL: none. */
+  void *progress_ctx;
+} frz_online_materialize_options;
+
+/** @brief Fill `options` with the defaults. */
+FRZ_API void frz_online_materialize_options_init(frz_online_materialize_options *options);
+
+/**
+ * @brief Write the latest row of each key of an offline table in a window of event time.
+ * @param[in] source Borrowed. Rows with a null join key or event time are left out.
+ * @param[out] result_out May be NULL.
+ * @retval FRZ_ERR_INVALID  a column that the source lacks or whose type does not fit.
+ * @retval FRZ_ERR_CANCELLED frz_context_cancel() or the interrupt callback; nothing was committed.
+ */
+FRZ_API frz_status frz_online_materialize(frz_online *online, frz_table *source,
+                                          const frz_online_materialize_options *options,
+                                          frz_online_write_result *result_out,
+                                          frz_error *err) FRZ_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -97,8 +97,7 @@ static frz_status write_no_entity(frz_buf *out, frz_error *err)
   return write_part(out, TYPE_STRING, "", 0, err);
 }
 
-frz_status frz_entity_key_write(const frz_online_info *info, const frz_value *values, frz_buf *out,
-                                frz_error *err)
+frz_status frz_entity_key_head(const frz_online_info *info, frz_buf *out, frz_error *err)
 {
   if (info->n_join_keys == 0) return write_no_entity(out, err);
   FRZ_TRY(write_u32(out, (uint32_t)info->n_join_keys, err));
@@ -106,9 +105,22 @@ frz_status frz_entity_key_write(const frz_online_info *info, const frz_value *va
     const char *name = info->join_keys[i].name;
     FRZ_TRY(write_part(out, TYPE_STRING, name, strlen(name), err));
   }
+  return FRZ_OK;
+}
+
+frz_status frz_entity_key_values(const frz_online_info *info, const frz_value *values, frz_buf *out,
+                                 frz_error *err)
+{
   for (size_t i = 0; i < info->n_join_keys; i++)
     FRZ_TRY(write_value(&info->join_keys[i], &values[i], out, err));
   return FRZ_OK;
+}
+
+frz_status frz_entity_key_write(const frz_online_info *info, const frz_value *values, frz_buf *out,
+                                frz_error *err)
+{
+  FRZ_TRY(frz_entity_key_head(info, out, err));
+  return frz_entity_key_values(info, values, out, err);
 }
 
 frz_status frz_online_entity_key(const frz_online_info *info, const frz_value *values,

@@ -12,7 +12,15 @@
 #include "base/buf.h"
 #include "frazil/online.h"
 
-/** Append the key of values, one a join key. */
+/** Append what all keys of a view begin with. Where it has no join keys that is the whole key. */
+frz_status frz_entity_key_head(const frz_online_info *info, frz_buf *out,
+                               frz_error *err) FRZ_MUST_CHECK;
+
+/** Append the rest: values, one a join key. */
+frz_status frz_entity_key_values(const frz_online_info *info, const frz_value *values, frz_buf *out,
+                                 frz_error *err) FRZ_MUST_CHECK;
+
+/** Append the whole key. */
 frz_status frz_entity_key_write(const frz_online_info *info, const frz_value *values, frz_buf *out,
                                 frz_error *err) FRZ_MUST_CHECK;
 

@@ -20,7 +20,9 @@ void frz_online_options_init(frz_online_options *options)
   *options = (frz_online_options){.struct_bytes = sizeof *options,
                                   .max_staleness_ms = 1000,
                                   .read_timeout_ms = 100,
-                                  .commit_timeout_ms = 60000};
+                                  .commit_timeout_ms = 60000,
+                                  .compact_automatically = true,
+                                  .min_snapshot_age_ms = 60000};
 }
 
 /* ---- opening ---- */
@@ -39,7 +41,8 @@ static void init_locks(frz_online *online)
   online->has_thread = false;
   online->n_jobs = 0;
   online->pending = NULL;
-  online->wants_look = false;
+  online->wants_look = online->wants_files = false;
+  online->is_writing = online->is_compacting = false;
 }
 
 static frz_status copy_text(const frz_alloc *alloc, const char *text, char **copy_out,
@@ -75,7 +78,8 @@ static frz_status read_options(const frz_online_options *options, frz_online_opt
   } numbers[] = {{"max_staleness_ms", filled->max_staleness_ms},
                  {"read_timeout_ms", filled->read_timeout_ms},
                  {"key_ttl_us", filled->key_ttl_us},
-                 {"commit_timeout_ms", filled->commit_timeout_ms}};
+                 {"commit_timeout_ms", filled->commit_timeout_ms},
+                 {"min_snapshot_age_ms", filled->min_snapshot_age_ms}};
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
     if (numbers[i].value < 0 || numbers[i].value > INT64_MAX / 2000)
       return frz_fail(err, FRZ_ERR_INVALID, "%s %lld is out of range", numbers[i].name,
@@ -202,7 +206,7 @@ static frz_status look(frz_online *online, bool build, bool *changed_out, frz_er
   metadata = frz_table_current(online->table);
   pthread_mutex_lock(&online->lock);
   bool has_index = online->view != NULL && !frz_index_view_is_torn(online->view);
-  bool is_known = online->layout->metadata == metadata &&
+  bool is_known = !online->wants_files && online->layout->metadata == metadata &&
                   (!has_index || online->view->layout->metadata == metadata);
   pthread_mutex_unlock(&online->lock);
   frz_table_metadata_release(metadata);
@@ -240,6 +244,7 @@ frz_status frz_online_look(frz_online *online, bool build, bool *changed_out, fr
     atomic_fetch_add(&online->n_refreshes, 1);
     atomic_store(&online->last_refresh_us, frz_os_monotonic_us() - started_us);
   }
+  if (st == FRZ_OK) frz_online_write_files_if_due(online);
   if (st != FRZ_OK && err != NULL) *err = failure;
   if (changed_out != NULL) *changed_out = changed;
   return st;

@@ -8,15 +8,9 @@
 #include "online/online_scan.h"
 #include "online/online_state.h"
 
-enum { PARTS_MAX = 64, TAIL_RATIO = 4, SUMMARY_BYTES_MAX = 1 << 20 };
+enum { TAIL_RATIO = 4, SUMMARY_BYTES_MAX = 1 << 20 };
 
-/** A view to be: segments owned by the list. */
-typedef struct part_list {
-  frz_view_part parts[PARTS_MAX];
-  size_t n;
-} part_list;
-
-static void part_list_dispose(part_list *list)
+void frz_part_list_dispose(frz_part_list *list)
 {
   for (size_t i = 0; i < list->n; i++) frz_segment_release(list->parts[i].segment);
   list->n = 0;
@@ -81,31 +75,36 @@ static bool leads_back_to(const frz_table_metadata *m, const frz_snapshot *from,
   return at != NULL;
 }
 
-/* Invariant 9. */
-static bool may_follow(const frz_index_view *view, const frz_online_layout *layout,
+/* Invariant 9. `then`: of the same table. */
+static bool may_follow(const frz_watermark *then, const frz_online_layout *layout,
                        const frz_snapshot *snapshot, const frz_watermark *now)
 {
   const frz_table_metadata *m = layout->metadata;
-  const frz_watermark *then = &view->mark;
-  if (!frz_str_equal(m->table_uuid, view->layout->metadata->table_uuid)) return false;
+  if (now->snapshot_id == then->snapshot_id) return true;
   if (snapshot == NULL || m->format_version < 2) return false;
   if (now->sequence <= then->sequence) return false;
   bool same_deletes = frz_marks_contain(&now->delete_files, &then->delete_files) &&
                       frz_marks_contain(&then->delete_files, &now->delete_files);
   if (same_deletes && frz_marks_contain(&now->data_files, &then->data_files)) return true;
-  return leads_back_to(m, snapshot, then->snapshot_id, view->alloc);
+  return leads_back_to(m, snapshot, then->snapshot_id, then->data_files.alloc);
 }
 
 /* ---- making segments ---- */
 
-static frz_status finish_segment(frz_segment_builder *builder, part_list *list,
-                                 int64_t overlay_sequence, frz_error *err)
+static frz_status finish_segment(frz_segment_builder *builder, frz_part_list *list,
+                                 int64_t overlay_sequence, const frz_index_folder *folder,
+                                 frz_error *err)
 {
   frz_view_rival rival = {list->parts, list->n};
-  const frz_segment_target target = {.loses = list->n != 0 ? frz_view_rival_wins : NULL,
+  char name[64] = "";
+  const frz_segment_target target = {.folder = folder != NULL ? folder->path : NULL,
+                                     .name = name,
+                                     .loses = list->n != 0 ? frz_view_rival_wins : NULL,
                                      .loses_arg = &rival};
+  if (folder != NULL) FRZ_TRY(frz_index_segment_name(name, err));
   frz_segment *segment;
-  if (list->n == PARTS_MAX) return frz_fail(err, FRZ_ERR_LIMIT, "index: %d segments", PARTS_MAX);
+  if (list->n == FRZ_ONLINE_PARTS_MAX)
+    return frz_fail(err, FRZ_ERR_LIMIT, "index: %d segments", FRZ_ONLINE_PARTS_MAX);
   FRZ_TRY(frz_segment_builder_finish(builder, &target, &segment, err));
   if (segment->n_rows == 0)
     frz_segment_release(segment);
@@ -115,8 +114,8 @@ static frz_status finish_segment(frz_segment_builder *builder, part_list *list,
 }
 
 /* Invariant 11: join the last two segments while they are of like size. Rows of later ones win. */
-static frz_status join_tail(frz_online *online, const frz_online_layout *layout, part_list *list,
-                            frz_error *err)
+static frz_status join_tail(frz_online *online, const frz_online_layout *layout,
+                            frz_part_list *list, frz_error *err)
 {
   while (list->n >= 2) {
     frz_view_part *a = &list->parts[list->n - 2], *b = &list->parts[list->n - 1];
@@ -142,15 +141,15 @@ static frz_status join_tail(frz_online *online, const frz_online_layout *layout,
 }
 
 /* What is in the chosen files, behind what the list has. */
-static frz_status read_files(frz_online *online, frz_online_scan *scan, part_list *list,
-                             frz_error *err)
+static frz_status read_files(frz_online *online, frz_online_scan *scan, frz_part_list *list,
+                             const frz_index_folder *folder, frz_error *err)
 {
   frz_segment_builder *builder;
   if (scan->n_chosen == 0) return FRZ_OK;
   FRZ_TRY(frz_online_builder_create(online->context, scan->layout, frz_online_scan_rows(scan),
                                     &builder, err));
   frz_status st = frz_online_scan_read(scan, builder, err);
-  if (st == FRZ_OK) st = finish_segment(builder, list, 0, err);
+  if (st == FRZ_OK) st = finish_segment(builder, list, 0, folder, err);
   frz_segment_builder_free(builder);
   return st;
 }
@@ -173,7 +172,7 @@ static void show(frz_online *online, frz_index_view *view, frz_online_layout *sh
 
 /* Own commits that are newer than the mark, compared with the new segments (invariant 4). */
 static frz_status carry_overlays(frz_online *online, const frz_index_view *current,
-                                 frz_online_layout *layout, int64_t sequence, part_list *list,
+                                 frz_online_layout *layout, int64_t sequence, frz_part_list *list,
                                  frz_error *err)
 {
   for (size_t i = 0; i < current->n_segments; i++) {
@@ -183,7 +182,7 @@ static frz_status carry_overlays(frz_online *online, const frz_index_view *curre
     FRZ_TRY(
         frz_online_builder_create(online->context, layout, each->segment->n_rows, &builder, err));
     frz_status st = frz_segment_builder_add_segment(builder, 0, each->segment, 0, err);
-    if (st == FRZ_OK) st = finish_segment(builder, list, each->overlay_sequence, err);
+    if (st == FRZ_OK) st = finish_segment(builder, list, each->overlay_sequence, NULL, err);
     frz_segment_builder_free(builder);
     FRZ_TRY(st);
   }
@@ -192,7 +191,7 @@ static frz_status carry_overlays(frz_online *online, const frz_index_view *curre
 
 /* `base`: the view that the list was made from; NULL: none. */
 static frz_status publish_list(frz_online *online, const frz_index_view *base,
-                               frz_online_layout *layout, part_list *list, frz_watermark *mark,
+                               frz_online_layout *layout, frz_part_list *list, frz_watermark *mark,
                                frz_error *err)
 {
   frz_index_view *view = NULL, *current;
@@ -216,10 +215,10 @@ out:
 
 /* ---- refresh ---- */
 
-static void keep_covered(const frz_index_view *view, part_list *list)
+static void keep_covered(const frz_index_view *view, frz_part_list *list)
 {
   for (size_t i = 0; i < view->n_segments; i++)
-    if (view->segments[i].overlay_sequence == 0 && list->n < PARTS_MAX)
+    if (view->segments[i].overlay_sequence == 0 && list->n < FRZ_ONLINE_PARTS_MAX)
       list->parts[list->n++] = (frz_view_part){frz_segment_retain(view->segments[i].segment), 0};
 }
 
@@ -227,39 +226,90 @@ static void keep_covered(const frz_index_view *view, part_list *list)
 static frz_status relabel(frz_online *online, const frz_index_view *view, frz_online_layout *layout,
                           frz_error *err)
 {
-  part_list list = {.n = 0};
+  frz_part_list list = {.n = 0};
   frz_watermark mark;
   FRZ_TRY(frz_watermark_copy(&view->mark, &mark, err));
   keep_covered(view, &list);
   frz_status st = publish_list(online, view, layout, &list, &mark, err);
-  part_list_dispose(&list);
+  frz_part_list_dispose(&list);
   return st;
+}
+
+/* Everything, into a file where there is a folder: unless another process was faster. */
+static frz_status build(frz_online *online, frz_online_scan *scan, frz_part_list *list,
+                        const frz_watermark *mark, frz_error *err)
+{
+  frz_str uuid = scan->layout->metadata->table_uuid;
+  frz_index_folder folder;
+  if (!frz_online_lock_folder(online, uuid, &folder)) {
+    atomic_fetch_add(&online->n_builds, 1);
+    FRZ_TRY(frz_online_scan_choose(scan, INT64_MIN, err));
+    return read_files(online, scan, list, NULL, err);
+  }
+  frz_watermark loaded = {0};
+  bool was_built = false;
+  frz_status st = FRZ_OK;
+  frz_online_load_files(online, uuid, list, &loaded, &was_built);
+  if (was_built && may_follow(&loaded, scan->layout, scan->snapshot, mark)) {
+    st = frz_online_scan_choose(scan, loaded.sequence, err);
+    if (st == FRZ_OK) st = read_files(online, scan, list, NULL, err);
+  } else {
+    frz_part_list_dispose(list);
+    atomic_fetch_add(&online->n_builds, 1);
+    st = frz_online_scan_choose(scan, INT64_MIN, err);
+    if (st == FRZ_OK) st = read_files(online, scan, list, &folder, err);
+    if (st == FRZ_OK) frz_online_save_files(online, &folder, list, mark);
+  }
+  frz_watermark_dispose(&loaded);
+  frz_index_folder_unlock(&folder);
+  return st;
+}
+
+/* The newest files of the folder, or the view's own segments, as far as they can be followed.
+ * False: the list is empty. */
+static bool choose_base(frz_online *online, const frz_index_view *view, const frz_online_scan *scan,
+                        const frz_watermark *now, frz_part_list *list, int64_t *sequence_out)
+{
+  frz_online_layout *layout = scan->layout;
+  frz_watermark loaded = {0};
+  bool is_loaded;
+  frz_online_load_files(online, layout->metadata->table_uuid, list, &loaded, &is_loaded);
+  bool follows = is_loaded && may_follow(&loaded, layout, scan->snapshot, now);
+  *sequence_out = loaded.sequence;
+  frz_watermark_dispose(&loaded);
+  if (follows) return true;
+  frz_part_list_dispose(list);
+  if (view == NULL || frz_index_view_is_torn(view) ||
+      !frz_str_equal(layout->metadata->table_uuid, view->layout->metadata->table_uuid) ||
+      !may_follow(&view->mark, layout, scan->snapshot, now))
+    return false;
+  keep_covered(view, list);
+  *sequence_out = view->mark.sequence;
+  return true;
 }
 
 static frz_status follow(frz_online *online, const frz_index_view *view, frz_online_layout *layout,
                          frz_error *err)
 {
-  part_list list = {.n = 0};
+  frz_part_list list = {.n = 0};
   frz_watermark mark = {0};
   frz_online_scan scan;
   frz_status st = FRZ_OK;
+  int64_t sequence = 0;
   FRZ_TRY(frz_online_scan_open(&scan, online->context, online->storage, layout, NULL, err));
   FRZ_TRY_OUT(marks_of(&scan, &mark, online->alloc, err));
-  if (view != NULL && !frz_index_view_is_torn(view) &&
-      may_follow(view, layout, scan.snapshot, &mark)) {
-    keep_covered(view, &list);
-    FRZ_TRY_OUT(frz_online_scan_choose(&scan, view->mark.sequence, err));
+  if (choose_base(online, view, &scan, &mark, &list, &sequence)) {
+    FRZ_TRY_OUT(frz_online_scan_choose(&scan, sequence, err));
+    FRZ_TRY_OUT(read_files(online, &scan, &list, NULL, err));
   } else {
-    FRZ_TRY_OUT(frz_online_scan_choose(&scan, INT64_MIN, err));
-    atomic_fetch_add(&online->n_builds, 1);
+    FRZ_TRY_OUT(build(online, &scan, &list, &mark, err));
   }
-  FRZ_TRY_OUT(read_files(online, &scan, &list, err));
   FRZ_TRY_OUT(join_tail(online, layout, &list, err));
   st = publish_list(online, view, layout, &list, &mark, err);
 out:
   frz_watermark_dispose(&mark);
   frz_online_scan_close(&scan);
-  part_list_dispose(&list);
+  frz_part_list_dispose(&list);
   return st;
 }
 
@@ -269,8 +319,13 @@ frz_status frz_online_update_index(frz_online *online, frz_online_layout *layout
   frz_online_layout *unused;
   frz_online_current(online, &view, &unused);
   frz_online_layout_release(unused);
+  pthread_mutex_lock(&online->lock);
+  bool wants_files = online->wants_files;
+  online->wants_files = false;
+  pthread_mutex_unlock(&online->lock);
   const frz_table_metadata *m = layout->metadata;
-  bool same_rows = view != NULL && view->mark.snapshot_id == m->current_snapshot_id &&
+  bool same_rows = view != NULL && !wants_files &&
+                   view->mark.snapshot_id == m->current_snapshot_id &&
                    frz_str_equal(m->table_uuid, view->layout->metadata->table_uuid) &&
                    !frz_index_view_is_torn(view);
   frz_status st =
@@ -283,19 +338,19 @@ frz_status frz_online_update_index(frz_online *online, frz_online_layout *layout
 
 static frz_status take_commit(frz_online *online, const frz_index_view *current,
                               const frz_own_commit *commit, frz_online_layout *layout,
-                              part_list *list, frz_watermark *mark, frz_error *err)
+                              frz_part_list *list, frz_watermark *mark, frz_error *err)
 {
   bool has_overlay = false;
   for (size_t i = 0; i < current->n_segments; i++) {
     const frz_view_segment *each = &current->segments[i];
     has_overlay |= each->overlay_sequence != 0;
-    if (list->n < PARTS_MAX)
+    if (list->n < FRZ_ONLINE_PARTS_MAX)
       list->parts[list->n++] =
           (frz_view_part){frz_segment_retain(each->segment), each->overlay_sequence};
   }
   FRZ_TRY(frz_watermark_copy(&current->mark, mark, err));
   bool follows = !has_overlay && commit->parent_id == current->mark.snapshot_id;
-  FRZ_TRY(finish_segment(commit->rows, list, follows ? 0 : commit->sequence, err));
+  FRZ_TRY(finish_segment(commit->rows, list, follows ? 0 : commit->sequence, NULL, err));
   if (!follows) return FRZ_OK;
   mark->snapshot_id = commit->snapshot_id;
   mark->sequence = commit->sequence;
@@ -310,7 +365,7 @@ static frz_status take_commit(frz_online *online, const frz_index_view *current,
 frz_status frz_online_publish_commit(frz_online *online, const frz_own_commit *commit,
                                      frz_error *err)
 {
-  part_list list = {.n = 0};
+  frz_part_list list = {.n = 0};
   frz_watermark mark = {0};
   frz_index_view *view = NULL, *current;
   frz_online_layout *layout = NULL, *unused;
@@ -329,7 +384,7 @@ frz_status frz_online_publish_commit(frz_online *online, const frz_own_commit *c
 out:
   pthread_mutex_unlock(&online->publish_lock);
   frz_watermark_dispose(&mark);
-  part_list_dispose(&list);
+  frz_part_list_dispose(&list);
   frz_online_layout_release(layout);
   frz_index_view_release(current);
   frz_online_layout_release(unused);

@@ -13,6 +13,7 @@
 #include "base/runtime.h"
 #include "iceberg/manifest/manifest.h"
 #include "iceberg/table/table_handle.h"
+#include "online/index_files.h"
 #include "online/index_view.h"
 #include "online/segment_build.h"
 
@@ -31,6 +32,7 @@ struct frz_online {
   pthread_mutex_t commit_lock;
   pthread_mutex_t refresh_lock;
   pthread_mutex_t publish_lock;
+  frz_index_stamp stamp; /* of the index file that was last taken in; under refresh_lock */
 
   pthread_mutex_t lock;
   pthread_cond_t changed;
@@ -44,7 +46,11 @@ struct frz_online {
   bool is_stopping;
   bool has_thread;
   pthread_t thread;
-  int32_t n_jobs; /* threads that read directly */
+  int32_t n_jobs;        /* threads that read directly, or write index files */
+  bool is_writing;       /* one of them does */
+  bool wants_files;      /* it has: they are to be taken in */
+  bool is_compacting;    /* one of them does */
+  int32_t n_uncompacted; /* commits since one last began to */
   frz_pending_write *pending;
 
   atomic_llong last_read_us;
@@ -83,6 +89,14 @@ frz_status frz_online_layout_now(frz_online *online, frz_online_layout **layout_
 frz_status frz_online_update_index(frz_online *online, frz_online_layout *layout,
                                    frz_error *err) FRZ_MUST_CHECK;
 
+/** Segments of a view to be, owned by the list. */
+enum { FRZ_ONLINE_PARTS_MAX = 64 };
+typedef struct frz_part_list {
+  frz_view_part parts[FRZ_ONLINE_PARTS_MAX];
+  size_t n;
+} frz_part_list;
+void frz_part_list_dispose(frz_part_list *list);
+
 /** A commit of this process, to be seen at once. */
 typedef struct frz_own_commit {
   int64_t snapshot_id, parent_id, sequence;
@@ -94,6 +108,36 @@ typedef struct frz_own_commit {
 /** Put an own commit's rows into the index, if there is one. Called in the order of commits. */
 frz_status frz_online_publish_commit(frz_online *online, const frz_own_commit *commit,
                                      frz_error *err) FRZ_MUST_CHECK;
+
+/* ---- online_write.c ---- */
+
+/** Commit files that were written for the layout's table, and have the index follow. Takes the
+ * commit lock. */
+frz_status frz_online_commit_files(frz_online *online, const frz_online_layout *layout,
+                                   const frz_data_file *files, size_t n_files, int64_t n_rows,
+                                   int64_t *snapshot_id_out, frz_error *err) FRZ_MUST_CHECK;
+
+/* ---- online_compact.c ---- */
+
+/** After an own commit: have the table compacted every few of them. */
+void frz_online_count_commit(frz_online *online);
+
+/* ---- online_files.c ---- */
+
+/** Take in the index files, if there are any that were not seen yet: *loaded_out. Called under
+ * refresh_lock, with an empty list; failures are logged. */
+void frz_online_load_files(frz_online *online, frz_str uuid, frz_part_list *list,
+                           frz_watermark *mark, bool *loaded_out);
+
+/** Become the writer of the table's folder; false: there is no folder, or the handle is closed. */
+bool frz_online_lock_folder(frz_online *online, frz_str uuid, frz_index_folder *folder);
+
+/** Save a list that lies in files. Failures are logged. */
+void frz_online_save_files(frz_online *online, const frz_index_folder *folder,
+                           const frz_part_list *list, const frz_watermark *mark);
+
+/** Let a thread write what is in memory to files, where that has become much. */
+void frz_online_write_files_if_due(frz_online *online);
 
 /* ---- online_direct.c ---- */
 

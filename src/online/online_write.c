@@ -155,20 +155,51 @@ static frz_status publish(group_commit *group, const frz_snapshot_change *change
 
 /* The commit itself waits and tries again as the table's properties say; where those end before
  * commit_timeout_ms, it is tried anew. */
-static frz_status commit_files(group_commit *group, const frz_snapshot_change *change,
+static frz_status commit_files(frz_online *online, const frz_online_layout *layout,
+                               const frz_snapshot_change *change, int64_t *snapshot_id_out,
                                frz_error *err)
 {
-  frz_online *online = group->online;
   int64_t deadline_us = frz_os_monotonic_us() + online->options.commit_timeout_ms * 1000;
   for (;;) {
-    frz_status st = frz_snapshot_commit(online->table, change, &group->snapshot_id, err);
+    frz_status st = frz_snapshot_commit(online->table, change, snapshot_id_out, err);
     if (st != FRZ_ERR_CONFLICT || frz_os_monotonic_us() >= deadline_us) return st;
     FRZ_TRY(frz_table_refresh(online->table, NULL, err));
     frz_table_metadata *m = frz_table_current(online->table);
-    bool same = frz_str_equal(m->table_uuid, group->layout->metadata->table_uuid);
+    bool same = frz_str_equal(m->table_uuid, layout->metadata->table_uuid);
     frz_table_metadata_release(m);
     if (!same) return st;
   }
+}
+
+/* Reads wait for the next look from here on. */
+static void forget_freshness(frz_online *online)
+{
+  pthread_mutex_lock(&online->lock);
+  online->checked_us = 0;
+  pthread_mutex_unlock(&online->lock);
+}
+
+frz_status frz_online_commit_files(frz_online *online, const frz_online_layout *layout,
+                                   const frz_data_file *files, size_t n_files, int64_t n_rows,
+                                   int64_t *snapshot_id_out, frz_error *err)
+{
+  const frz_snapshot_change change = {
+      .operation = "append", .added = files, .n_added = n_files, .added_sequence_number = -1};
+  pthread_mutex_lock(&online->commit_lock);
+  frz_status st = commit_files(online, layout, &change, snapshot_id_out, err);
+  pthread_mutex_unlock(&online->commit_lock);
+  if (st != FRZ_OK) return st;
+  atomic_fetch_add(&online->n_commits, 1);
+  atomic_fetch_add(&online->n_rows_written, n_rows);
+  frz_error error = {0};
+  if (frz_online_look(online, false, NULL, &error) != FRZ_OK) {
+    /* The rows are in the table: reads wait for a look that sees them. */
+    forget_freshness(online);
+    frz_context_log(online->context, FRZ_LOG_WARNING, "online table '%s': %s", online->identifier,
+                    error.message);
+  }
+  frz_online_count_commit(online);
+  return FRZ_OK;
 }
 
 static frz_status commit_once(group_commit *group, frz_error *err)
@@ -183,7 +214,7 @@ static frz_status commit_once(group_commit *group, frz_error *err)
                                       err));
   if (change.n_added == 0) return FRZ_OK;
   frz_data_file_writer_keep(group->writer);
-  FRZ_TRY(commit_files(group, &change, err));
+  FRZ_TRY(commit_files(online, group->layout, &change, &group->snapshot_id, err));
   atomic_fetch_add(&online->n_commits, 1);
   atomic_fetch_add(&online->n_rows_written, group->n_rows);
   frz_error error = {0};
@@ -191,10 +222,9 @@ static frz_status commit_once(group_commit *group, frz_error *err)
     /* The rows are in the table: the next look takes them in. */
     frz_context_log(online->context, FRZ_LOG_WARNING, "online table '%s': %s", online->identifier,
                     error.message);
-    pthread_mutex_lock(&online->lock);
-    online->checked_us = 0;
-    pthread_mutex_unlock(&online->lock);
+    forget_freshness(online);
   }
+  frz_online_count_commit(online);
   return FRZ_OK;
 }
 

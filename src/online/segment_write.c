@@ -36,6 +36,7 @@ struct frz_segment_writer {
 static frz_status write_at(frz_segment_writer *writer, const uint8_t *data, size_t size,
                            uint64_t offset, frz_error *err)
 {
+  if (size == 0) return FRZ_OK;
   if (writer->fd < 0) {
     if (writer->memory.size < offset + size)
       FRZ_TRY(frz_buf_resize_zeroed(&writer->memory, (size_t)offset + size, err));

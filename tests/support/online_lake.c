@@ -96,6 +96,7 @@ frz_online *frz_test_online_open(frz_test_lake *lake, const char *name,
   frz_online_options filled;
   frz_online_options_init(&filled);
   filled.read_timeout_ms = 60000;
+  filled.compact_automatically = false;
   snprintf(identifier, sizeof identifier, "ns.%s", name);
   frz_test_ok(frz_online_open(lake->catalog, identifier, options != NULL ? options : &filled,
                               &online, &err),

@@ -23,6 +23,7 @@ static frz_online *open_with(frz_test_lake *lake, const char *name, frz_online_l
   options.lookup = lookup;
   options.max_staleness_ms = staleness_ms;
   options.read_timeout_ms = 60000;
+  options.compact_automatically = false;
   return frz_test_online_open(lake, name, &options);
 }
 

@@ -186,12 +186,13 @@ static frz_status write_added_group(frz_snapshot_producer *producer, const frz_t
   size_t n_entries = 0;
   for (size_t i = first; i < change->n_added; i++) {
     if (!same_manifest(leader, &change->added[i])) continue;
-    entries[n_entries++] =
-        (frz_manifest_entry){.status = FRZ_ENTRY_ADDED,
-                             .snapshot_id = producer->snapshot_id,
-                             .data_sequence_number = change->added_sequence_number,
-                             .file_sequence_number = -1,
-                             .file = change->added[i]};
+    int64_t sequence = change->added_sequence_numbers != NULL ? change->added_sequence_numbers[i]
+                                                              : change->added_sequence_number;
+    entries[n_entries++] = (frz_manifest_entry){.status = FRZ_ENTRY_ADDED,
+                                                .snapshot_id = producer->snapshot_id,
+                                                .data_sequence_number = sequence,
+                                                .file_sequence_number = -1,
+                                                .file = change->added[i]};
   }
   FRZ_TRY(write_manifest(producer, base, leader->spec_id, manifest_content_of(leader), entries,
                          n_entries, &producer->added[producer->n_added], err));

@@ -48,11 +48,12 @@ typedef struct frz_snapshot_change {
   size_t n_removed;
   const frz_str *kept_paths; /* data files some of whose rows are deleted: they must stay */
   size_t n_kept_paths;
-  int64_t added_sequence_number;   /* data sequence number of the added files; -1: the snapshot's */
-  const frz_conflict_rules *rules; /* NULL: an append, which conflicts with nothing */
-  const char *branch;              /* to commit to; NULL: "main" */
-  const frz_manifest_rewrite *rewrite; /* NULL: manifests are carried over, small ones joined */
-  const frz_property *properties;      /* for the summary */
+  int64_t added_sequence_number; /* data sequence number of the added files; -1: the snapshot's */
+  const int64_t *added_sequence_numbers; /* of each added file; NULL: the one above is all files' */
+  const frz_conflict_rules *rules;       /* NULL: an append, which conflicts with nothing */
+  const char *branch;                    /* to commit to; NULL: "main" */
+  const frz_manifest_rewrite *rewrite;   /* NULL: manifests are carried over, small ones joined */
+  const frz_property *properties;        /* for the summary */
   size_t n_properties;
 } frz_snapshot_change;
 

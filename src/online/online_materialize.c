@@ -1,0 +1,295 @@
+/*
+ * online_materialize.c - from an offline table's latest rows to one commit of the online table.
+ *
+ * Rows stream: batches of winners get their entity key and the online table's column names, are
+ * conformed to its schema and written. Nothing but the writer's buffers is held.
+ */
+#include "arrow/arrow_stream.h"
+#include "base/limits.h"
+#include "iceberg/write/input_conform.h"
+#include "iceberg/write/table_write.h"
+#include "online/entity_key.h"
+#include "online/online_state.h"
+
+typedef struct materialization {
+  frz_online *online;
+  const frz_online_materialize_options *options;
+  frz_online_layout *layout;
+  frz_arena arena;
+  const char **source_columns; /* join keys, event time, perhaps created time, features */
+  size_t n_columns, event_at, features_at;
+  frz_stream_reader reader;
+  frz_arrow_field *fields; /* the entity key, then the source's under the online table's names */
+  frz_conform *conform;
+  frz_data_file_writer *writer;
+  frz_buf key; /* the head of all, then the values of one */
+  size_t head_bytes;
+  frz_value *values;
+  int64_t n_rows;
+} materialization;
+
+void frz_online_materialize_options_init(frz_online_materialize_options *options)
+{
+  *options = (frz_online_materialize_options){
+      .struct_bytes = sizeof *options, .start_us = INT64_MIN, .end_us = INT64_MAX};
+}
+
+/* ---- columns ---- */
+
+/* The source's name of a join key or feature. */
+static const char *source_of(const frz_join_key *pairs, size_t n, const char *name)
+{
+  for (size_t i = 0; i < n; i++)
+    if (pairs[i].entity_column != NULL && pairs[i].table_column != NULL &&
+        strcmp(pairs[i].entity_column, name) == 0)
+      return pairs[i].table_column;
+  return name;
+}
+
+static frz_status choose_columns(materialization *job, frz_error *err)
+{
+  const frz_online_info *info = &job->layout->info;
+  const frz_online_materialize_options *options = job->options;
+  size_t n = info->n_join_keys + 2 + info->n_features, at = 0;
+  job->source_columns = frz_arena_array(&job->arena, n, sizeof *job->source_columns);
+  job->values = frz_arena_array(&job->arena, info->n_join_keys, sizeof *job->values);
+  if (job->source_columns == NULL || job->values == NULL)
+    return frz_fail_nomem(err, "materialization");
+  for (size_t i = 0; i < info->n_join_keys; i++)
+    job->source_columns[at++] =
+        source_of(options->join_keys, options->n_join_keys, info->join_keys[i].name);
+  job->event_at = at;
+  job->source_columns[at++] = options->timestamp_field;
+  if (options->created_timestamp_field != NULL)
+    job->source_columns[at++] = options->created_timestamp_field;
+  job->features_at = at;
+  for (size_t i = 0; i < info->n_features; i++)
+    job->source_columns[at++] =
+        source_of(options->features, options->n_features, info->features[i].name);
+  job->n_columns = at;
+  return FRZ_OK;
+}
+
+static frz_status open_source(materialization *job, frz_table *source, frz_error *err)
+{
+  const frz_online_materialize_options *options = job->options;
+  struct ArrowArrayStream stream;
+  frz_scan_options scan;
+  frz_latest_options latest;
+  frz_scan_options_init(&scan);
+  scan.row_filter = options->row_filter;
+  scan.snapshot_id = options->snapshot_id;
+  frz_latest_options_init(&latest);
+  latest.scan = &scan;
+  latest.key_columns = job->source_columns;
+  latest.n_key_columns = job->layout->info.n_join_keys;
+  latest.timestamp_field = options->timestamp_field;
+  latest.created_timestamp_field = options->created_timestamp_field;
+  latest.start_us = options->start_us;
+  latest.end_us = options->end_us;
+  latest.columns = job->source_columns;
+  latest.n_columns = job->n_columns;
+  FRZ_TRY(frz_latest_per_key(source, &latest, &stream, err));
+  return frz_stream_reader_open(&job->reader, &stream, job->online->alloc, err);
+}
+
+static const char *online_name(const materialization *job, size_t column)
+{
+  const frz_online_info *info = &job->layout->info;
+  if (column < info->n_join_keys) return info->join_keys[column].column;
+  if (column == job->event_at) return info->event_ts_column;
+  if (column < job->features_at) return info->created_ts_column;
+  return info->features[column - job->features_at].column;
+}
+
+static frz_status rename_fields(materialization *job, frz_error *err)
+{
+  const frz_online_info *info = &job->layout->info;
+  job->fields = frz_arena_array(&job->arena, job->n_columns + 1, sizeof *job->fields);
+  if (job->fields == NULL) return frz_fail_nomem(err, "materialization");
+  job->fields[0] = (frz_arrow_field){.name = frz_str_from(info->entity_key_column),
+                                     .field_id = -1,
+                                     .type = {.kind = FRZ_ARROW_BINARY}};
+  for (size_t c = 0; c < job->n_columns; c++) {
+    frz_arrow_field *field = &job->fields[c + 1];
+    *field = job->reader.fields[c];
+    field->name = frz_str_from(online_name(job, c));
+    field->field_id = -1;
+    if (field->type.kind == FRZ_ARROW_TIMESTAMP) field->type.has_zone = true; /* naive is UTC */
+    if (c >= job->features_at && info->features[c - job->features_at].kind == FRZ_VALUE_SERIALIZED)
+      return frz_fail(err, FRZ_ERR_UNSUPPORTED,
+                      "feature '%s' is stored as a serialized value, which is not made here",
+                      info->features[c - job->features_at].name);
+  }
+  const frz_conform_options options = {.truncate_nanoseconds = true};
+  FRZ_TRY(frz_conform_create(job->layout->schema, job->fields, job->n_columns + 1, &options,
+                             job->online->alloc, &job->conform, err));
+  FRZ_TRY(frz_entity_key_head(info, &job->key, err));
+  job->head_bytes = job->key.size;
+  return FRZ_OK;
+}
+
+/* ---- rows ---- */
+
+static frz_value value_at(const frz_column *column, int64_t row)
+{
+  const void *values = column->values.data;
+  frz_str bytes;
+  switch (column->type.kind) {
+  case FRZ_ARROW_BOOL:
+    return (frz_value){.kind = FRZ_VALUE_BOOL, .as.boolean = frz_bit_get(values, row)};
+  case FRZ_ARROW_INT32:
+    return (frz_value){.kind = FRZ_VALUE_INT32, .as.i32 = ((const int32_t *)values)[row]};
+  case FRZ_ARROW_INT64:
+    return (frz_value){.kind = FRZ_VALUE_INT64, .as.i64 = ((const int64_t *)values)[row]};
+  case FRZ_ARROW_TIMESTAMP:
+    if (column->type.unit != FRZ_UNIT_US) break;
+    return (frz_value){.kind = FRZ_VALUE_TIMESTAMP, .as.i64 = ((const int64_t *)values)[row]};
+  case FRZ_ARROW_STRING:
+  case FRZ_ARROW_BINARY:
+    bytes = frz_column_bytes(column, row);
+    return (frz_value){.kind = FRZ_VALUE_BYTES, .as.bytes = {bytes.data, bytes.size}};
+  default: break;
+  }
+  return (frz_value){.kind = FRZ_VALUE_NULL};
+}
+
+/* Rows whose join keys and event time are there. */
+static frz_status drop_nulls(materialization *job, frz_batch *batch, frz_error *err)
+{
+  bool has_nulls = false;
+  for (size_t c = 0; c <= job->event_at; c++) has_nulls |= batch->columns[c].n_nulls != 0;
+  if (!has_nulls) return FRZ_OK;
+  frz_buf rows;
+  frz_buf_init(&rows, job->online->alloc, SIZE_MAX / 4);
+  frz_status st = FRZ_OK;
+  for (int64_t row = 0; row < batch->n_rows && st == FRZ_OK; row++) {
+    bool whole = true;
+    for (size_t c = 0; c <= job->event_at; c++)
+      whole = whole && !frz_column_is_null(&batch->columns[c], row);
+    if (whole) st = frz_buf_append(&rows, &row, sizeof row, err);
+  }
+  if (st == FRZ_OK)
+    st = frz_batch_filter(batch, (const int64_t *)(const void *)rows.data,
+                          (int64_t)(rows.size / sizeof(int64_t)), err);
+  frz_buf_dispose(&rows);
+  return st;
+}
+
+static frz_status make_keys(materialization *job, const frz_batch *batch, frz_column *keys,
+                            frz_error *err)
+{
+  const frz_online_info *info = &job->layout->info;
+  for (int64_t row = 0; row < batch->n_rows; row++) {
+    for (size_t k = 0; k < info->n_join_keys; k++)
+      job->values[k] = value_at(&batch->columns[k], row);
+    job->key.size = job->head_bytes;
+    FRZ_TRY(frz_entity_key_values(info, job->values, &job->key, err));
+    FRZ_TRY(frz_column_append_value(keys, job->key.data, job->key.size, err));
+  }
+  return FRZ_OK;
+}
+
+/* The entity key in front of the batch's columns, which move. */
+static frz_status add_keys(materialization *job, frz_batch *batch, frz_batch *keyed, frz_error *err)
+{
+  FRZ_TRY(frz_batch_init(keyed, job->fields, job->n_columns + 1, job->online->alloc, err));
+  FRZ_TRY(make_keys(job, batch, &keyed->columns[0], err));
+  for (size_t c = 0; c < job->n_columns; c++) {
+    frz_column_dispose(&keyed->columns[c + 1]);
+    keyed->columns[c + 1] = batch->columns[c];
+    batch->columns[c] = (frz_column){0};
+    keyed->columns[c + 1].type = job->fields[c + 1].type;
+  }
+  keyed->n_rows = batch->n_rows;
+  return FRZ_OK;
+}
+
+static frz_status write_batch(materialization *job, frz_batch *batch, frz_error *err)
+{
+  frz_batch keyed = {0}, shaped = {0};
+  FRZ_TRY(drop_nulls(job, batch, err));
+  if (batch->n_rows == 0) return FRZ_OK;
+  frz_status st = add_keys(job, batch, &keyed, err);
+  if (st == FRZ_OK) st = frz_conform_batch(job->conform, &keyed, &shaped, err);
+  if (st == FRZ_OK) st = frz_data_file_writer_write(job->writer, &shaped, err);
+  job->n_rows += shaped.n_rows;
+  frz_batch_dispose(&keyed);
+  frz_batch_dispose(&shaped);
+  return st;
+}
+
+static frz_status write_rows(materialization *job, frz_error *err)
+{
+  for (;;) {
+    frz_batch batch = {0};
+    FRZ_TRY(frz_context_poll(job->online->context, err));
+    FRZ_TRY(frz_stream_reader_next(&job->reader, &batch, err));
+    bool ended = batch.n_rows == 0;
+    frz_status st = ended ? FRZ_OK : write_batch(job, &batch, err);
+    frz_batch_dispose(&batch);
+    if (st != FRZ_OK) return st;
+    if (job->options->progress != NULL)
+      job->options->progress(job->options->progress_ctx, job->n_rows, ended ? job->n_rows : -1);
+    if (ended) return FRZ_OK;
+  }
+}
+
+static frz_status run(materialization *job, frz_table *source, int64_t *snapshot_id_out,
+                      frz_error *err)
+{
+  frz_online *online = job->online;
+  const frz_data_file *files;
+  size_t n_files;
+  FRZ_TRY(frz_table_refresh(online->table, NULL, err));
+  FRZ_TRY(frz_online_layout_now(online, &job->layout, err));
+  FRZ_TRY(choose_columns(job, err));
+  FRZ_TRY(open_source(job, source, err));
+  job->reader.rows_max = FRZ_LIMIT_BATCH_ROWS;
+  FRZ_TRY(rename_fields(job, err));
+  FRZ_TRY(frz_table_open_writer(online->table, job->layout->metadata, &job->writer, err));
+  FRZ_TRY(write_rows(job, err));
+  FRZ_TRY(frz_data_file_writer_finish(job->writer, &job->arena, &files, &n_files, err));
+  if (n_files == 0) return FRZ_OK;
+  FRZ_TRY(frz_context_poll(online->context, err));
+  frz_data_file_writer_keep(job->writer);
+  return frz_online_commit_files(online, job->layout, files, n_files, job->n_rows, snapshot_id_out,
+                                 err);
+}
+
+static frz_status read_options(const frz_online_materialize_options *options,
+                               frz_online_materialize_options *filled, frz_error *err)
+{
+  frz_online_materialize_options_init(filled);
+  if (options == NULL || options->struct_bytes == 0 || options->struct_bytes > sizeof *filled)
+    return frz_fail(err, FRZ_ERR_INVALID, "frz_online_materialize_options: struct_bytes");
+  memcpy(filled, options, options->struct_bytes);
+  if (filled->timestamp_field == NULL)
+    return frz_fail(err, FRZ_ERR_INVALID, "materialize: no timestamp field is given");
+  return FRZ_OK;
+}
+
+frz_status frz_online_materialize(frz_online *online, frz_table *source,
+                                  const frz_online_materialize_options *options,
+                                  frz_online_write_result *result_out, frz_error *err)
+{
+  if (online == NULL || source == NULL)
+    return frz_fail(err, FRZ_ERR_INVALID, "frz_online_materialize: an argument is NULL");
+  frz_online_materialize_options filled;
+  int64_t snapshot_id = -1;
+  FRZ_TRY(read_options(options, &filled, err));
+  frz_online_enter(online);
+  materialization job = {.online = online, .options = &filled};
+  frz_arena_init(&job.arena, online->alloc, FRZ_LIMIT_MANIFEST_BYTES);
+  frz_buf_init(&job.key, online->alloc, FRZ_LIMIT_COLUMN_BYTES);
+  frz_status st = run(&job, source, &snapshot_id, err);
+  frz_data_file_writer_free(job.writer);
+  frz_conform_free(job.conform);
+  if (job.reader.alloc != NULL) frz_stream_reader_dispose(&job.reader);
+  frz_buf_dispose(&job.key);
+  frz_online_layout_release(job.layout);
+  frz_arena_free(&job.arena);
+  if (st == FRZ_OK && result_out != NULL)
+    *result_out = (frz_online_write_result){snapshot_id, job.n_rows};
+  return st;
+}
