@@ -217,6 +217,18 @@ FRZ_API frz_value frz_online_result_value(const frz_online_result *result, size_
                                           size_t feature);
 
 /**
+ * @brief The whole result as one matrix of numbers, a row a key and a column a feature: the input
+ * of a model, without a call a value. Nulls, and keys without a row, are NaN; booleans are 0 and 1;
+ * timestamps are seconds.
+ * @param[out] matrix Keys times features, of the caller.
+ * @retval FRZ_ERR_INVALID a feature that is no number.
+ */
+FRZ_API frz_status frz_online_result_floats(const frz_online_result *result, float *matrix,
+                                            frz_error *err) FRZ_MUST_CHECK;
+FRZ_API frz_status frz_online_result_doubles(const frz_online_result *result, double *matrix,
+                                             frz_error *err) FRZ_MUST_CHECK;
+
+/**
  * @brief The result for Feast's Python types.
  * @param[out] values_out  One serialized feast.types.RepeatedValue: for every key that was found,
  * in order, one Value a feature; a null is a Value with nothing set. Timestamps are whole seconds,

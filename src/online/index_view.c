@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { STRIDE = 64, LINE_BYTES = 64 };
+enum { STRIDE = 128, LINE_BYTES = 64 };
 
 /* ---- watermarks ---- */
 
@@ -175,14 +175,9 @@ bool frz_view_rival_wins(void *arg, frz_str key, uint64_t hash, int64_t event_us
 typedef struct candidate {
   uint64_t hash;
   uint64_t offset;
-  int32_t segment; /* -1: none */
+  const uint8_t *row; /* to prefetch */
+  int32_t segment;    /* -1: none */
 } candidate;
-
-static bool has_prefix(const frz_segment *segment, frz_bytes key)
-{
-  return key.size_bytes >= segment->prefix.size &&
-         memcmp(key.data, segment->prefix.data, segment->prefix.size) == 0;
-}
 
 /* The first slot with the key's tag; false: there is none. */
 static bool find_tag(frz_segment *segment, uint64_t hash, uint64_t *offset_out)
@@ -200,18 +195,15 @@ static bool find_tag(frz_segment *segment, uint64_t hash, uint64_t *offset_out)
   return false;
 }
 
-static void find_candidate(const frz_index_view *view, frz_bytes key, candidate *found)
+static void find_candidate(const frz_index_view *view, candidate *found)
 {
   found->segment = -1;
+  found->row = (const uint8_t *)found;
   for (size_t i = view->n_segments; i-- > 0;) {
     frz_segment *segment = view->segments[i].segment;
-    if (!has_prefix(segment, key) || !find_tag(segment, found->hash, &found->offset)) continue;
+    if (!find_tag(segment, found->hash, &found->offset)) continue;
     found->segment = (int32_t)i;
-    const uint8_t *row = segment->rows + found->offset;
-    if (found->offset < segment->rows_bytes) {
-      __builtin_prefetch(row);
-      __builtin_prefetch(row + LINE_BYTES);
-    }
+    found->row = segment->rows + (found->offset < segment->rows_bytes ? found->offset : 0);
     return;
   }
 }
@@ -222,10 +214,8 @@ static void take_row(const frz_index_view *view, frz_bytes key, const candidate 
   out->segment = -1;
   if (found->segment < 0) return;
   frz_segment *segment = view->segments[found->segment].segment;
-  size_t prefix = segment->prefix.size;
   if (frz_segment_row_at(segment, found->offset, &out->row) &&
-      out->row.key_bytes == key.size_bytes - prefix &&
-      memcmp(out->row.key, (const uint8_t *)key.data + prefix, out->row.key_bytes) == 0) {
+      frz_segment_row_is(segment, &out->row, key.data, key.size_bytes)) {
     out->segment = found->segment;
     return;
   }
@@ -234,6 +224,8 @@ static void take_row(const frz_index_view *view, frz_bytes key, const candidate 
   if (frz_index_view_find(view, text, found->hash, &at, &out->row)) out->segment = (int32_t)at;
 }
 
+/* Prefetches stand in loops of their own: where other work lies between them, few are under way at
+ * a time, since each holds up what comes behind it until its page is found. */
 static size_t read_stride(const frz_index_view *view, const frz_bytes *keys, size_t n,
                           int64_t oldest_us, frz_found_row *rows)
 {
@@ -242,12 +234,17 @@ static size_t read_stride(const frz_index_view *view, const frz_bytes *keys, siz
   for (size_t k = 0; k < n; k++) {
     frz_str key = {keys[k].data != NULL ? keys[k].data : "", keys[k].size_bytes};
     found[k].hash = frz_entity_key_hash(key);
-    for (size_t i = 0; i < view->n_segments; i++) {
-      const frz_segment *segment = view->segments[i].segment;
-      __builtin_prefetch(segment->slots + frz_slot_home(segment, found[k].hash) * 8);
-    }
   }
-  for (size_t k = 0; k < n; k++) find_candidate(view, keys[k], &found[k]);
+  for (size_t i = 0; i < view->n_segments; i++) {
+    const frz_segment *segment = view->segments[i].segment;
+    for (size_t k = 0; k < n; k++)
+      __builtin_prefetch(segment->slots + frz_slot_home(segment, found[k].hash) * 8);
+  }
+  for (size_t k = 0; k < n; k++) find_candidate(view, &found[k]);
+  for (size_t k = 0; k < n; k++) {
+    __builtin_prefetch(found[k].row);
+    __builtin_prefetch(found[k].row + LINE_BYTES);
+  }
   for (size_t k = 0; k < n; k++) {
     take_row(view, keys[k], &found[k], &rows[k]);
     if (rows[k].segment < 0) continue;

@@ -8,7 +8,7 @@
 #include "online/online_scan.h"
 #include "online/online_state.h"
 
-enum { DUE_BYTES = 1 << 20, DUE_SHARE = 8, BASE_SHARE = 4, WAIT_MS = 10 };
+enum { DUE_BYTES = 1 << 20, DUE_SHARE = 8, BASE_SHARE = 4, LOAD_SHARE = 4, WAIT_MS = 10 };
 
 static void warn(frz_online *online, const frz_error *error)
 {
@@ -30,6 +30,13 @@ static bool same_stamp(frz_index_stamp a, frz_index_stamp b)
   return a.inode == b.inode && a.size_bytes == b.size_bytes && a.modified_ns == b.modified_ns;
 }
 
+/* What memory has room for is read and verified as a whole; the rest block by block on the way. */
+static bool load_segment(frz_online *online, frz_segment *segment)
+{
+  int64_t room = frz_context_memory_limit(online->context) / LOAD_SHARE;
+  return (int64_t)segment->size_bytes > room || frz_segment_load(segment);
+}
+
 void frz_online_load_files(frz_online *online, frz_str uuid, frz_part_list *list,
                            frz_watermark *mark, bool *loaded_out)
 {
@@ -47,8 +54,15 @@ void frz_online_load_files(frz_online *online, frz_str uuid, frz_part_list *list
     return;
   }
   online->stamp = stamp;
-  for (size_t i = 0; i < n; i++) list->parts[list->n++] = (frz_view_part){segments[i], 0};
   *loaded_out = true;
+  for (size_t i = 0; i < n; i++) {
+    list->parts[list->n++] = (frz_view_part){segments[i], 0};
+    *loaded_out = *loaded_out && load_segment(online, segments[i]);
+  }
+  if (*loaded_out) return;
+  frz_fail(&error, FRZ_ERR_CORRUPT, "%s: a checksum is wrong", folder.path);
+  warn(online, &error);
+  frz_part_list_dispose(list);
 }
 
 /* ---- writing ---- */

@@ -98,8 +98,8 @@ static frz_status check_row_size(const frz_segment *segment, frz_error *err)
   if (segment->row_bytes == 0) return FRZ_OK;
   if (segment->key_bytes == FRZ_SEGMENT_VARIABLE || segment->row_bytes % 4 != 0)
     return torn(err, "bytes of a row", segment->row_bytes);
-  uint64_t least = (uint64_t)segment->key_bytes + (segment->has_created ? 16 : 8) +
-                   segment->null_bits_bytes + segment->fixed_bytes;
+  uint64_t least = (uint64_t)segment->key_bytes + segment->times_bytes + segment->null_bits_bytes +
+                   segment->fixed_bytes;
   if (segment->row_bytes < least) return torn(err, "bytes of a row", segment->row_bytes);
   return FRZ_OK;
 }
@@ -125,6 +125,7 @@ static frz_status read_header(frz_segment *segment, frz_str uuid, frz_error *err
     return frz_fail(err, FRZ_ERR_STALE, "segment: of another table");
   segment->schema_id = (int32_t)frz_load_u32le(h + 64);
   segment->has_created = (frz_load_u32le(h + 68) & FRZ_SEGMENT_HAS_CREATED) != 0;
+  segment->times_bytes = segment->has_created ? 16 : 8;
   segment->n_rows = (int64_t)frz_load_u64le(h + 72);
   segment->n_slots = frz_load_u64le(h + 88);
   segment->n_slots_stored = frz_load_u64le(h + 96);
@@ -261,6 +262,19 @@ bool frz_segment_verify(frz_segment *segment)
   return n_blocks == 0 || frz_segment_check_blocks(segment, 0, n_blocks - 1);
 }
 
+bool frz_segment_load(frz_segment *segment)
+{
+  if (segment->checked == NULL) return true;
+#ifdef MADV_POPULATE_READ
+  /* Page by page it would come on first touch; an old kernel says no, which is no loss. */
+  (void)madvise((void *)segment->base, segment->size_bytes, MADV_POPULATE_READ);
+#endif
+  if (!frz_segment_verify(segment)) return false;
+  frz_alloc_free(segment->alloc, (void *)segment->checked, segment->checked_bytes);
+  segment->checked = NULL;
+  return true;
+}
+
 /* ---- rows ---- */
 
 static bool tear(frz_segment *segment)
@@ -269,7 +283,7 @@ static bool tear(frz_segment *segment)
   return false;
 }
 
-bool frz_segment_row_at(frz_segment *segment, uint64_t offset, frz_segment_row *row_out)
+bool frz_segment_any_row_at(frz_segment *segment, uint64_t offset, frz_segment_row *row_out)
 {
   size_t left = segment->rows_bytes;
   if (offset >= left || offset % 4 != 0) return tear(segment);
@@ -291,12 +305,11 @@ bool frz_segment_row_at(frz_segment *segment, uint64_t offset, frz_segment_row *
     at += 4;
     left -= 4;
   }
-  size_t times_bytes = segment->has_created ? 16 : 8;
-  size_t rest = times_bytes + segment->null_bits_bytes + segment->fixed_bytes;
+  size_t rest = (size_t)segment->times_bytes + segment->null_bits_bytes + segment->fixed_bytes;
   if (left < rest || left - rest < key_bytes) return tear(segment);
   frz_segment_row row = {.key = at, .key_bytes = key_bytes, .row_bytes = row_bytes};
   row.times = at + key_bytes;
-  row.null_bits = row.times + times_bytes;
+  row.null_bits = row.times + segment->times_bytes;
   row.values = row.null_bits + segment->null_bits_bytes;
   row.var_bytes = (uint32_t)(left - rest - key_bytes);
   *row_out = row;
@@ -305,9 +318,6 @@ bool frz_segment_row_at(frz_segment *segment, uint64_t offset, frz_segment_row *
 
 bool frz_segment_find(frz_segment *segment, frz_str key, uint64_t hash, frz_segment_row *row_out)
 {
-  frz_str prefix = segment->prefix;
-  if (key.size < prefix.size || memcmp(key.data, prefix.data, prefix.size) != 0) return false;
-  key = (frz_str){key.data + prefix.size, key.size - prefix.size};
   uint64_t tag = hash << FRZ_SLOT_OFFSET_BITS;
   for (uint64_t place = frz_slot_home(segment, hash); place < segment->n_slots_stored; place++) {
     const uint8_t *at = segment->slots + place * 8;
@@ -317,8 +327,7 @@ bool frz_segment_find(frz_segment *segment, frz_str key, uint64_t hash, frz_segm
     if (((slot ^ tag) >> FRZ_SLOT_OFFSET_BITS) != 0) continue;
     uint64_t offset = ((slot & (((uint64_t)1 << FRZ_SLOT_OFFSET_BITS) - 1)) - 1) * 4;
     if (!frz_segment_row_at(segment, offset, row_out)) return false;
-    if (row_out->key_bytes == key.size && memcmp(row_out->key, key.data, key.size) == 0)
-      return true;
+    if (frz_segment_row_is(segment, row_out, (const uint8_t *)key.data, key.size)) return true;
   }
   return false;
 }

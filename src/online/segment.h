@@ -52,6 +52,7 @@ typedef struct frz_segment {
   uint32_t *value_at; /* of each column, behind the times and null bits */
   uint32_t null_bits_bytes;
   uint32_t fixed_bytes; /* of all values */
+  uint32_t times_bytes;
 } frz_segment;
 
 /** Take `size` bytes. `mapped`: a file's, to be unmapped; else the allocator's, which are trusted.
@@ -67,6 +68,10 @@ void frz_segment_release(frz_segment *segment);
 
 /** Compare the checksums of every block: false and is_torn where one is wrong. */
 bool frz_segment_verify(frz_segment *segment);
+
+/** Bring a file into memory and verify it, so that rows are read without looking at checksums. By
+ * the only holder. False: it is torn. */
+bool frz_segment_load(frz_segment *segment);
 
 /* ---- finding ---- */
 
@@ -108,8 +113,29 @@ typedef struct frz_segment_row {
   uint32_t row_bytes;
 } frz_segment_row;
 
+/** As frz_segment_row_at(), of rows that differ in size, and of offsets that lie outside. */
+bool frz_segment_any_row_at(frz_segment *segment, uint64_t offset, frz_segment_row *row_out);
+
 /** The row at an offset of the section. False: it does not lie inside, or is torn. */
-bool frz_segment_row_at(frz_segment *segment, uint64_t offset, frz_segment_row *row_out);
+static inline bool frz_segment_row_at(frz_segment *segment, uint64_t offset,
+                                      frz_segment_row *row_out)
+{
+  uint32_t row_bytes = segment->row_bytes;
+  if (row_bytes == 0 || segment->rows_bytes < row_bytes ||
+      offset > segment->rows_bytes - row_bytes || offset % 4 != 0)
+    return frz_segment_any_row_at(segment, offset, row_out);
+  const uint8_t *at = segment->rows + offset;
+  if (!frz_segment_intact(segment, at, row_bytes)) return false;
+  uint32_t used = segment->key_bytes + segment->times_bytes + segment->null_bits_bytes;
+  row_out->key = at;
+  row_out->key_bytes = segment->key_bytes;
+  row_out->times = at + segment->key_bytes;
+  row_out->null_bits = row_out->times + segment->times_bytes;
+  row_out->values = at + used;
+  row_out->var_bytes = row_bytes - used - segment->fixed_bytes;
+  row_out->row_bytes = row_bytes;
+  return true;
+}
 
 static inline int64_t frz_segment_row_event(const frz_segment_row *row)
 {
@@ -120,6 +146,26 @@ static inline int64_t frz_segment_row_created(const frz_segment *segment,
                                               const frz_segment_row *row)
 {
   return segment->has_created ? (int64_t)frz_load_u64le(row->times + 8) : INT64_MIN;
+}
+
+/** Are `n` bytes equal? For keys, which are short. */
+static inline bool frz_key_bytes_equal(const uint8_t *a, const uint8_t *b, size_t n)
+{
+  if (n < 8) return memcmp(a, b, n) == 0;
+  size_t at = 0;
+  for (; at + 8 <= n; at += 8)
+    if (frz_load_u64le(a + at) != frz_load_u64le(b + at)) return false;
+  return frz_load_u64le(a + n - 8) == frz_load_u64le(b + n - 8);
+}
+
+/** Is it this key, prefix and rest? */
+static inline bool frz_segment_row_is(const frz_segment *segment, const frz_segment_row *row,
+                                      const uint8_t *key, size_t size)
+{
+  size_t prefix = segment->prefix.size;
+  return size == prefix + row->key_bytes &&
+         frz_key_bytes_equal(key + prefix, row->key, row->key_bytes) &&
+         frz_key_bytes_equal(key, (const uint8_t *)segment->prefix.data, prefix);
 }
 
 /** The row of a key; false: there is none, or the segment is torn. */
