@@ -101,6 +101,26 @@ def test_names_that_are_wrong(ready):
         apply(repo, timestamp_field="event_timestmp")
 
 
+def test_a_feature_or_join_key_that_is_misspelt(ready):
+    repo, _ = ready
+    view = FeatureView(
+        name="stats", entities=[DRIVER], schema=[Field(name="tripz", dtype=Int64)], source=source()
+    )
+    with pytest.raises(ValueError, match=runbook("a feature or join key is misspelt")):
+        repo.store.apply([DRIVER, view])
+    other = Entity(name="other", join_keys=["other_id"], value_type=ValueType.INT64)
+    view = FeatureView(
+        name="stats", entities=[other], schema=[Field(name="trips", dtype=Int64)], source=source()
+    )
+    with pytest.raises(ValueError, match=r"no column for \['other_id'\]"):
+        repo.store.apply([other, view])
+    mapped = source(field_mapping={"trips": "tripz", "driver_id": "other_id"})
+    view = FeatureView(
+        name="stats", entities=[other], schema=[Field(name="tripz", dtype=Int64)], source=mapped
+    )
+    repo.store.apply([other, view])
+
+
 @pytest.mark.parametrize("which", ["data", "manifest list"])
 def test_a_file_is_gone(ready, which):
     repo, table = ready

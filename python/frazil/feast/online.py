@@ -34,6 +34,7 @@ from frazil import Catalog, NoSuchTableError, NotFoundError, TimeoutError
 from frazil.feast import online_table
 from frazil.feast.online_table import OnlineTable, Partitioning
 from frazil.feast.settings import FrazilStoreConfig, open_catalog, repo_folder
+from frazil.feast.source import check_view
 
 _Rows = List[Tuple[EntityKeyProto, Dict[str, ValueProto], datetime, Optional[datetime]]]
 
@@ -302,6 +303,7 @@ class IcebergOnlineStore(OnlineStore):
         partial: bool,
     ) -> None:
         for view in tables_to_keep:
+            check_view(config, view)
             self._followed(config, view)
         for view in tables_to_delete:
             self._drop(config, view)

@@ -17,6 +17,7 @@ from feast.credentials import ConnectionRef
 from feast.data_source import DataSource
 from feast.errors import DataSourceNoNameException, DataSourceNotFoundException, FeastError
 from feast.feature_logging import LoggingDestination
+from feast.feature_view import DUMMY_ENTITY_ID
 from feast.protos.feast.core.DataSource_pb2 import DataSource as DataSourceProto
 from feast.protos.feast.core.FeatureService_pb2 import LoggingConfig as LoggingConfigProto
 from feast.protos.feast.core.SavedDataset_pb2 import (
@@ -65,7 +66,10 @@ def _neighbours(catalog: Catalog, table: str) -> str | None:
         names = [".".join(each) for each in catalog.list_tables(namespace)]
     except NotFoundError:
         spaces = [".".join(each) for each in catalog.list_namespaces()]
-        return f"there is no namespace {namespace!r} either; there are {spaces or 'none'}"
+        return (
+            f"there is no namespace {namespace!r} either; the catalog has {spaces or 'none'}: is "
+            "offline_store.uri the one that you mean?"
+        )
     except (ValueError, NotImplementedError):
         return "no file or folder of that name holds table metadata"
     if table in names:
@@ -277,6 +281,24 @@ class FrazilSource(DataSource):
                 )
         return schema
 
+    def require_columns(self, config: RepoConfig, view: str, names: Iterable[str]) -> None:
+        """Raise where the table lacks columns of a feature view; one that is not there yet lacks
+        none, since rows may be pushed first."""
+        try:
+            table = self.load(config)
+        except SourceTableNotFound:
+            return
+        reverse = {new: old for old, new in self.field_mapping.items()}
+        schemas = table.schemas().values() if self.pin() else [table.schema()]
+        there = {column for schema in schemas for column in schema.column_names}
+        missing = [name for name in names if reverse.get(name, name) not in there]
+        if missing:
+            raise SourceColumnNotFound(
+                f"feature view {view!r}: table {table.identifier!r} has no column for {missing}; it "
+                f"has {table.schema().column_names}; correct the names, or map them with "
+                "field_mapping"
+            )
+
     def validate(self, config: RepoConfig) -> None:
         """Raise where the table, one of its named columns or a snapshot is not there."""
         self._checked_schema(config)
@@ -292,6 +314,23 @@ class FrazilSource(DataSource):
 
     def get_table_query_string(self) -> str:
         return ".".join(f'"{part}"' for part in self.table.split("."))
+
+
+def check_view(config: RepoConfig, view: Any) -> None:
+    """Raise where the source of a view is ours and lacks one of its columns. A view that computes
+    its features has other ones than its source."""
+    source = getattr(view, "batch_source", None)
+    computed = ("feature_transformation", "udf", "aggregations")
+    if (
+        not isinstance(source, FrazilSource)
+        or not isinstance(config.offline_store, FrazilStoreConfig)
+        or any(getattr(view, name, None) for name in computed)
+    ):
+        return
+    fields = [*view.entity_columns, *view.features]
+    source.require_columns(
+        config, view.name, [field.name for field in fields if field.name != DUMMY_ENTITY_ID]
+    )
 
 
 def storage_credentials(secrets: Dict[str, str] | None) -> dict[str, str]:
