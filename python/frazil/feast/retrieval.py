@@ -188,7 +188,7 @@ class IcebergRetrievalJob(RetrievalJob):
             filesystem, folder = pyarrow.fs.LocalFileSystem(), location
         rows = self.to_arrow_batches()
         filesystem.create_dir(folder, recursive=True)
-        paths = []
+        paths: list[str] = []
         for part in _parts(rows, _ROWS_PER_FILE):
             name = f"part-{len(paths):05}.parquet"
             with pyarrow.parquet.ParquetWriter(
