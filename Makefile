@@ -47,7 +47,7 @@ bench:
 	@.venv/bin/python bench/run_bench.py $(BENCH)
 
 fuzz:
-	@tools/setup check
+	@tools/setup fuzz
 	@tools/run-fuzz
 
 feast-universal:
