@@ -171,6 +171,29 @@ static void test_bad_column_indexes_say_nothing(void **state)
   frz_buf_dispose(&bytes);
 }
 
+/* A field that neither index knows, of lists that are nested deeper than anything is followed. */
+static void test_indexes_nested_too_deep_say_nothing(void **state)
+{
+  (void)state;
+  uint8_t bytes[2 + FRZ_LIMIT_DEPTH];
+  memset(bytes, 0x19, sizeof bytes); /* a list of one list */
+  bytes[0] = 0x69;                   /* field 6, a list */
+  frz_arena arena;
+  frz_arena_init(&arena, frz_alloc_default(), 1 << 20);
+  const frz_parquet_statistics *statistics = NULL;
+  assert_int_equal(frz_column_index_parse(bytes, sizeof bytes, &int_leaf, &three_pages,
+                                          PAGES * PAGE_ROWS, &arena, &statistics, NULL),
+                   FRZ_OK);
+  assert_null(statistics);
+  const frz_parquet_chunk chunk = {.data_page_offset = 4, .dictionary_page_offset = -1};
+  frz_page_places places = three_pages;
+  assert_int_equal(frz_offset_index_parse(bytes, sizeof bytes, &chunk, PAGES * PAGE_ROWS, 1 << 20,
+                                          &arena, &places, NULL),
+                   FRZ_OK);
+  assert_int_equal(places.n_places, 0);
+  frz_arena_free(&arena);
+}
+
 static void test_pages_that_contradict_themselves_are_unknown(void **state)
 {
   (void)state;
@@ -426,6 +449,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_pages_have_their_bounds),
       cmocka_unit_test(test_bad_column_indexes_say_nothing),
+      cmocka_unit_test(test_indexes_nested_too_deep_say_nothing),
       cmocka_unit_test(test_pages_that_contradict_themselves_are_unknown),
       cmocka_unit_test(test_page_bounds_are_sifted),
       cmocka_unit_test(test_filter_of_another_implementation),

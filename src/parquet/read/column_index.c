@@ -157,7 +157,7 @@ frz_status frz_column_index_parse(const void *data, size_t size, const frz_parqu
   const frz_parquet_statistics *statistics = NULL;
   assert(leaf->max_repetition_level == 0);
   frz_status st = parse_pages(data, size, leaf, places, n_rows, arena, &statistics, err);
-  if (st != FRZ_OK && st != FRZ_ERR_CORRUPT) return st;
+  if (st == FRZ_ERR_NOMEM) return st; /* anything else is wrong with the bytes */
   *statistics_out = statistics;
   return FRZ_OK;
 }

@@ -84,7 +84,7 @@ frz_status frz_offset_index_parse(const void *data, size_t size, const frz_parqu
   frz_page_place *places = NULL;
   size_t n = 0;
   frz_status st = parse_places(data, size, arena, &places, &n, err);
-  if (st != FRZ_OK && st != FRZ_ERR_CORRUPT) return st;
+  if (st == FRZ_ERR_NOMEM) return st; /* anything else is wrong with the bytes */
   bool fits = st == FRZ_OK && places_fit(places, n, chunk, n_rows, file_bytes);
   *places_out = fits ? (frz_page_places){places, n} : (frz_page_places){NULL, 0};
   return FRZ_OK;
