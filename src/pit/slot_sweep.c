@@ -55,7 +55,7 @@ size_t frz_slot_sweep_bytes(const frz_slot_index *index)
 }
 
 /* Bits of the hash that neither choose the place nor, mostly, the partition. */
-static uint32_t tag_of(const frz_slot_directory *directory, uint64_t hash)
+static inline uint32_t tag_of(const frz_slot_directory *directory, uint64_t hash)
 {
   return (uint32_t)(hash >> 22) & ~directory->number_mask;
 }
@@ -92,8 +92,9 @@ void frz_slot_directory_dispose(frz_slot_index *index)
                  (directory->place_mask + 1) * sizeof *directory->places);
 }
 
-/* The next key from place `at_inout` on that may have this hash, as number and one; 0: none. */
-static uint32_t next_number(const frz_slot_directory *directory, uint64_t hash, size_t *at_inout)
+/* The first key from place `at_inout` on that may have this hash, as number and one; 0: none. */
+static inline uint32_t next_number(const frz_slot_directory *directory, uint64_t hash,
+                                   size_t *at_inout)
 {
   uint32_t tag = tag_of(directory, hash);
   size_t at = *at_inout;
@@ -182,79 +183,109 @@ __attribute__((noinline)) static void move(const frz_slot_index *index, cursor *
 
 /* ---- rows ---- */
 
-typedef struct swept_row {
-  int64_t row;
-  int64_t time;
-  cursor *at;
-  size_t place; /* in the directory: where to look further */
-} swept_row;
+/* Rows of a batch, and what was found of them. */
+typedef struct swept_group {
+  size_t n;
+  uint32_t rows[GROUP_ROWS];
+  cursor *at[GROUP_ROWS];
+} swept_group;
 
-static bool is_cursor_of(const frz_slot_index *index, const cursor *at, const frz_key_batch *keys,
-                         int64_t row)
+static inline bool is_cursor_of(const frz_slot_index *index, const cursor *at,
+                                const frz_key_batch *keys, uint32_t row)
 {
   return at->hash == keys->hashes[row] &&
          (keys->bytes == NULL || frz_slot_row_is(index, index->row_of_slot[at->first_slot],
                                                  frz_key_batch_bytes(keys, row)));
 }
 
-/* The cursors that the directory gives; rows without one drop out. */
-static size_t look_up(const frz_slot_index *index, const frz_slot_sweep *sweep,
-                      const frz_offer *offer, swept_row *rows, size_t n)
+/* Where the directory's first answer was another key's: NULL: no entity row has the key. */
+__attribute__((noinline)) static cursor *search_on(const frz_slot_index *index,
+                                                   const frz_slot_sweep *sweep,
+                                                   const frz_key_batch *keys, uint32_t row)
 {
-  size_t n_found = 0;
-  for (size_t i = 0; i < n; i++) {
-    swept_row row = rows[i];
-    uint64_t hash = offer->keys->hashes[row.row];
-    row.place = (size_t)hash & index->directory.place_mask;
-    uint32_t number = next_number(&index->directory, hash, &row.place);
-    row.at = sweep->cursors + number - 1;
-    if (number != 0) __builtin_prefetch(row.at, 1);
-    rows[n_found] = row;
-    n_found += number != 0;
+  size_t place = (size_t)keys->hashes[row] & index->directory.place_mask;
+  for (;;) {
+    uint32_t number = next_number(&index->directory, keys->hashes[row], &place);
+    if (number == 0) return NULL;
+    cursor *at = &sweep->cursors[number - 1];
+    if (is_cursor_of(index, at, keys, row)) return at;
   }
-  return n_found;
 }
 
-/* The rows whose cursor is that of their key, with their times. */
-static size_t check_keys(const frz_slot_index *index, const frz_slot_sweep *sweep,
-                         const frz_offer *offer, swept_row *rows, size_t n)
+/* The cursors that the directory gives; rows without one drop out. */
+static inline void look_up(const frz_slot_index *index, const frz_slot_sweep *sweep,
+                           const frz_offer *offer, swept_group *group)
 {
-  size_t n_found = 0;
-  for (size_t i = 0; i < n; i++) {
-    swept_row row = rows[i];
-    uint32_t number = 1;
-    while (number != 0 && !is_cursor_of(index, row.at, offer->keys, row.row)) {
-      number = next_number(&index->directory, offer->keys->hashes[row.row], &row.place);
-      row.at = sweep->cursors + number - 1;
+  size_t n = 0;
+  for (size_t i = 0; i < group->n; i++) {
+    uint32_t row = group->rows[i];
+    uint64_t hash = offer->keys->hashes[row];
+    size_t place = (size_t)hash & index->directory.place_mask;
+    uint32_t number = next_number(&index->directory, hash, &place);
+    cursor *at = sweep->cursors + (number - 1); /* of 0 before the first: not used */
+    __builtin_prefetch(at, 1);
+    group->rows[n] = row;
+    group->at[n] = at;
+    n += number != 0;
+  }
+  group->n = n;
+}
+
+/* `plain`: rows have neither created time nor sequence number. */
+static inline int64_t time_of(const frz_slot_index *index, const frz_offer *offer, uint32_t row,
+                              bool plain)
+{
+  int64_t time = offer->event_times[row];
+  if (!plain && index->options.created_cutoff && offer->created_times[row] > time)
+    time = offer->created_times[row];
+  return time;
+}
+
+/* The rows whose cursor is that of their key. */
+static inline void check_keys(const frz_slot_index *index, const frz_slot_sweep *sweep,
+                              const frz_offer *offer, swept_group *group, bool plain)
+{
+  size_t n = 0;
+  for (size_t i = 0; i < group->n; i++) {
+    uint32_t row = group->rows[i];
+    cursor *at = group->at[i];
+    if (!is_cursor_of(index, at, offer->keys, row)) {
+      at = search_on(index, sweep, offer->keys, row);
+      if (at == NULL) continue;
     }
-    if (number == 0) continue;
-    row.time = offer->event_times[row.row];
-    if (index->options.created_cutoff && offer->created_times[row.row] > row.time)
-      row.time = offer->created_times[row.row];
-    if (row.time < row.at->first_time || row.time > row.at->last_time) {
-      size_t slot = row.at->first_slot + row.at->at;
+    int64_t time = time_of(index, offer, row, plain);
+    if (time < at->first_time || time > at->last_time) {
+      size_t slot = at->first_slot + at->at;
       __builtin_prefetch(&index->upper[slot]);
       __builtin_prefetch(&index->winners[slot], 1);
     }
-    rows[n_found++] = row;
+    group->rows[n] = row;
+    group->at[n++] = at;
   }
-  return n_found;
+  group->n = n;
 }
 
 /* Each row waits for memory up to three times: the directory, its cursor, and where that moves the
  * key's times and winners. So rows go through in groups, and each step asks for what the next one
  * needs of the whole group. */
-static void compete(const frz_slot_index *index, const frz_slot_sweep *sweep,
-                    const frz_offer *offer, swept_row *rows, size_t n)
+static inline void compete(const frz_slot_index *index, const frz_slot_sweep *sweep,
+                           const frz_offer *offer, swept_group *group, bool plain)
 {
-  n = look_up(index, sweep, offer, rows, n);
-  n = check_keys(index, sweep, offer, rows, n);
-  for (size_t i = 0; i < n; i++) {
-    cursor *at = rows[i].at;
-    if (rows[i].time < at->first_time || rows[i].time > at->last_time)
-      move(index, at, rows[i].time);
-    frz_candidate candidate = frz_offer_candidate(offer, rows[i].row);
-    if (frz_candidate_beats(&candidate, &at->best)) at->best = candidate;
+  look_up(index, sweep, offer, group);
+  check_keys(index, sweep, offer, group, plain);
+  for (size_t i = 0; i < group->n; i++) {
+    uint32_t row = group->rows[i];
+    cursor *at = group->at[i];
+    int64_t time = time_of(index, offer, row, plain);
+    if (time < at->first_time || time > at->last_time) move(index, at, time);
+    int64_t event_time = offer->event_times[row];
+    bool is_held = at->best.file_rank != FRZ_NO_FILE;
+    if (is_held && event_time < at->best.event_time) continue;
+    frz_candidate candidate =
+        plain ? (frz_candidate){event_time, INT64_MIN, offer->positions[row], offer->file_rank, 0}
+              : frz_offer_candidate(offer, row);
+    if (!is_held || event_time > at->best.event_time || frz_candidate_beats(&candidate, &at->best))
+      at->best = candidate;
   }
 }
 
@@ -263,19 +294,25 @@ frz_status frz_slot_index_sweep(frz_slot_index *index, size_t lane, const frz_of
 {
   assert(lane < index->n_lanes && index->may_sweep);
   if (index->sweeps[lane] == NULL) FRZ_TRY(make_sweep(index, &index->sweeps[lane], err));
+  const frz_slot_sweep *sweep = index->sweeps[lane];
   const frz_slot_directory *directory = &index->directory;
   const frz_offer_window window = {index->least, index->greatest, index->options.created_cutoff, 0};
+  bool plain = offer->created_times == NULL && offer->sequences == NULL;
+  assert(offer->n_rows <= UINT32_MAX);
   for (int64_t first = 0; first < offer->n_rows; first += GROUP_ROWS) {
-    swept_row rows[GROUP_ROWS];
-    size_t n = 0;
+    swept_group group;
+    group.n = 0;
     int64_t last = offer->n_rows - first < GROUP_ROWS ? offer->n_rows : first + GROUP_ROWS;
     for (int64_t row = first; row < last; row++) {
       __builtin_prefetch(
           &directory->places[(size_t)offer->keys->hashes[row] & directory->place_mask]);
-      rows[n].row = row;
-      n += frz_offer_takes_part(offer, &window, row);
+      group.rows[group.n] = (uint32_t)row;
+      group.n += frz_offer_takes_part(offer, &window, row);
     }
-    compete(index, index->sweeps[lane], offer, rows, n);
+    if (plain)
+      compete(index, sweep, offer, &group, true);
+    else
+      compete(index, sweep, offer, &group, false);
   }
   return FRZ_OK;
 }

@@ -418,8 +418,8 @@ static frz_status walk_rows(frz_leaf_reader *reader, int64_t target, frz_column 
   }
 }
 
-frz_status frz_leaf_reader_read(frz_leaf_reader *reader, int64_t first, int64_t n,
-                                frz_column *column, frz_error *err)
+static frz_status read_run(frz_leaf_reader *reader, int64_t first, int64_t n, frz_column *column,
+                           frz_error *err)
 {
   assert(first >= 0 && n >= 0 && first <= reader->n_rows && n <= reader->n_rows - first);
   if (n == 0) return FRZ_OK;
@@ -432,4 +432,19 @@ frz_status frz_leaf_reader_read(frz_leaf_reader *reader, int64_t first, int64_t 
     return frz_fail(err, FRZ_ERR_CORRUPT, "row %lld where row %lld was looked for",
                     (long long)reader->row, (long long)first);
   return walk_rows(reader, first + n, column, err);
+}
+
+frz_status frz_leaf_reader_read(frz_leaf_reader *reader, const frz_row_run *runs, size_t n_runs,
+                                frz_column *column, frz_error *err)
+{
+  for (size_t i = 0; i < n_runs;) {
+    size_t n_taken = 0;
+    FRZ_TRY(frz_leaf_values_gather(reader, runs + i, n_runs - i, column, &n_taken, err));
+    if (n_taken == 0) { /* the first of a page, at least */
+      FRZ_TRY(read_run(reader, runs[i].first, runs[i].n, column, err));
+      n_taken = 1;
+    }
+    i += n_taken;
+  }
+  return FRZ_OK;
 }

@@ -80,8 +80,13 @@ frz_status frz_leaf_reader_open(frz_leaf_reader *reader, const frz_parquet_chunk
                                 const frz_row_range *ranges, size_t n_ranges, int64_t base_row,
                                 size_t window_bytes_max, frz_error *err) FRZ_MUST_CHECK;
 
-/** Append rows [first, first + n) of the row group to the column, and their levels. */
-frz_status frz_leaf_reader_read(frz_leaf_reader *reader, int64_t first, int64_t n,
+/** Rows of a row group. */
+typedef struct frz_row_run {
+  int64_t first, n;
+} frz_row_run;
+
+/** Append the rows of some runs, which ascend, to the column, and their levels. */
+frz_status frz_leaf_reader_read(frz_leaf_reader *reader, const frz_row_run *runs, size_t n_runs,
                                 frz_column *column, frz_error *err) FRZ_MUST_CHECK;
 
 /** Forget the levels of the batch before. */
@@ -107,6 +112,14 @@ frz_status frz_leaf_levels_take(frz_leaf_reader *reader, uint32_t end, frz_colum
  * column's validity bits say which. */
 frz_status frz_leaf_values_add(frz_leaf_reader *reader, frz_column *column, int64_t n_slots,
                                int64_t n_present, frz_error *err) FRZ_MUST_CHECK;
+/**
+ * Append as many of the runs as lie in the page, where its values lie there as the column wants
+ * them and none is null: a late fetch of single rows is a copy each. `n_taken_out` 0: it is not
+ * such a page, or the next run is not in it.
+ */
+frz_status frz_leaf_values_gather(frz_leaf_reader *reader, const frz_row_run *runs, size_t n_runs,
+                                  frz_column *column, size_t *n_taken_out,
+                                  frz_error *err) FRZ_MUST_CHECK;
 frz_status frz_leaf_values_skip(frz_leaf_reader *reader, int64_t n_present,
                                 frz_error *err) FRZ_MUST_CHECK;
 /** Take a dictionary page's values. */

@@ -152,6 +152,73 @@ frz_status frz_leaf_values_add(frz_leaf_reader *reader, frz_column *column, int6
   return FRZ_OK;
 }
 
+/* ---- gathering ---- */
+
+/* Do the page's values lie there as the column wants them, one for each entry to come? */
+static bool is_gatherable(const frz_leaf_reader *reader, const frz_column *column)
+{
+  const frz_decoder *decoder = &reader->decoder;
+  if (reader->max_rep != 0 || reader->keep_levels || reader->page_left == 0 ||
+      reader->is_dictionary_page || decoder->encoding != FRZ_PARQUET_PLAIN ||
+      reader->convert != NULL || reader->is_byte_list || column->n_nulls != 0)
+    return false;
+  if (reader->width == 0 || reader->width != decoder->width) return false;
+  return (size_t)reader->page_left <= (decoder->size - decoder->pos) / decoder->width;
+}
+
+/* Are all entries to come in the page present, by one run of levels? */
+static frz_status is_all_present(frz_leaf_reader *reader, bool *is_present_out, frz_error *err)
+{
+  uint32_t level = 0;
+  size_t n = (size_t)reader->page_left;
+  if (reader->max_def > 0) FRZ_TRY(frz_rle_peek_run(&reader->def, n, &level, &n, err));
+  *is_present_out = level == (uint32_t)reader->max_def && n == (size_t)reader->page_left;
+  return FRZ_OK;
+}
+
+static void copy_runs(uint8_t *dest, const uint8_t *values, size_t width, int64_t first_row,
+                      const frz_row_run *runs, size_t n_runs)
+{
+  for (size_t i = 0; i < n_runs; i++) {
+    const uint8_t *from = values + (size_t)(runs[i].first - first_row) * width;
+    size_t bytes = (size_t)runs[i].n * width;
+    if (bytes == 8)
+      memcpy(dest, from, 8);
+    else if (bytes == 4)
+      memcpy(dest, from, 4);
+    else
+      memcpy(dest, from, bytes);
+    dest += bytes;
+  }
+}
+
+frz_status frz_leaf_values_gather(frz_leaf_reader *reader, const frz_row_run *runs, size_t n_runs,
+                                  frz_column *column, size_t *n_taken_out, frz_error *err)
+{
+  bool is_present = false;
+  int64_t end_row = reader->row + reader->page_left;
+  *n_taken_out = 0;
+  if (!is_gatherable(reader, column) || runs[0].first + runs[0].n > end_row) return FRZ_OK;
+  FRZ_TRY(is_all_present(reader, &is_present, err));
+  if (!is_present) return FRZ_OK;
+  int64_t n_rows = 0;
+  size_t n = 0;
+  for (; n < n_runs && runs[n].first + runs[n].n <= end_row; n++) n_rows += runs[n].n;
+  assert(runs[0].first >= reader->row);
+  FRZ_TRY(frz_column_check_rows(column, n_rows, err));
+  uint8_t *dest = NULL;
+  FRZ_TRY(frz_buf_extend(&column->values, (size_t)n_rows * reader->width, &dest, err));
+  copy_runs(dest, reader->decoder.data + reader->decoder.pos, reader->width, reader->row, runs, n);
+  column->n_rows += n_rows;
+  int64_t passed = runs[n - 1].first + runs[n - 1].n - reader->row;
+  if (reader->max_def > 0) frz_rle_skip_run(&reader->def, (size_t)passed);
+  reader->decoder.pos += (size_t)passed * reader->width;
+  reader->page_left -= passed;
+  reader->row += passed;
+  *n_taken_out = n;
+  return FRZ_OK;
+}
+
 frz_status frz_leaf_values_skip(frz_leaf_reader *reader, int64_t n_present, frz_error *err)
 {
   if (n_present == 0) return FRZ_OK;

@@ -27,12 +27,6 @@ enum {
   FAR_CHUNK_BYTES_MIN = 256 << 10 /* smaller chunks are fetched whole rather than looked up */
 };
 
-/* Rows of a batch that follow each other, counted from the row group's first. */
-typedef struct row_run {
-  int64_t first;
-  int64_t n;
-} row_run;
-
 struct frz_parquet_reader {
   frz_parquet_file *file;
   const frz_alloc *alloc;
@@ -56,7 +50,7 @@ struct frz_parquet_reader {
   frz_arena index_arena; /* offset indexes of the open row group */
   frz_buf bytes;
   frz_buf fetches;   /* frz_range */
-  frz_buf runs;      /* row_run */
+  frz_buf runs;      /* frz_row_run, of the batch */
   size_t held_bytes; /* of the leaves, and of the batch's columns that are read */
   frz_decompressor decompressor;
 };
@@ -351,7 +345,7 @@ static frz_status take_runs(frz_parquet_reader *reader, int64_t *n_rows_out, frz
     int64_t last = reader->ranges[reader->range].last;
     int64_t end = last < group_end ? last : group_end;
     int64_t n = end - reader->row < left ? end - reader->row : left;
-    row_run run = {reader->row - group->first_row, n};
+    frz_row_run run = {reader->row - group->first_row, n};
     FRZ_TRY(frz_buf_append(&reader->runs, &run, sizeof run, err));
     reader->row += n;
     left -= n;
@@ -415,11 +409,9 @@ static size_t reader_bytes_max(const frz_parquet_reader *reader)
 static frz_status read_runs(frz_parquet_reader *reader, frz_leaf_reader *leaf, frz_column *column,
                             int64_t n_rows, frz_error *err)
 {
-  const row_run *runs = (const row_run *)(const void *)reader->runs.data;
-  size_t n_runs = reader->runs.size / sizeof *runs;
+  const frz_row_run *runs = (const frz_row_run *)(const void *)reader->runs.data;
   FRZ_TRY(reserve_rows(leaf, column, n_rows, err));
-  for (size_t i = 0; i < n_runs; i++)
-    FRZ_TRY(frz_leaf_reader_read(leaf, runs[i].first, runs[i].n, column, err));
+  FRZ_TRY(frz_leaf_reader_read(leaf, runs, reader->runs.size / sizeof *runs, column, err));
   leaf->last_rows = n_rows;
   leaf->last_slots = column->n_rows;
   leaf->last_bytes = column->values.size;
