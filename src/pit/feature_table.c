@@ -12,7 +12,7 @@
 #include "iceberg/scan/incremental_plan.h"
 #include "iceberg/table/table_handle.h"
 
-enum { BATCH_ROWS = 65536 };
+enum { BATCH_ROWS = 65536, PIECES_A_THREAD = 4 };
 
 frz_status frz_feature_table_open(frz_feature_table *table, frz_table *handle,
                                   const frz_scan_options *scan, frz_error *err)
@@ -148,15 +148,19 @@ static frz_status rank_tasks(frz_feature_table *table, frz_error *err)
 }
 
 frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *time_field,
-                                  int64_t least, int64_t greatest, frz_error *err)
+                                  int64_t least, int64_t greatest, const frz_expr *keys,
+                                  frz_error *err)
 {
   if (table->snapshot == NULL) return FRZ_OK;
   table->time_field = time_field;
   const frz_expr *window = NULL;
   FRZ_TRY(window_filter(table, time_field, least, greatest, &window, err));
-  table->prune = frz_expr_and(table->filter, window, &table->arena);
-  if (table->prune == NULL && (table->filter != NULL || window != NULL))
-    return frz_fail_nomem(err, "join window");
+  const frz_expr *parts[] = {table->filter, window, keys};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    if (parts[i] == NULL) continue;
+    table->prune = frz_expr_and(table->prune, parts[i], &table->arena);
+    if (table->prune == NULL) return frz_fail_nomem(err, "join window");
+  }
   FRZ_TRY(frz_scan_plan_make_from(table->context, table->storage, table->metadata, table->snapshot,
                                   table->from_snapshot_id, table->schema, table->prune,
                                   &table->plan, err));
@@ -173,12 +177,16 @@ const frz_scan_task *frz_feature_table_task(const frz_feature_table *table, uint
 
 /* ---- fetching rows ---- */
 
+/* The work is cut by file, and where there are few files by columns too: no page is read twice. */
 typedef struct fetch_pass {
   frz_feature_table *table;
-  const frz_projection *projection;
   const frz_row_reference *rows;
   const size_t *first; /* first row of each file's run; one more at the end */
-  frz_batch *batches;  /* one a run */
+  size_t n_runs;
+  frz_projection *groups; /* of columns */
+  size_t n_groups;
+  frz_batch *pieces; /* by run, then group */
+  frz_batch whole;
 } fetch_pass;
 
 /* The run's positions as ranges: neighbours join. */
@@ -202,12 +210,37 @@ static frz_status append_batch(frz_batch *to, const frz_batch *from, frz_error *
   return FRZ_OK;
 }
 
-static frz_status fetch_run(void *arg, size_t run, frz_error *err)
+/* All rows that a reader gives as one batch; mostly it is the reader's own. */
+static frz_status read_whole(frz_context *context, frz_file_reader *reader, frz_batch *whole,
+                             frz_error *err)
+{
+  for (;;) {
+    frz_batch batch;
+    FRZ_TRY(frz_context_check(context, err));
+    FRZ_TRY(frz_file_reader_next(reader, &batch, NULL, err));
+    if (batch.n_rows == 0) {
+      frz_batch_dispose(&batch);
+      return FRZ_OK;
+    }
+    if (whole->n_rows == 0) {
+      *whole = batch;
+      continue;
+    }
+    frz_status st = append_batch(whole, &batch, err);
+    frz_batch_dispose(&batch);
+    FRZ_TRY(st);
+  }
+}
+
+static frz_status fetch_piece_of(void *arg, size_t piece, frz_error *err)
 {
   fetch_pass *pass = arg;
   frz_feature_table *table = pass->table;
   const frz_alloc *alloc = frz_context_alloc(table->context);
+  size_t run = piece / pass->n_groups;
+  const frz_projection *projection = &pass->groups[piece % pass->n_groups];
   const frz_row_reference *rows = pass->rows + pass->first[run];
+  const frz_scan_task *task = frz_feature_table_task(table, rows->file_rank);
   size_t n_rows = pass->first[run + 1] - pass->first[run];
   frz_file_reader *reader = NULL;
   frz_row_range *ranges = frz_alloc_array(alloc, n_rows, sizeof *ranges);
@@ -216,26 +249,14 @@ static frz_status fetch_run(void *arg, size_t run, frz_error *err)
                                    .n_ranges = make_ranges(rows, n_rows, ranges),
                                    .merge_ranges = true,
                                    .without_deletes = true};
-  frz_batch *whole = &pass->batches[run];
+  frz_batch *whole = &pass->pieces[piece];
   frz_status st = FRZ_OK;
-  FRZ_TRY_OUT(frz_batch_init(whole, pass->projection->arrow_fields, pass->projection->n_fields,
-                             alloc, err));
-  FRZ_TRY_OUT(frz_file_reader_open(table->context, table->storage, pass->projection,
-                                   frz_feature_table_task(table, rows->file_rank), table->deletes,
+  FRZ_TRY_OUT(frz_file_reader_open(table->context, table->storage, projection, task, table->deletes,
                                    &options, &reader, err));
-  for (;;) {
-    frz_batch batch;
-    FRZ_TRY_OUT(frz_context_check(table->context, err));
-    FRZ_TRY_OUT(frz_file_reader_next(reader, &batch, NULL, err));
-    int64_t got = batch.n_rows;
-    if (got != 0) st = append_batch(whole, &batch, err); /* the end has no columns */
-    frz_batch_dispose(&batch);
-    if (st != FRZ_OK || got == 0) break;
-  }
-  if (st == FRZ_OK && whole->n_rows != (int64_t)n_rows)
+  FRZ_TRY_OUT(read_whole(table->context, reader, whole, err));
+  if (whole->n_rows != (int64_t)n_rows)
     st = frz_fail(err, FRZ_ERR_CORRUPT, "%.*s: %lld of %zu rows came back by position",
-                  FRZ_STR_ARG(frz_feature_table_task(table, rows->file_rank)->entry->file.path),
-                  (long long)whole->n_rows, n_rows);
+                  FRZ_STR_ARG(task->entry->file.path), (long long)whole->n_rows, n_rows);
 out:
   frz_file_reader_free(reader);
   frz_alloc_free(alloc, ranges, n_rows * sizeof *ranges);
@@ -243,21 +264,70 @@ out:
 }
 
 /* Where each file's rows start. */
-static frz_status find_runs(const frz_row_reference *rows, size_t n_rows, frz_arena *arena,
-                            const size_t **first_out, size_t *n_runs_out, frz_error *err)
+static frz_status find_runs(fetch_pass *pass, size_t n_rows, frz_arena *arena, frz_error *err)
 {
-  size_t n_runs = 0;
+  const frz_row_reference *rows = pass->rows;
   for (size_t i = 0; i < n_rows; i++)
-    n_runs += i == 0 || rows[i].file_rank != rows[i - 1].file_rank;
-  size_t *first = frz_arena_array(arena, n_runs + 1, sizeof *first);
+    pass->n_runs += i == 0 || rows[i].file_rank != rows[i - 1].file_rank;
+  size_t *first = frz_arena_array(arena, pass->n_runs + 1, sizeof *first);
   if (first == NULL) return frz_fail_nomem(err, "join fetch");
   size_t run = 0;
   for (size_t i = 0; i < n_rows; i++)
     if (i == 0 || rows[i].file_rank != rows[i - 1].file_rank) first[run++] = i;
-  first[n_runs] = n_rows;
-  *first_out = first;
-  *n_runs_out = n_runs;
+  first[pass->n_runs] = n_rows;
+  pass->first = first;
   return FRZ_OK;
+}
+
+/* Columns [first_column(g), first_column(g + 1)) are those of group g. */
+static size_t first_column(const fetch_pass *pass, size_t n_columns, size_t group)
+{
+  return n_columns * group / pass->n_groups;
+}
+
+static frz_status make_groups(fetch_pass *pass, const char *const *names, size_t n_names,
+                              frz_arena *arena, frz_error *err)
+{
+  const frz_feature_table *table = pass->table;
+  size_t n_pieces = (size_t)frz_context_threads(table->context) * PIECES_A_THREAD;
+  pass->n_groups = 1;
+  if (pass->n_runs != 0 && pass->n_runs < n_pieces && n_pieces > PIECES_A_THREAD)
+    pass->n_groups = (n_pieces + pass->n_runs - 1) / pass->n_runs;
+  if (pass->n_groups > n_names) pass->n_groups = n_names != 0 ? n_names : 1;
+  pass->groups = frz_arena_array(arena, pass->n_groups, sizeof *pass->groups);
+  pass->pieces = frz_arena_array(arena, pass->n_runs * pass->n_groups, sizeof *pass->pieces);
+  if (pass->groups == NULL || pass->pieces == NULL) return frz_fail_nomem(err, "join fetch");
+  for (size_t g = 0; g < pass->n_groups; g++) {
+    size_t first = first_column(pass, n_names, g);
+    size_t n = first_column(pass, n_names, g + 1) - first;
+    FRZ_TRY(frz_projection_make(table->metadata, table->schema, names + first, n, true, NULL,
+                                BATCH_ROWS, arena, &pass->groups[g], err));
+  }
+  return FRZ_OK;
+}
+
+/* One column of the result, out of the pieces, which it ends. */
+static frz_status join_column(void *arg, size_t c, frz_error *err)
+{
+  fetch_pass *pass = arg;
+  size_t n_columns = pass->whole.n_columns;
+  size_t group = 0;
+  while (first_column(pass, n_columns, group + 1) <= c) group++;
+  size_t at = c - first_column(pass, n_columns, group);
+  frz_column *column = &pass->whole.columns[c];
+  FRZ_TRY(frz_column_reserve(column, (int64_t)pass->first[pass->n_runs], err));
+  for (size_t run = 0; run < pass->n_runs; run++) {
+    frz_column *piece = &pass->pieces[run * pass->n_groups + group].columns[at];
+    FRZ_TRY(frz_column_append_rows(column, piece, 0, piece->n_rows, err));
+    frz_column_dispose(piece);
+  }
+  return FRZ_OK;
+}
+
+static void dispose_pieces(fetch_pass *pass)
+{
+  if (pass->pieces == NULL) return;
+  for (size_t i = 0; i < pass->n_runs * pass->n_groups; i++) frz_batch_dispose(&pass->pieces[i]);
 }
 
 frz_status frz_feature_table_fetch(frz_feature_table *table, const char *const *names,
@@ -266,29 +336,25 @@ frz_status frz_feature_table_fetch(frz_feature_table *table, const char *const *
 {
   const frz_alloc *alloc = frz_context_alloc(table->context);
   frz_projection projection;
-  FRZ_TRY(frz_projection_make(table->metadata, table->schema, names, n_names, true, NULL,
-                              BATCH_ROWS, &table->arena, &projection, err));
   frz_arena arena;
   frz_arena_init(&arena, alloc, FRZ_LIMIT_JOIN_BYTES);
-  fetch_pass pass = {.table = table, .projection = &projection, .rows = rows};
-  size_t n_runs = 0;
-  frz_batch whole = {0};
+  fetch_pass pass = {.table = table, .rows = rows};
   frz_status st = FRZ_OK;
-  FRZ_TRY_OUT(find_runs(rows, n_rows, &arena, &pass.first, &n_runs, err));
-  pass.batches = frz_arena_array(&arena, n_runs, sizeof *pass.batches);
-  if (pass.batches == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "join fetch"));
-  FRZ_TRY_OUT(frz_parallel_for(table->context, n_runs, fetch_run, &pass, err));
-  FRZ_TRY_OUT(frz_batch_init(&whole, projection.arrow_fields, projection.n_fields, alloc, err));
-  for (size_t run = 0; run < n_runs; run++) {
-    FRZ_TRY_OUT(append_batch(&whole, &pass.batches[run], err));
-    frz_batch_dispose(&pass.batches[run]);
-  }
-  *batch_out = whole;
-  whole = (frz_batch){0};
+  FRZ_TRY_OUT(frz_projection_make(table->metadata, table->schema, names, n_names, true, NULL,
+                                  BATCH_ROWS, &arena, &projection, err));
+  FRZ_TRY_OUT(find_runs(&pass, n_rows, &arena, err));
+  FRZ_TRY_OUT(make_groups(&pass, names, n_names, &arena, err));
+  FRZ_TRY_OUT(
+      frz_parallel_for(table->context, pass.n_runs * pass.n_groups, fetch_piece_of, &pass, err));
+  FRZ_TRY_OUT(
+      frz_batch_init(&pass.whole, projection.arrow_fields, projection.n_fields, alloc, err));
+  FRZ_TRY_OUT(frz_parallel_for(table->context, pass.whole.n_columns, join_column, &pass, err));
+  pass.whole.n_rows = (int64_t)n_rows;
+  *batch_out = pass.whole;
+  pass.whole = (frz_batch){0};
 out:
-  for (size_t run = 0; pass.batches != NULL && run < n_runs; run++)
-    frz_batch_dispose(&pass.batches[run]);
-  frz_batch_dispose(&whole);
+  dispose_pieces(&pass);
+  frz_batch_dispose(&pass.whole);
   frz_arena_free(&arena);
   return st;
 }

@@ -41,10 +41,11 @@ frz_status frz_feature_table_column(const frz_feature_table *table, const char *
 frz_status frz_feature_table_arrow(frz_feature_table *table, const frz_field *field,
                                    frz_arrow_field *arrow_out, frz_error *err) FRZ_MUST_CHECK;
 
-/** Find the files that may hold rows whose `time_field` lies in [least, greatest], in its own unit.
- */
+/** Find the files that may hold rows whose `time_field` lies in [least, greatest], in its own unit,
+ * and that `keys` (NULL: all) may be true of. Rows outside may still come; rows inside all do. */
 frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *time_field,
-                                  int64_t least, int64_t greatest, frz_error *err) FRZ_MUST_CHECK;
+                                  int64_t least, int64_t greatest, const frz_expr *keys,
+                                  frz_error *err) FRZ_MUST_CHECK;
 
 /** The file of a rank. */
 const frz_scan_task *frz_feature_table_task(const frz_feature_table *table, uint32_t rank);

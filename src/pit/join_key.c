@@ -131,8 +131,7 @@ static double float_value(const frz_column *column, int64_t row)
   return ((const double *)(const void *)column->values.data)[row];
 }
 
-/* False: the value is equal to no value of the other side's type. */
-static bool integer_value(const frz_column *column, int64_t row, int64_t *value_out)
+bool frz_key_integer(const frz_column *column, int64_t row, int64_t *value_out)
 {
   const void *values = column->values.data;
   switch (column->type.kind) {
@@ -185,7 +184,7 @@ static void fill_integers(frz_key_batch *keys, const frz_column *column, int64_t
   }
   for (int64_t i = 0; i < n_rows; i++) {
     int64_t value = 0;
-    bool present = !frz_column_is_null(column, i) && integer_value(column, i, &value);
+    bool present = !frz_column_is_null(column, i) && frz_key_integer(column, i, &value);
     keys->present[i] = present;
     keys->hashes[i] = frz_hash_u64((uint64_t)value);
   }
@@ -236,7 +235,7 @@ static frz_status append_value(frz_buf *out, const frz_column *column, frz_key_f
   uint32_t size;
   switch (form) {
   case FRZ_KEY_INTEGER:
-    if (!integer_value(column, row, &integer)) *present_inout = 0;
+    if (!frz_key_integer(column, row, &integer)) *present_inout = 0;
     return frz_buf_append(out, &integer, sizeof integer, err);
   case FRZ_KEY_DOUBLE:
     bits = double_bits(float_value(column, row));

@@ -27,6 +27,9 @@ typedef enum frz_key_form {
 frz_status frz_key_form_of(const frz_arrow_field *left, const frz_arrow_field *right,
                            frz_key_form *form_out, frz_error *err) FRZ_MUST_CHECK;
 
+/** A value of INTEGER form as a number; false: it is equal to no integer. */
+bool frz_key_integer(const frz_column *column, int64_t row, int64_t *value_out);
+
 /** The keys of one batch. Reused from batch to batch; dispose once. */
 typedef struct frz_key_batch {
   uint64_t *hashes;       /* n_rows; unspecified where absent */

@@ -97,7 +97,7 @@ static frz_status find_latest(latest_result *result, const frz_latest_options *o
   int64_t greatest = options->end_us == INT64_MAX
                          ? INT64_MAX
                          : frz_time_floor(options->end_us, microseconds, columns.time_scale);
-  FRZ_TRY(frz_feature_table_plan(table, columns.time_field, least, greatest, err));
+  FRZ_TRY(frz_feature_table_plan(table, columns.time_field, least, greatest, NULL, err));
 
   size_t n_lanes = frz_feature_table_lanes(table);
   size_t n_ready = 0;

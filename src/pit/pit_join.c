@@ -11,6 +11,7 @@
 
 #include "arrow/arrow_stream.h"
 #include "base/limits.h"
+#include "pit/key_filter.h"
 #include "pit/slot_index.h"
 #include "pit/slot_winner.h"
 #include "pit/view_columns.h"
@@ -278,6 +279,7 @@ static frz_status find_winners(const pit_result *result, const frz_pit_view *spe
   frz_buf times;
   frz_buf present;
   frz_key_batch keys;
+  frz_key_filter filter = {0};
   frz_slot_index *index = NULL;
   frz_buf_init(&times, result->alloc, SIZE_MAX / 2);
   frz_buf_init(&present, result->alloc, SIZE_MAX / 2);
@@ -291,12 +293,18 @@ static frz_status find_winners(const pit_result *result, const frz_pit_view *spe
   int64_t least;
   int64_t greatest;
   if (frz_slot_index_window(index, &least, &greatest)) {
-    FRZ_TRY_OUT(frz_feature_table_plan(table, columns.time_field, least, greatest, err));
+    const frz_expr *wanted_keys;
+    FRZ_TRY_OUT(frz_key_filter_init(&filter, &columns, result->alloc, err));
+    FRZ_TRY_OUT(frz_key_filter_add(&filter, entity_keys, err));
+    FRZ_TRY_OUT(frz_key_filter_make(&filter, &table->arena, &wanted_keys, err));
+    FRZ_TRY_OUT(
+        frz_feature_table_plan(table, columns.time_field, least, greatest, wanted_keys, err));
     FRZ_TRY_OUT(run_pass(table, &columns, index, err));
   }
   FRZ_TRY_OUT(number_winners(result, index, view, references, err));
 out:
   frz_slot_index_free(index);
+  frz_key_filter_dispose(&filter);
   frz_key_batch_dispose(&keys);
   frz_buf_dispose(&times);
   frz_buf_dispose(&present);

@@ -33,13 +33,15 @@ frz_status frz_view_columns_find(frz_view_columns *columns, frz_feature_table *t
   columns->key_at = frz_arena_array(arena, n_keys, sizeof(size_t));
   columns->key_forms = frz_arena_array(arena, n_keys, sizeof(frz_key_form));
   columns->key_fields = frz_arena_array(arena, n_keys, sizeof(frz_arrow_field));
+  columns->key_columns = frz_arena_array(arena, n_keys, sizeof(frz_field *));
   if (columns->names.names == NULL || columns->key_at == NULL || columns->key_forms == NULL ||
-      columns->key_fields == NULL)
+      columns->key_fields == NULL || columns->key_columns == NULL)
     return frz_fail_nomem(err, "join columns");
   for (size_t k = 0; k < n_keys; k++) {
     const frz_field *field;
     FRZ_TRY(frz_feature_table_column(table, "join key", key_names[k], &field, err));
     FRZ_TRY(frz_feature_table_arrow(table, field, &columns->key_fields[k], err));
+    columns->key_columns[k] = field;
     columns->key_at[k] = frz_name_list_add(&columns->names, key_names[k]);
   }
   FRZ_TRY(find_time(columns, table, "timestamp field", time, &columns->time_field,

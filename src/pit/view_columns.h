@@ -27,6 +27,7 @@ typedef struct frz_view_columns {
   size_t *key_at;          /* places in the scanned batch */
   frz_key_form *key_forms; /* filled by the caller */
   frz_arrow_field *key_fields;
+  const frz_field **key_columns; /* the table's */
   const frz_field *time_field;
   size_t time_at;
   frz_time_scale time_scale;
