@@ -11,7 +11,7 @@
 
 #include "pit/slot_table.h"
 
-enum { COMPETE_ROWS = 64 };
+enum { COMPETE_ROWS = 64, IN_VAIN_MAX = 63 };
 
 /* A sweep pays while a key's rows in the batch span about one slot. */
 #define SLOTS_SPANNED_MAX 1.0
@@ -108,44 +108,77 @@ frz_status frz_slot_index_offer(frz_slot_index *index, size_t lane, const frz_of
 
 /* ---- what is settled ---- */
 
+/* A slot whose own time lies in [oldest, newest] has no row after them, whatever lanes still hold.
+ */
+static bool has_slot_between(const frz_slot_index *index, const frz_slot_partition *part,
+                             int64_t oldest, int64_t newest)
+{
+  for (size_t k = 0; k < part->n_places; k++) {
+    const frz_slot_key *key = &part->keys[k];
+    for (uint32_t s = key->first_slot; s < key->first_slot + key->n_slots; s++)
+      if (index->upper[s] >= oldest && index->upper[s] <= newest) return true;
+  }
+  return false;
+}
+
 /* A slot is open where a row of [oldest, newest] could still win: it may admit one by its time and
  * time to live, and no row after `newest` was found for it or for a slot of the key before it. */
-static bool is_key_settled(const frz_slot_index *index, const frz_slot_key *key, int64_t oldest,
-                           int64_t newest)
+static bool has_open_slot(const frz_slot_index *index, const frz_slot_key *key, int64_t oldest,
+                          int64_t newest)
 {
   for (uint32_t s = key->first_slot; s < key->first_slot + key->n_slots; s++) {
     const frz_candidate *winner = &index->winners[s];
-    if (winner->file_rank != FRZ_NO_FILE && winner->event_time > newest) return true;
-    if (index->upper[s] >= oldest && !frz_slot_is_too_old(index, s, newest)) return false;
+    if (winner->file_rank != FRZ_NO_FILE && winner->event_time > newest) return false;
+    if (index->upper[s] >= oldest && !frz_slot_is_too_old(index, s, newest)) return true;
   }
-  return true;
+  return false;
 }
 
-static bool is_partition_settled(frz_slot_index *index, size_t p, int64_t oldest, int64_t newest)
+static bool is_partition_open(frz_slot_index *index, frz_slot_partition *part, int64_t oldest,
+                              int64_t newest)
 {
-  frz_slot_partition *part = &index->partitions[p];
-  bool is_settled = true;
+  bool is_open = false;
   pthread_mutex_lock(&part->lock);
-  for (size_t e = 0; e < part->n_places && is_settled; e++)
-    is_settled = is_key_settled(index, &part->keys[e], oldest, newest);
+  for (size_t k = 0; k < part->n_places && !is_open; k++)
+    is_open = has_open_slot(index, &part->keys[k], oldest, newest);
   pthread_mutex_unlock(&part->lock);
-  return is_settled;
+  return is_open;
 }
 
-bool frz_slot_index_is_settled(frz_slot_index *index, size_t lane, int64_t oldest, int64_t newest)
+/* Look at all partitions, from the one where the last open slot was. */
+static bool is_open(frz_slot_index *index, bool by_time_alone, int64_t oldest, int64_t newest)
 {
-  assert(lane < index->n_lanes);
-  if (!index->any) return true;
-  /* A slot whose time lies among the file's has no row after them. */
-  if (frz_slot_share_between(index, oldest, newest) > 0) return false;
-  frz_slot_sweep_flush(index, index->sweeps[lane]);
   size_t n = frz_slot_partitions(index);
   size_t start = atomic_load(&index->open_partition);
   for (size_t i = 0; i < n; i++) {
     size_t p = (start + i) & (n - 1);
-    if (is_partition_settled(index, p, oldest, newest)) continue;
+    frz_slot_partition *part = &index->partitions[p];
+    bool found = by_time_alone ? has_slot_between(index, part, oldest, newest)
+                               : is_partition_open(index, part, oldest, newest);
+    if (!found) continue;
     atomic_store(&index->open_partition, p);
+    return true;
+  }
+  return false;
+}
+
+/* First what costs nothing and mostly says no. What costs as much as reading a small file is asked
+ * less and less often while it says no: one key without rows keeps all files needed. */
+bool frz_slot_index_is_settled(frz_slot_index *index, size_t lane, int64_t oldest, int64_t newest)
+{
+  assert(lane < index->n_lanes);
+  if (!index->any) return true;
+  if (frz_slot_share_between(index, oldest, newest) > 0) return false;
+  if (atomic_load(&index->questions_left_out) > 0) {
+    atomic_fetch_sub(&index->questions_left_out, 1);
     return false;
   }
-  return true;
+  if (is_open(index, true, oldest, newest)) return false;
+  frz_slot_sweep_flush(index, index->sweeps[lane]);
+  bool is_settled = !is_open(index, false, oldest, newest);
+  int in_vain = is_settled ? 0 : atomic_load(&index->in_vain) * 2 + 1;
+  if (in_vain > IN_VAIN_MAX) in_vain = IN_VAIN_MAX;
+  atomic_store(&index->in_vain, in_vain);
+  atomic_store(&index->questions_left_out, in_vain / 2); /* none after the first */
+  return is_settled;
 }

@@ -79,8 +79,12 @@ struct frz_slot_index {
   frz_slot_directory directory; /* where may_sweep */
   frz_slot_sweep **sweeps;      /* one a lane; NULL until it sweeps */
   size_t n_lanes;
-  bool may_sweep;               /* the created cutoff and memory allow it */
-  atomic_size_t open_partition; /* where frz_slot_index_is_settled() last found an open slot */
+  bool may_sweep; /* the created cutoff and memory allow it */
+
+  /* Of frz_slot_index_is_settled(); hints that threads may overwrite for one another. */
+  atomic_size_t open_partition; /* where the last open slot was found */
+  atomic_int in_vain;           /* grows with questions that found one */
+  atomic_int questions_left_out;
 };
 
 static inline size_t frz_slot_partitions(const frz_slot_index *index)
