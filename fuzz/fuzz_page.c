@@ -58,9 +58,23 @@ static void rows_dispose(rows_read *rows)
   frz_buf_dispose(&rows->rep);
 }
 
-/** Rows [first, n_rows), in two reads that meet at `middle`. */
+/** The rows [row, end) as one run, or row by row. */
+static frz_status read_runs(frz_leaf_reader *reader, int64_t row, int64_t end, bool singly,
+                            frz_column *column)
+{
+  frz_row_run runs[64];
+  while (row < end) {
+    size_t n = 0;
+    int64_t length = singly ? 1 : end - row;
+    for (; n < 64 && row < end; row += length) runs[n++] = (frz_row_run){row, length};
+    FRZ_TRY(frz_leaf_reader_read(reader, runs, n, column, NULL));
+  }
+  return FRZ_OK;
+}
+
+/** Rows [first, n_rows), in two reads that meet at `middle`; or singly, and without levels. */
 static frz_status read_rows(const column_plan *plan, frz_source *source, int64_t first,
-                            int64_t middle, rows_read *rows)
+                            int64_t middle, bool singly, rows_read *rows)
 {
   const frz_alloc *alloc = frz_alloc_default();
   frz_arena arena;
@@ -76,14 +90,14 @@ static frz_status read_rows(const column_plan *plan, frz_source *source, int64_t
   frz_arena_init(&arena, alloc, (size_t)1 << 20);
   FRZ_TRY_OUT(frz_parquet_node_to_arrow(&plan->leaf, NULL, &arena, &field, NULL));
   MUST(frz_column_init(&rows->column, &field, alloc, NULL) == FRZ_OK);
-  FRZ_TRY_OUT(frz_leaf_reader_init(&reader, &plan->leaf, field.type, 0, true, source, &decompressor,
-                                   alloc, NULL));
+  FRZ_TRY_OUT(frz_leaf_reader_init(&reader, &plan->leaf, field.type, 0, !singly, source,
+                                   &decompressor, alloc, NULL));
   FRZ_TRY_OUT(frz_leaf_reader_open(&reader, &plan->chunk, plan->n_rows, source->size_bytes, &none,
                                    &whole, 1, 0, WINDOW_BYTES, NULL));
   for (int64_t row = first; row < plan->n_rows;) {
     int64_t end = row < middle ? middle : plan->n_rows;
     frz_leaf_reader_start_batch(&reader);
-    FRZ_TRY_OUT(frz_leaf_reader_read(&reader, row, end - row, &rows->column, NULL));
+    FRZ_TRY_OUT(read_runs(&reader, row, end, singly, &rows->column));
     FRZ_TRY_OUT(frz_buf_append(&rows->def, reader.def_levels.data, reader.def_levels.size, NULL));
     FRZ_TRY_OUT(frz_buf_append(&rows->rep, reader.rep_levels.data, reader.rep_levels.size, NULL));
     row = end;
@@ -119,14 +133,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   if (size < HEAD_BYTES) return 0;
   column_plan plan = plan_of(data, size - HEAD_BYTES);
   MUST(frz_source_from_memory(frz_alloc_default(), data, size, &source, NULL) == FRZ_OK);
-  if (read_rows(&plan, source, 0, 0, &all) == FRZ_OK) {
+  if (read_rows(&plan, source, 0, 0, false, &all) == FRZ_OK) {
     MUST(plan.leaf.max_repetition_level > 0 || all.column.n_rows == plan.n_rows);
-    MUST(read_rows(&plan, source, 0, plan.n_rows / 3, &again) == FRZ_OK);
+    MUST(read_rows(&plan, source, 0, plan.n_rows / 3, false, &again) == FRZ_OK);
     MUST(again.column.n_rows == all.column.n_rows && again.def.size == all.def.size);
     check_tail(&all, &again);
     rows_dispose(&again);
+    if (plan.leaf.max_repetition_level == 0) {
+      MUST(read_rows(&plan, source, 0, 0, true, &again) == FRZ_OK);
+      MUST(again.column.n_rows == all.column.n_rows);
+      check_tail(&all, &again);
+      rows_dispose(&again);
+    }
     /* Rows that are passed over may be broken without notice, never the other way round. */
-    MUST(read_rows(&plan, source, plan.n_rows / 2, plan.n_rows / 2, &again) == FRZ_OK);
+    MUST(read_rows(&plan, source, plan.n_rows / 2, plan.n_rows / 2, false, &again) == FRZ_OK);
     check_tail(&all, &again);
     rows_dispose(&again);
   }
