@@ -8,10 +8,11 @@
 #include <stdio.h>
 
 #include "frazil/frazil.h"
+#include "serve_settings.h"
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
-enum { PROPERTIES_MAX = 64, ARGUMENTS_MAX = 64 };
+enum { PROPERTIES_MAX = 64, OPTIONS_MAX = 128, ARGUMENTS_MAX = 64 };
 
 typedef enum output_format {
   FORMAT_PRETTY,
@@ -65,7 +66,8 @@ typedef struct command_line {
   const char *spill_dir;
   int64_t memory_limit_bytes; /* 0: not given; so for the next */
   int64_t n_threads;
-  uint64_t used; /* a bit for each option that was given */
+  serve_settings serve;
+  bool used[OPTIONS_MAX]; /* for each option: it was given */
   output_format format;
   bool has_format;
   bool json;
@@ -141,6 +143,10 @@ int run_orphans(const invocation *run);
 int run_verify(const invocation *run);
 int check_import(const command_line *line);
 int run_import(const invocation *run);
+int check_serve(const command_line *line);
+int run_serve(const invocation *run);
+int check_online(const command_line *line);
+int run_online(const invocation *run);
 int check_pit(const command_line *line);
 int run_pit(const invocation *run);
 

@@ -42,6 +42,8 @@ static const command_help commands[] = {
     {FOR_VERIFY, "verify TABLE",
      "check every file against what is said of it;\n"
      "exit code 1 where there are errors"},
+    {FOR_ONLINE, "online stats TABLE", "an online table's lookup index: keys, bytes, memory"},
+    {FOR_SERVE, "serve", "serve a Feast project's online features over HTTP"},
     {0, "version", "print the version"},
 };
 
@@ -53,6 +55,7 @@ static const char *const titles[N_SECTIONS] = {
     [SECTION_IMPORT] = "import options",
     [SECTION_ALTER] = "options of changes",
     [SECTION_MAINTENANCE] = "maintenance options",
+    [SECTION_SERVE] = "options of serve and online",
     [SECTION_ALL] = "for every command",
 };
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "feast_repo.h"
 #include "options.h"
 
 /* Process-wide because signals are: what one cancels, and whether one came. */
@@ -129,7 +130,9 @@ static const command commands[] = {
     {"rewrite-manifests", check_maintain, run_manifests, FOR_MANIFESTS},
     {"expire", check_maintain, run_expire, FOR_EXPIRE},
     {"orphans", check_maintain, run_orphans, FOR_ORPHANS},
-    {"verify", check_maintain, run_verify, FOR_VERIFY}};
+    {"verify", check_maintain, run_verify, FOR_VERIFY},
+    {"online", check_online, run_online, FOR_ONLINE},
+    {"serve", check_serve, run_serve, FOR_SERVE}};
 
 static const command *find_command(const char *name)
 {
@@ -217,7 +220,8 @@ static int close_output(int code)
 /* A table by its path needs none. Other words may have slashes too. */
 static bool needs_catalog(const command_line *line, const command *chosen)
 {
-  if (chosen->run == run_catalog || chosen->run == run_import) return true;
+  if (chosen->run == run_catalog || chosen->run == run_import || chosen->run == run_serve)
+    return true;
   bool joins = chosen->run == run_pit; /* a file with some tables */
   for (int i = 2; joins && i < line->n_arguments; i++)
     if (!is_path(line->arguments[i])) return true;
@@ -242,10 +246,12 @@ static int run_command(const command *chosen, command_line *line)
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
+  int code = EXIT_FINE;
+  if (line->serve.repo != NULL && feast_repo_apply(line, &err) != FRZ_OK) code = report(&err);
   add_default(line, "uri", "FRAZIL_URI", "sqlite:///frazil.db");
   add_default(line, "warehouse", "FRAZIL_WAREHOUSE", "warehouse");
-  int code = EXIT_FINE;
-  if (needs_catalog(line, chosen) && open_catalog(&run, chosen, &err) != FRZ_OK)
+  if (code == EXIT_FINE && needs_catalog(line, chosen) &&
+      open_catalog(&run, chosen, &err) != FRZ_OK)
     code = report(&err);
   if (code == EXIT_FINE) code = chosen->run(&run);
   end_progress();

@@ -173,6 +173,9 @@ static const option_info options[] = {
     {"-p", "KEY=VALUE", FOR_ALL, SECTION_CATALOG, NULL},
     {"--property", "KEY=VALUE", FOR_ALL, SECTION_CATALOG,
      "any other catalog property, by PyIceberg's names"},
+    {"--repo", "FOLDER", FOR_ALL, SECTION_CATALOG,
+     "a Feast repo: the catalog of its online store, and for serve\n"
+     "and online all that it says of that"},
     {"--filter", "EXPRESSION", FOR_SCAN | FOR_PIT | FOR_COMPACT, SECTION_SCAN,
      "rows, such as \"driver_id = 5 and day >= '2026-01-01'\";\n"
      "compact: only files that may hold such rows"},
@@ -202,7 +205,8 @@ static const option_info options[] = {
      "entity rows go through files in the spill folder"},
     {"--spill-dir", "FOLDER", FOR_PIT, SECTION_PIT,
      "for temporary files (default: $TMPDIR, or /tmp)"},
-    {"--threads", "N", FOR_PIT, SECTION_PIT, "at most N threads (default: one a processor)"},
+    {"--threads", "N", FOR_PIT | FOR_SERVE, SECTION_PIT,
+     "at most N threads (default: one a processor)"},
     {"--format", "FORMAT", FOR_ROWS, SECTION_OUTPUT,
      "pretty, csv, jsonl or parquet (default: by FILE's ending,\n"
      "else pretty on a terminal, else csv)"},
@@ -243,13 +247,42 @@ static const option_info options[] = {
     {"--all-snapshots", NULL, FOR_VERIFY, SECTION_MAINTENANCE,
      "verify: also those that no branch or tag names"},
     {"--data", NULL, FOR_VERIFY, SECTION_MAINTENANCE, "verify: read every row"},
+    {"--project", "NAME", FOR_SERVE, SECTION_SERVE, "of Feast (default: the repo's)"},
+    {"--namespace", "NAME", FOR_SERVE, SECTION_SERVE, "of the online tables (default: feast)"},
+    {"--host", "HOST", FOR_SERVE, SECTION_SERVE, "to listen on (default: 127.0.0.1)"},
+    {"--port", "PORT", FOR_SERVE, SECTION_SERVE, "to listen on, 0 for a free one (6566)"},
+    {"--tls-cert", "FILE", FOR_SERVE, SECTION_SERVE, "a PEM certificate: HTTPS"},
+    {"--tls-key", "FILE", FOR_SERVE, SECTION_SERVE, "its PEM key"},
+    {"--token-file", "FILE", FOR_SERVE, SECTION_SERVE,
+     "holds the bearer token that clients must send (default:\n"
+     "$FRAZIL_TOKEN; without either none is asked for)"},
+    {"--access-log", "FILE", FOR_SERVE, SECTION_SERVE,
+     "a JSON line a request, - for stdout (default: none)"},
+    {"--check-ttl", NULL, FOR_SERVE, SECTION_SERVE,
+     "values older than their view's TTL get OUTSIDE_MAX_AGE"},
+    {"--max-body-bytes", "N", FOR_SERVE, SECTION_SERVE, "of a request (8388608)"},
+    {"--max-rows", "N", FOR_SERVE, SECTION_SERVE, "entities of a request (10000)"},
+    {"--max-connections", "N", FOR_SERVE, SECTION_SERVE, "open at once (16384)"},
+    {"--idle-timeout", "SECONDS", FOR_SERVE, SECTION_SERVE,
+     "close a connection that completes no request for so long (75)"},
+    {"--drain-timeout", "SECONDS", FOR_SERVE, SECTION_SERVE,
+     "how long stopping waits for requests (30)"},
+    {"--cache-dir", "FOLDER", FOR_SERVE | FOR_ONLINE, SECTION_SERVE,
+     "for lookup indexes (default: in memory alone; of a repo:\n"
+     "as its online store)"},
+    {"--lookup", "HOW", FOR_SERVE | FOR_ONLINE, SECTION_SERVE, "index or direct (index)"},
+    {"--max-staleness-ms", "N", FOR_SERVE, SECTION_SERVE,
+     "how late others' writes may be seen (1000)"},
+    {"--read-timeout-ms", "N", FOR_SERVE, SECTION_SERVE, "bound of a read; 0 for none (100)"},
+    {"--key-ttl-seconds", "N", FOR_SERVE | FOR_ONLINE, SECTION_SERVE,
+     "rows older than this read as absent"},
     {"--json", NULL, FOR_ALL, SECTION_ALL, "print JSON lines"},
     {"-h", NULL, FOR_ALL, SECTION_ALL, NULL},
     {"--help", NULL, FOR_ALL, SECTION_ALL, "help; behind a command, about that command"},
 };
 
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
-static_assert(N_OPTIONS <= 64, "command_line.used has a bit for each");
+static_assert((int)N_OPTIONS <= (int)OPTIONS_MAX, "command_line.used has a flag for each");
 
 const option_info *list_options(int *n_out)
 {
@@ -285,6 +318,7 @@ static void parse_flag(const char *option, command_line *line)
                {"--all-snapshots", &line->all_snapshots},
                {"--data", &line->read_data},
                {"--full-names", &line->full_names},
+               {"--check-ttl", &line->serve.check_ttl},
                {"--help", &line->help},
                {"-h", &line->help}};
   for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
@@ -335,6 +369,8 @@ static bool parse_option(const char *option, char *value, command_line *line)
   bool known;
   if (!parse_view_option(option, value, line, &known)) return false;
   if (known) share_view_options(line);
+  if (known) return true;
+  if (!serve_settings_parse(option, value, &line->serve, &known)) return false;
   if (known) return true;
   if (strcmp(option, "--catalog") == 0)
     line->catalog = value;
@@ -396,7 +432,7 @@ static bool take_option(int argc, char **argv, int *at, command_line *line)
     report_usage("unknown option '%s'", word);
     return false;
   }
-  line->used |= UINT64_C(1) << option;
+  line->used[option] = true;
   if (options[option].value == NULL) {
     if (equals != NULL) report_usage("option '%s' takes no value", word);
     parse_flag(word, line);
@@ -417,6 +453,7 @@ bool command_line_parse(int argc, char **argv, command_line *line_out)
                              .max_ref_age_ms = -1,
                              .max_snapshot_age_ms = -1,
                              .min_snapshots = -1};
+  serve_settings_init(&line_out->serve);
   bool only_words = false; /* after "--" */
   for (int i = 1; i < argc; i++) {
     char *word = argv[i];
@@ -441,7 +478,7 @@ bool command_line_parse(int argc, char **argv, command_line *line_out)
 bool takes_options(const char *command, int flag, const command_line *line)
 {
   for (int i = 0; i < N_OPTIONS; i++) {
-    if ((line->used >> i & 1) == 0 || (options[i].commands & flag) != 0) continue;
+    if (!line->used[i] || (options[i].commands & flag) != 0) continue;
     report_usage("%s takes no '%s'", command, options[i].name);
     return false;
   }

@@ -19,9 +19,11 @@ enum {
   FOR_VERIFY = 256,
   FOR_ALTER = 512,
   FOR_PIT = 1024,
+  FOR_SERVE = 2048,
+  FOR_ONLINE = 4096,
   FOR_ROWS = FOR_TABLE | FOR_SCAN | FOR_PIT | FOR_ORPHANS | FOR_VERIFY,
   FOR_MAINTENANCE = FOR_COMPACT | FOR_EXPIRE | FOR_ORPHANS | FOR_VERIFY,
-  FOR_ALL = 2047
+  FOR_ALL = 8191
 };
 
 /** The sections of the help, in its order. */
@@ -33,6 +35,7 @@ typedef enum option_section {
   SECTION_IMPORT,
   SECTION_ALTER,
   SECTION_MAINTENANCE,
+  SECTION_SERVE,
   SECTION_ALL,
   N_SECTIONS
 } option_section;
