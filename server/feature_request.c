@@ -185,7 +185,7 @@ const request_column *write_request_column(const write_request *request, const c
   return NULL;
 }
 
-/* ---- join keys ---- */
+/* ---- values ---- */
 
 /* Whole numbers, also as 5.0; Feast takes digits in a text for one, too. */
 static bool whole_value(const json_node *node, int64_t *value_out)
@@ -275,22 +275,31 @@ static const char *wanted_of(frz_value_kind kind)
   }
 }
 
-frz_status key_value_read(const json_tree *tree, uint32_t at, const frz_online_column *key,
-                          frz_value *value_out, frz_error *err)
+frz_status json_value_read(const json_tree *tree, uint32_t at, frz_value_kind kind,
+                           frz_value *value_out, frz_error *err)
 {
   const json_node *node = &tree->nodes[at];
-  frz_value value = {.kind = key->kind};
+  frz_value value = {.kind = kind};
   if (node->kind == JSON_NULL) {
     *value_out = (frz_value){.kind = FRZ_VALUE_NULL};
     return FRZ_OK;
   }
-  if (!read_key(node, key->kind, &value)) {
-    if (node->kind == JSON_INTEGER)
-      return server_fail(err, FRZ_ERR_INVALID, "join key '%s': %lld is not %s", key->name,
-                         (long long)node->as.integer, wanted_of(key->kind));
-    return server_fail(err, FRZ_ERR_INVALID, "join key '%s': %s is not %s", key->name,
-                       json_kind_name(node->kind), wanted_of(key->kind));
+  if (read_key(node, kind, &value)) {
+    *value_out = value;
+    return FRZ_OK;
   }
-  *value_out = value;
-  return FRZ_OK;
+  if (node->kind == JSON_INTEGER)
+    return server_fail(err, FRZ_ERR_INVALID, "%lld is not %s", (long long)node->as.integer,
+                       wanted_of(kind));
+  return server_fail(err, FRZ_ERR_INVALID, "%s is not %s", json_kind_name(node->kind),
+                     wanted_of(kind));
+}
+
+frz_status key_value_read(const json_tree *tree, uint32_t at, const frz_online_column *key,
+                          frz_value *value_out, frz_error *err)
+{
+  frz_error cause;
+  frz_status st = json_value_read(tree, at, key->kind, value_out, &cause);
+  if (st == FRZ_OK) return FRZ_OK;
+  return server_fail(err, st, "join key '%.100s': %.800s", key->name, cause.message);
 }

@@ -60,10 +60,15 @@ void write_request_dispose(write_request *request);
 const request_column *write_request_column(const write_request *request, const char *name);
 
 /**
- * A JSON value as a join key of that type; borrows texts from the tree. JSON null gives NULL.
- * @param[out] value_out INT32, INT64, STRING, BOOL, FLOAT, DOUBLE, TIMESTAMP or BYTES.
- * @retval FRZ_ERR_INVALID the value does not fit; `name` is for the message.
+ * A JSON value as one of that kind; borrows texts from the tree. JSON null gives NULL.
+ * @param[in] kind INT32, INT64, STRING, BOOL, FLOAT, DOUBLE, TIMESTAMP (of whole seconds) or BYTES
+ *                 (of a text's UTF-8).
+ * @retval FRZ_ERR_INVALID the value is not of that kind.
  */
+frz_status json_value_read(const json_tree *tree, uint32_t node, frz_value_kind kind,
+                           frz_value *value_out, frz_error *err) FRZ_MUST_CHECK;
+
+/** As json_value_read(), of a join key, which the message names. */
 frz_status key_value_read(const json_tree *tree, uint32_t node, const frz_online_column *key,
                           frz_value *value_out, frz_error *err) FRZ_MUST_CHECK;
 

@@ -141,7 +141,7 @@ static frz_status put_scalar(row_writer *w, uint32_t at, const frz_online_column
     return FRZ_OK;
   }
   SERVER_TRY(read_special(w, at, type, &value, &is_done));
-  if (!is_done) SERVER_TRY(key_value_read(w->tree, at, type, &value, w->err));
+  if (!is_done) SERVER_TRY(json_value_read(w->tree, at, type->kind, &value, w->err));
   batch_column_put(column, &value);
   return FRZ_OK;
 }
@@ -260,7 +260,7 @@ static frz_status add_keys(row_writer *w)
   for (uint32_t row = 0; row < w->request->n_rows; row++) {
     for (size_t k = 0; k < n; k++) {
       const frz_online_column *key = &w->info->join_keys[k];
-      frz_status st = key_value_read(w->tree, at[k], key, &values[k], w->err);
+      frz_status st = json_value_read(w->tree, at[k], key->kind, &values[k], w->err);
       if (st == FRZ_OK && values[k].kind == FRZ_VALUE_NULL)
         st = server_fail(w->err, FRZ_ERR_INVALID, "a join key is null");
       if (st != FRZ_OK) return in_row(w, st, key->name, row);
