@@ -153,21 +153,34 @@ static frz_status publish(group_commit *group, const frz_snapshot_change *change
   return st;
 }
 
-/* The commit itself waits and tries again as the table's properties say; where those end before
- * commit_timeout_ms, it is tried anew. */
+/* Does the table's newest version, which the handle shows from here on, still have the uuid? */
+static frz_status see_newest(frz_online *online, const frz_online_layout *layout, bool *same_out,
+                             frz_error *err)
+{
+  FRZ_TRY(frz_table_refresh(online->table, NULL, err));
+  frz_table_metadata *m = frz_table_current(online->table);
+  *same_out = frz_str_equal(m->table_uuid, layout->metadata->table_uuid);
+  frz_table_metadata_release(m);
+  return FRZ_OK;
+}
+
+/* A commit builds on the newest version: the snapshot of one that was seen long ago may have
+ * expired, and its manifests with it. The commit itself waits and tries again as the table's
+ * properties say; where those end before commit_timeout_ms, it is tried anew. */
 static frz_status commit_files(frz_online *online, const frz_online_layout *layout,
                                const frz_snapshot_change *change, int64_t *snapshot_id_out,
                                frz_error *err)
 {
   int64_t deadline_us = frz_os_monotonic_us() + online->options.commit_timeout_ms * 1000;
   for (;;) {
+    bool same;
+    FRZ_TRY(see_newest(online, layout, &same, err));
+    if (!same)
+      return frz_fail(err, FRZ_ERR_NOT_FOUND, "online table '%s' was replaced by another",
+                      online->identifier);
     frz_status st = frz_snapshot_commit(online->table, change, snapshot_id_out, err);
-    if (st != FRZ_ERR_CONFLICT || frz_os_monotonic_us() >= deadline_us) return st;
-    FRZ_TRY(frz_table_refresh(online->table, NULL, err));
-    frz_table_metadata *m = frz_table_current(online->table);
-    bool same = frz_str_equal(m->table_uuid, layout->metadata->table_uuid);
-    frz_table_metadata_release(m);
-    if (!same) return st;
+    bool may_retry = st == FRZ_ERR_CONFLICT || st == FRZ_ERR_NOT_FOUND;
+    if (!may_retry || frz_os_monotonic_us() >= deadline_us) return st;
   }
 }
 

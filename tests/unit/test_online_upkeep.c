@@ -216,6 +216,41 @@ static void test_automatic(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* Another process has compacted, and the snapshot that a handle last saw has expired: its next
+ * write builds on the newest version. */
+static void test_write_after_expiry(void **state)
+{
+  (void)state;
+  frz_error err = {0};
+  frz_test_lake lake;
+  frz_test_lake_open(&lake, NULL);
+  frz_test_online_table(&lake, "t", "bucket(1, driver_id)");
+  frz_online_options options;
+  frz_online_options_init(&options);
+  options.read_timeout_ms = 60000;
+  options.compact_automatically = false;
+  options.min_snapshot_age_ms = 0;
+  frz_online *busy = frz_test_online_open(&lake, "t", &options);
+  write_row(busy, (frz_test_row){1, 1, 1, 1});
+  frz_online *idle = open_table(&lake, 3600000, NULL);
+  frz_online_compact_options all;
+  frz_online_compact_result result = {0};
+  frz_online_compact_options_init(&all);
+  all.all = true;
+  for (int i = 0; i < 3; i++) {
+    write_row(busy, (frz_test_row){2, 1 + i, 1, 1});
+    frz_os_sleep_ms(2);
+    frz_test_ok(frz_online_compact(busy, &all, &result, &err), &err);
+  }
+  assert_true(result.n_snapshots_expired > 0);
+  frz_test_row row = {3, 5, 1, 9};
+  write_row(idle, row);
+  assert_true(frz_test_online_has(idle, &row));
+  frz_online_close(idle);
+  frz_online_close(busy);
+  frz_test_lake_close(&lake);
+}
+
 /* ---- files of the index ---- */
 
 static void cache_folder(const frz_test_lake *lake, char path_out[300])
@@ -418,6 +453,7 @@ int main(void)
                                      cmocka_unit_test(test_ties_with_files_outside),
                                      cmocka_unit_test(test_time_to_live),
                                      cmocka_unit_test(test_automatic),
+                                     cmocka_unit_test(test_write_after_expiry),
                                      cmocka_unit_test(test_files_are_shared),
                                      cmocka_unit_test(test_bad_files),
                                      cmocka_unit_test(test_memory_becomes_files),
