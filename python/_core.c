@@ -309,6 +309,7 @@ static PyType_Spec context_spec = {.name = "frazil._core.Context",
 static PyMethodDef module_methods[] = {
     {"pit_join", core_pit_join, METH_VARARGS, "Join feature views to entity rows."},
     {"latest_per_key", core_latest_per_key, METH_VARARGS, "The latest row of each key."},
+    {"open_online", core_open_online, METH_VARARGS, "Open an online table."},
     {"read_parquet", core_read_parquet, METH_VARARGS, "The rows of one Parquet file."},
     {"_after_fork", after_fork, METH_NOARGS, "Tell the module that this process is a child."},
     {NULL, NULL, 0, NULL}};
@@ -344,7 +345,8 @@ static int module_exec(PyObject *module)
   state->context_type = core_type_new(module, &context_spec);
   if (state->context_type == NULL) return -1;
   if (core_stream_init(module, state) != 0 || core_rows_init(module, state) != 0 ||
-      core_catalog_init(module, state) != 0 || core_table_init(module, state) != 0)
+      core_catalog_init(module, state) != 0 || core_table_init(module, state) != 0 ||
+      core_online_init(module, state) != 0)
     return -1;
   return PyModule_AddStringConstant(module, "version", frz_version());
 }
@@ -358,6 +360,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
   Py_VISIT(state->scan_type);
   Py_VISIT(state->stream_type);
   Py_VISIT(state->rows_type);
+  Py_VISIT(state->online_type);
   return 0;
 }
 
@@ -370,6 +373,7 @@ static int module_clear(PyObject *module)
   Py_CLEAR(state->scan_type);
   Py_CLEAR(state->stream_type);
   Py_CLEAR(state->rows_type);
+  Py_CLEAR(state->online_type);
   return 0;
 }
 

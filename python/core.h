@@ -30,6 +30,7 @@ typedef struct core_state {
   PyTypeObject *scan_type;
   PyTypeObject *stream_type;
   PyTypeObject *rows_type;
+  PyTypeObject *online_type;
   core_signals *signals; /**< Lives as long as the process: contexts point at it. */
 } core_state;
 
@@ -119,6 +120,7 @@ int core_stream_init(PyObject *module, core_state *state);
 int core_rows_init(PyObject *module, core_state *state);
 int core_catalog_init(PyObject *module, core_state *state);
 int core_table_init(PyObject *module, core_state *state);
+int core_online_init(PyObject *module, core_state *state);
 
 /** Methods of Table handles, of _core_maintain.c. */
 PyObject *core_table_compact(PyObject *table, PyObject *args);
@@ -141,6 +143,9 @@ PyObject *core_table_remove_statistics(PyObject *table, PyObject *args);
 /** Module functions of _core_pit.c. */
 PyObject *core_pit_join(PyObject *module, PyObject *args);
 PyObject *core_latest_per_key(PyObject *module, PyObject *args);
+
+/** A module function of _core_online.c. */
+PyObject *core_open_online(PyObject *module, PyObject *args);
 
 /** A module function of _core_stream.c. */
 PyObject *core_read_parquet(PyObject *module, PyObject *args);

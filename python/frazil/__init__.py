@@ -36,6 +36,7 @@ from frazil.exceptions import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from frazil.catalog import Catalog, load_catalog
+    from frazil.online import OnlineTable, open_online
     from frazil.parquet import ParquetFile, read_parquet
     from frazil.pit import View, latest_per_key, pit_join
     from frazil.results import WriteResult
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "Catalog": "catalog",
     "load_catalog": "catalog",
+    "OnlineTable": "online",
+    "open_online": "online",
     "ParquetFile": "parquet",
     "read_parquet": "parquet",
     "View": "pit",
@@ -80,6 +83,7 @@ __all__ = [
     "NoSuchSnapshotError",
     "NoSuchTableError",
     "NotFoundError",
+    "OnlineTable",
     "ParquetFile",
     "PartitionSpec",
     "Scan",
@@ -98,6 +102,7 @@ __all__ = [
     "__version__",
     "latest_per_key",
     "load_catalog",
+    "open_online",
     "pit_join",
     "read_parquet",
 ]

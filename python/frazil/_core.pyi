@@ -12,6 +12,7 @@ _SchemaChange = tuple[
 ]
 _Column = tuple[str, str, str, tuple["_Column", ...]]
 _SpecChange = tuple[int, str | None, str | None, str | None]
+_OnlineColumn = tuple[str, str, int, int]
 
 class Context:
     def __init__(
@@ -33,6 +34,38 @@ class Stream:
 class Scan:
     def stream(self) -> Stream: ...
     def plan_files(self) -> Stream: ...
+
+class Online:
+    def describe(
+        self,
+    ) -> tuple[
+        str, str, float, str, str, str, tuple[_OnlineColumn, ...], tuple[_OnlineColumn, ...]
+    ]: ...
+    def read(
+        self, keys: tuple[bytes, ...], features: tuple[str, ...] | None, /
+    ) -> tuple[bytes, bytes, bytes]: ...
+    def write(self, data: Any, /) -> tuple[int, int]: ...
+    def materialize(
+        self,
+        source: Table,
+        timestamp_field: str,
+        created_timestamp_field: str | None,
+        start_us: int,
+        end_us: int,
+        row_filter: str | None,
+        snapshot_id: int,
+        join_keys: tuple[tuple[str, str], ...],
+        features: tuple[tuple[str, str], ...],
+        progress: Any,
+        /,
+    ) -> tuple[int, int]: ...
+    def prepare(self) -> None: ...
+    def refresh(self) -> bool: ...
+    def compact(
+        self, all: bool, keep_snapshots: bool, /
+    ) -> tuple[int, int, int, int, int, int, int, int]: ...
+    def stats(self) -> dict[str, int]: ...
+    def close(self) -> None: ...
 
 class Table:
     def identifier(self) -> str: ...
@@ -197,5 +230,18 @@ def latest_per_key(
     columns: tuple[str, ...] | None,
     /,
 ) -> Stream: ...
+def open_online(
+    catalog: Catalog,
+    identifier: str,
+    lookup: int,
+    cache_dir: str | None,
+    max_staleness_ms: int,
+    read_timeout_ms: int,
+    key_ttl_us: int,
+    commit_timeout_ms: int,
+    compact_automatically: bool,
+    min_snapshot_age_ms: int,
+    /,
+) -> Online: ...
 def read_parquet(context: Context, uri: str, /) -> Stream: ...
 def _after_fork() -> None: ...

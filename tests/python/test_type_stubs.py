@@ -18,6 +18,15 @@ def functions(body):
     return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
 
 
+def _online(catalog):
+    stamp = pa.timestamp("us", "UTC")
+    fields = [("k", pa.binary()), ("e", stamp), ("c", stamp)]
+    layout = '{"version": 1, "entity_key": 1, "event_ts": 2, "created_ts": 3}'
+    properties = {"frazil.feast": layout}
+    catalog.create_table("ns.online", pa.schema(fields), properties=properties)
+    return frazil.open_online(catalog, "ns.online")
+
+
 @pytest.fixture
 def objects(catalog):
     """One of each type: the module does not show them all."""
@@ -25,6 +34,8 @@ def objects(catalog):
     scan = table.scan()
     stream = scan._stream()
     made = {"Context": _core.Context(), "Catalog": catalog._handle, "Table": table._handle}
+    online = _online(catalog)
+    made["Online"] = online._handle
     return made | {"Scan": scan._handle, "Stream": stream, "Rows": scan._stream().rows()}
 
 
