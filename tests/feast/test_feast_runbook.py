@@ -4,6 +4,8 @@ import os
 import pathlib
 import re
 import sqlite3
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 
 import pandas as pd
@@ -50,14 +52,17 @@ def apply(repo, **options):
     repo.store._get_provider().validate_data_source(repo.store.config, source(**options))
 
 
-@pytest.fixture
-def ready(repo):
-    table = repo.table("d", driver_rows())
-    view = FeatureView(
+def stats_view():
+    return FeatureView(
         name="stats", entities=[DRIVER], ttl=timedelta(days=1),
         schema=[Field(name="trips", dtype=Int64)], source=source(),
     )  # fmt: skip
-    repo.store.apply([DRIVER, view])
+
+
+@pytest.fixture
+def ready(repo):
+    table = repo.table("d", driver_rows())
+    repo.store.apply([DRIVER, stats_view()])
     return repo, table
 
 
@@ -168,6 +173,51 @@ def test_rows_that_do_not_fit(ready):
     frame = pd.DataFrame({"driver_id": ["a"], "event_timestamp": [T0]})
     with pytest.raises(ValueError, match=runbook("an entity column has another type")):
         ask(repo, frame)
+
+
+OUT_OF_MEMORY = """
+import resource, sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+import pandas as pd
+from feast_repo import Repo, T0, driver_rows
+from test_feast_runbook import DRIVER, source, stats_view
+
+repo = Repo(Path(sys.argv[1]))
+repo.table("d", driver_rows())
+repo.store.apply([DRIVER, stats_view()])
+frame = pd.DataFrame({"driver_id": range(4_000_000), "event_timestamp": T0})
+job = repo.store.get_historical_features(entity_df=frame, features=["stats:trips"])
+job.snapshots
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (60 << 20), resource.RLIM_INFINITY))
+try:
+    job.to_arrow()
+except MemoryError as error:
+    print(error)
+"""
+
+
+def test_out_of_memory(tmp_path):
+    (tmp_path / "repo").mkdir()
+    result = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY, str(tmp_path / "repo"), str(HERE)],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert re.search(runbook("out of memory"), result.stdout), result.stderr
+
+
+def test_a_bound_is_passed(ready, monkeypatch):
+    import frazil
+
+    repo, _ = ready
+
+    def refuse(*arguments, **options):
+        raise frazil.LimitError("entity rows: more than the bound")
+
+    monkeypatch.setattr(frazil, "pit_join", refuse)
+    with pytest.raises(frazil.LimitError, match=runbook("the join needs more than its bound")):
+        ask(repo)
 
 
 def test_a_snapshot_has_expired(ready):

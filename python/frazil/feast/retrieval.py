@@ -110,7 +110,8 @@ class IcebergRetrievalJob(RetrievalJob):
 
     def _to_arrow_internal(self, timeout: Optional[int] = None) -> pa.Table:
         """One chunk a column: Feast's materialization reads the first batch of a table only."""
-        return guarded(lambda: self._reader().read_all()).combine_chunks()
+        with _advised():
+            return guarded(lambda: self._reader().read_all()).combine_chunks()
 
     def _to_df_internal(self, timeout: Optional[int] = None) -> pd.DataFrame:
         return self._to_arrow_internal(timeout).to_pandas()
@@ -210,10 +211,20 @@ _ADVICE: dict[type[FrazilError], str] = {
 }
 
 
+_NO_MEMORY = (
+    "to_arrow_batches(), persist() and to_remote_storage() never hold all rows; "
+    "offline_store.memory_limit_mb bounds what the join takes"
+)
+
+
 @contextmanager
 def _advised() -> Iterator[None]:
     try:
         yield
+    except MemoryError as error:
+        if str(error).endswith(_NO_MEMORY):
+            raise
+        raise MemoryError(f"{str(error) or 'out of memory'}; {_NO_MEMORY}") from error
     except (NotFoundError, CorruptError, LimitError) as error:
         # Subclasses say what is missing, and so what to do.
         advice = _ADVICE.get(type(error))
