@@ -16,6 +16,7 @@ check_feast()
 from frazil.feast.offline import IcebergOfflineStore, IcebergOfflineStoreConfig  # noqa: E402
 from frazil.feast.online import IcebergOnlineStore, IcebergOnlineStoreConfig  # noqa: E402
 from frazil.feast.publish import publish  # noqa: E402
+from frazil.feast.pins import TableRead  # noqa: E402
 from frazil.feast.retrieval import IcebergRetrievalJob  # noqa: E402
 from frazil.feast.source import (  # noqa: E402
     FrazilLoggingDestination,
