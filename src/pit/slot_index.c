@@ -9,7 +9,7 @@
 
 #include "pit/slot_table.h"
 
-enum { ROWS_PER_PARTITION = 2048, SWEEP_BYTES_PER_ROW = 64, SWEEP_BYTES_LEAST = 1 << 20 };
+enum { ROWS_PER_PARTITION = 2048, SWEEP_BYTES_PER_ROW = 64, SWEEP_BYTES_LEAST = 8 << 20 };
 
 static size_t partition_of(const frz_slot_index *index, uint64_t hash)
 {

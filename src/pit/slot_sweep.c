@@ -15,7 +15,8 @@
  *
  * All lanes share the directory, which tells the number of a key's cursor: open addressing over 32
  * bits a place, at most half full. A place holds the number and as much of the hash as there is
- * room for, so that a key which no entity row has is mostly told from it alone.
+ * room for, so that a key which no entity row has is mostly told from it alone. Where keys have
+ * bytes, those of each key lie there once more, close together: entity rows are all over.
  */
 #include "pit/slot_index.h"
 
@@ -60,6 +61,34 @@ static inline uint32_t tag_of(const frz_slot_directory *directory, uint64_t hash
   return (uint32_t)(hash >> 22) & ~directory->number_mask;
 }
 
+/* The keys' bytes, in the order of their numbers. */
+static frz_status copy_names(frz_slot_index *index, frz_error *err)
+{
+  frz_slot_directory *directory = &index->directory;
+  if (index->keys->bytes == NULL) return FRZ_OK;
+  directory->names = frz_alloc_table(index->alloc, index->n_keys, sizeof *directory->names);
+  if (directory->names == NULL) return frz_fail_nomem(err, "join index");
+  for (int pass = 0; pass < 2; pass++) { /* first their sizes */
+    size_t at = 0;
+    size_t number = 0;
+    for (size_t p = 0; p < frz_slot_partitions(index); p++) {
+      const frz_slot_partition *part = &index->partitions[p];
+      for (size_t k = 0; k < part->n_places; k++) {
+        if (part->keys[k].n_slots == 0) continue;
+        frz_str name = frz_key_batch_bytes(index->keys, part->keys[k].entity_row);
+        if (pass == 1 && name.size != 0) memcpy(directory->bytes + at, name.data, name.size);
+        directory->names[number++] = (frz_slot_name){(uint32_t)at, (uint32_t)name.size};
+        at += name.size;
+      }
+    }
+    if (pass == 1) break;
+    directory->bytes = frz_alloc_table(index->alloc, at + 1, 1);
+    if (directory->bytes == NULL) return frz_fail_nomem(err, "join index");
+    directory->n_bytes = at + 1;
+  }
+  return FRZ_OK;
+}
+
 frz_status frz_slot_directory_make(frz_slot_index *index, frz_error *err)
 {
   frz_slot_directory *directory = &index->directory;
@@ -82,12 +111,14 @@ frz_status frz_slot_directory_make(frz_slot_index *index, frz_error *err)
     }
   }
   assert(number == index->n_keys);
-  return FRZ_OK;
+  return copy_names(index, err);
 }
 
 void frz_slot_directory_dispose(frz_slot_index *index)
 {
   frz_slot_directory *directory = &index->directory;
+  frz_alloc_free(index->alloc, directory->names, index->n_keys * sizeof *directory->names);
+  frz_alloc_free(index->alloc, directory->bytes, directory->n_bytes);
   frz_alloc_free(index->alloc, directory->places,
                  (directory->place_mask + 1) * sizeof *directory->places);
 }
@@ -190,12 +221,31 @@ typedef struct swept_group {
   cursor *at[GROUP_ROWS];
 } swept_group;
 
-static inline bool is_cursor_of(const frz_slot_index *index, const cursor *at,
-                                const frz_key_batch *keys, uint32_t row)
+static inline const frz_slot_name *name_of(const frz_slot_index *index, const frz_slot_sweep *sweep,
+                                           const cursor *at)
 {
-  return at->hash == keys->hashes[row] &&
-         (keys->bytes == NULL || frz_slot_row_is(index, index->row_of_slot[at->first_slot],
-                                                 frz_key_batch_bytes(keys, row)));
+  return &index->directory.names[at - sweep->cursors];
+}
+
+static inline bool is_cursor_of(const frz_slot_index *index, const frz_slot_sweep *sweep,
+                                const cursor *at, const frz_key_batch *keys, uint32_t row)
+{
+  if (at->hash != keys->hashes[row]) return false;
+  if (keys->bytes == NULL) return true;
+  frz_str bytes = frz_key_batch_bytes(keys, row);
+  const frz_slot_name *name = name_of(index, sweep, at);
+  return name->size == bytes.size &&
+         (bytes.size == 0 ||
+          memcmp(index->directory.bytes + name->offset, bytes.data, bytes.size) == 0);
+}
+
+/* Ask for the bytes of the keys that were found. */
+static inline void await_names(const frz_slot_index *index, const frz_slot_sweep *sweep,
+                               const swept_group *group)
+{
+  for (size_t i = 0; i < group->n; i++) __builtin_prefetch(name_of(index, sweep, group->at[i]));
+  for (size_t i = 0; i < group->n; i++)
+    __builtin_prefetch(index->directory.bytes + name_of(index, sweep, group->at[i])->offset);
 }
 
 /* Where the directory's first answer was another key's: NULL: no entity row has the key. */
@@ -208,7 +258,7 @@ __attribute__((noinline)) static cursor *search_on(const frz_slot_index *index,
     uint32_t number = next_number(&index->directory, keys->hashes[row], &place);
     if (number == 0) return NULL;
     cursor *at = &sweep->cursors[number - 1];
-    if (is_cursor_of(index, at, keys, row)) return at;
+    if (is_cursor_of(index, sweep, at, keys, row)) return at;
   }
 }
 
@@ -249,7 +299,7 @@ static inline void check_keys(const frz_slot_index *index, const frz_slot_sweep 
   for (size_t i = 0; i < group->n; i++) {
     uint32_t row = group->rows[i];
     cursor *at = group->at[i];
-    if (!is_cursor_of(index, at, offer->keys, row)) {
+    if (!is_cursor_of(index, sweep, at, offer->keys, row)) {
       at = search_on(index, sweep, offer->keys, row);
       if (at == NULL) continue;
     }
@@ -272,6 +322,7 @@ static inline void compete(const frz_slot_index *index, const frz_slot_sweep *sw
                            const frz_offer *offer, swept_group *group, bool plain)
 {
   look_up(index, sweep, offer, group);
+  if (offer->keys->bytes != NULL) await_names(index, sweep, group);
   check_keys(index, sweep, offer, group, plain);
   for (size_t i = 0; i < group->n; i++) {
     uint32_t row = group->rows[i];

@@ -43,11 +43,19 @@ enum { FRZ_SLOT_SAMPLE = 1024 };
 
 typedef struct frz_slot_sweep frz_slot_sweep;
 
+/** A key's bytes in the directory's memory. */
+typedef struct frz_slot_name {
+  uint32_t offset, size;
+} frz_slot_name;
+
 /** Keys by hash, for sweeps: see slot_sweep.c. */
 typedef struct frz_slot_directory {
   uint32_t *places; /* 0: free; else a key's number and one, and above it bits of its hash */
   size_t place_mask;
   uint32_t number_mask;
+  frz_slot_name *names; /* one a key; NULL: the hash is the key */
+  uint8_t *bytes;
+  size_t n_bytes;
 } frz_slot_directory;
 
 struct frz_slot_index {

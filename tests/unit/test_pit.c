@@ -40,7 +40,9 @@ static void test_time_bounds_round_inward(void **state)
 /* One random case: everything small, so that ties and duplicates are the rule. */
 typedef struct random_case {
   int64_t n_entities, n_features;
+  int64_t entity_key[ENTITY_ROWS_MAX], feature_key[FEATURE_ROWS_MAX];
   uint64_t entity_hash[ENTITY_ROWS_MAX], feature_hash[FEATURE_ROWS_MAX];
+  bool has_bytes; /* keys of different bytes may have one hash then */
   uint8_t entity_key_present[ENTITY_ROWS_MAX], entity_time_present[ENTITY_ROWS_MAX];
   uint8_t feature_key_present[FEATURE_ROWS_MAX], feature_present[FEATURE_ROWS_MAX];
   int64_t entity_time[ENTITY_ROWS_MAX];
@@ -56,6 +58,23 @@ static int64_t below(int64_t n)
   return rand() % n;
 }
 
+static uint64_t hash_of(const random_case *c, int64_t key)
+{
+  return frz_hash_u64((uint64_t)(c->has_bytes ? key % 2 : key));
+}
+
+/* The bytes of a key: "", "0", "01", "012"... */
+enum { KEY_BYTES_MAX = 8 };
+
+static void spell_keys(const int64_t *keys, int64_t n, uint8_t *bytes, int32_t *offsets)
+{
+  offsets[0] = 0;
+  for (int64_t i = 0; i < n; i++) {
+    for (int64_t k = 0; k < keys[i]; k++) bytes[offsets[i] + k] = (uint8_t)('0' + k);
+    offsets[i + 1] = offsets[i] + (int32_t)keys[i];
+  }
+}
+
 static void make_case(random_case *c)
 {
   static const int64_t steps[] = {1, 1000, 1000000};
@@ -67,15 +86,18 @@ static void make_case(random_case *c)
                                   .ttl_us = below(2) ? 0 : below(4000),
                                   .created_cutoff = below(2)};
   int64_t n_keys = 1 + below(6);
+  c->has_bytes = below(2);
   for (int64_t i = 0; i < c->n_entities; i++) {
-    c->entity_hash[i] = frz_hash_u64((uint64_t)below(n_keys));
+    c->entity_key[i] = below(n_keys);
+    c->entity_hash[i] = hash_of(c, c->entity_key[i]);
     c->entity_key_present[i] = below(10) != 0;
     c->entity_time_present[i] = below(10) != 0;
     int64_t step = c->options.entity_scale.step_ns;
     c->entity_time[i] = (below(9) * steps[below(3)] * 1000 - 3000000) / step + below(3);
   }
   for (int64_t i = 0; i < c->n_features; i++) {
-    c->feature_hash[i] = frz_hash_u64((uint64_t)below(n_keys + 1));
+    c->feature_key[i] = below(n_keys + 1);
+    c->feature_hash[i] = hash_of(c, c->feature_key[i]);
     c->feature_key_present[i] = below(10) != 0;
     c->feature_present[i] = below(10) != 0;
     c->event[i] = (below(9) * steps[below(3)] * 1000 - 3000000) / c->options.event_scale.step_ns;
@@ -103,7 +125,7 @@ static int64_t expected_winner(const random_case *c, int64_t entity)
   int64_t best = -1;
   for (int64_t i = 0; i < c->n_features; i++) {
     if (!c->feature_key_present[i] || !c->feature_present[i]) continue;
-    if (c->feature_hash[i] != c->entity_hash[entity]) continue;
+    if (c->feature_key[i] != c->entity_key[entity]) continue;
     int64_t event_ns = c->event[i] * c->options.event_scale.step_ns;
     if (event_ns > t_ns) continue;
     if (c->options.ttl_us > 0 && event_ns < t_ns - c->options.ttl_us * 1000) continue;
@@ -123,6 +145,9 @@ typedef enum way { WAY_FILL, WAY_SWEEP, WAY_CHOSEN, WAY_MIXED, N_WAYS } way;
 
 typedef struct offered_rows {
   uint64_t hashes[FEATURE_ROWS_MAX];
+  int64_t keys[FEATURE_ROWS_MAX];
+  uint8_t bytes[FEATURE_ROWS_MAX * KEY_BYTES_MAX];
+  int32_t offsets[FEATURE_ROWS_MAX + 1];
   uint8_t key_present[FEATURE_ROWS_MAX], present[FEATURE_ROWS_MAX];
   int64_t event[FEATURE_ROWS_MAX], created[FEATURE_ROWS_MAX], position[FEATURE_ROWS_MAX];
   int64_t sequence[FEATURE_ROWS_MAX];
@@ -137,6 +162,7 @@ static void gather(const random_case *c, uint32_t file, bool by_time, offered_ro
     int64_t at = rows->n_rows++;
     for (; by_time && at > 0 && rows->event[at - 1] > c->event[i]; at--) {
       rows->hashes[at] = rows->hashes[at - 1];
+      rows->keys[at] = rows->keys[at - 1];
       rows->key_present[at] = rows->key_present[at - 1];
       rows->present[at] = rows->present[at - 1];
       rows->event[at] = rows->event[at - 1];
@@ -145,6 +171,7 @@ static void gather(const random_case *c, uint32_t file, bool by_time, offered_ro
       rows->sequence[at] = rows->sequence[at - 1];
     }
     rows->hashes[at] = c->feature_hash[i];
+    rows->keys[at] = c->feature_key[i];
     rows->key_present[at] = c->feature_key_present[i];
     rows->present[at] = c->feature_present[i];
     rows->event[at] = c->event[i];
@@ -158,6 +185,11 @@ static void offer_batch(const random_case *c, frz_slot_index *index, way how, ui
                         offered_rows *rows, int64_t first, int64_t n, frz_offer_scratch *scratch)
 {
   frz_key_batch keys = {.hashes = rows->hashes + first, .present = rows->key_present + first};
+  if (c->has_bytes) {
+    spell_keys(rows->keys + first, n, rows->bytes, rows->offsets);
+    keys.bytes = rows->bytes;
+    keys.offsets = rows->offsets;
+  }
   frz_offer offer = {.keys = &keys,
                      .event_times = rows->event + first,
                      .created_times = rows->created + first,
@@ -192,9 +224,16 @@ static void offer_file(const random_case *c, frz_slot_index *index, way how, uin
 
 static frz_slot_index *index_of(const random_case *c, frz_context *context, frz_key_batch *keys)
 {
+  static uint8_t bytes[ENTITY_ROWS_MAX * KEY_BYTES_MAX];
+  static int32_t offsets[ENTITY_ROWS_MAX + 1];
   frz_slot_index *index;
   *keys = (frz_key_batch){.hashes = (uint64_t *)c->entity_hash,
                           .present = (uint8_t *)c->entity_key_present};
+  if (c->has_bytes) {
+    spell_keys(c->entity_key, c->n_entities, bytes, offsets);
+    keys->bytes = bytes;
+    keys->offsets = offsets;
+  }
   assert_int_equal(frz_slot_index_create(context, keys, c->entity_time, c->entity_time_present,
                                          c->n_entities, &c->options, &index, NULL),
                    FRZ_OK);
