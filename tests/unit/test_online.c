@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/os.h"
+#include "online/online_state.h"
 #include "online_lake.h"
 
 static frz_online *open_with(frz_test_lake *lake, const char *name, frz_online_lookup lookup,
@@ -308,6 +310,74 @@ static void test_encode(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* ---- a storage that does not answer ---- */
+
+/** A storage whose files below one folder stay out until they are let go. */
+typedef struct stalling_store {
+  frz_storage *real;
+  const char *folder; /* part of the stalled files' paths */
+  atomic_bool is_stalled;
+  atomic_int n_waiting;
+} stalling_store;
+
+static frz_status stalling_open(void *ctx, frz_str uri, frz_source **source_out, frz_error *err)
+{
+  stalling_store *store = ctx;
+  if (memmem(uri.data, uri.size, store->folder, strlen(store->folder)) != NULL) {
+    atomic_fetch_add(&store->n_waiting, 1);
+    while (atomic_load(&store->is_stalled)) frz_os_sleep_ms(2);
+  }
+  return frz_storage_open(store->real, uri, source_out, err);
+}
+
+static void stalling_free(void *ctx)
+{
+  (void)ctx;
+}
+
+/* A read ends within its bound with an error, while the index waits for the same file; keys in
+ * other files are answered meanwhile. */
+static void test_stalled_storage(void **state)
+{
+  (void)state;
+  static const frz_storage_ops ops = {.version = 1, .open = stalling_open, .free = stalling_free};
+  frz_error err = {0};
+  frz_test_lake lake;
+  frz_test_lake_open(&lake, NULL);
+  frz_test_online_table(&lake, "t", "driver_id");
+  frz_online *writer = open_with(&lake, "t", FRZ_LOOKUP_INDEX, 3600000);
+  frz_test_row stalled = {1, 100, 1, 1}, whole = {2, 100, 1, 2};
+  write_row(writer, stalled);
+  write_row(writer, whole);
+  frz_online_close(writer);
+  for (int lookup = 0; lookup < 2; lookup++) {
+    frz_online_options options;
+    frz_online_options_init(&options);
+    options.lookup = (frz_online_lookup)lookup;
+    options.read_timeout_ms = 1500;
+    options.max_staleness_ms = 3600000;
+    options.compact_automatically = false;
+    frz_online *online = frz_test_online_open(&lake, "t", &options);
+    stalling_store store = {.real = online->storage, .folder = "driver_id=1/", .is_stalled = true};
+    frz_test_ok(frz_storage_wrap(lake.context, &ops, &store, &online->storage, &err), &err);
+    frz_online_result *result = NULL;
+    int64_t started_us = frz_os_monotonic_us();
+    assert_int_equal(frz_test_online_read(online, &stalled.driver, 1, &result, &err),
+                     FRZ_ERR_TIMEOUT);
+    assert_true(frz_os_monotonic_us() - started_us >= 1500000);
+    assert_non_null(strstr(err.message, "read_timeout_ms 1500"));
+    assert_true(atomic_load(&store.n_waiting) >= 1);
+    frz_online_result_free(result);
+    assert_true(frz_test_online_has(online, &whole));
+    atomic_store(&store.is_stalled, false);
+    assert_true(frz_test_online_has(online, &stalled));
+    frz_storage *wrapped = online->storage;
+    frz_online_close(online);
+    frz_storage_release(wrapped);
+  }
+  frz_test_lake_close(&lake);
+}
+
 static void test_not_online(void **state)
 {
   (void)state;
@@ -330,6 +400,6 @@ int main(void)
       cmocka_unit_test(test_two_writers),      cmocka_unit_test(test_foreign_delete),
       cmocka_unit_test(test_always_fresh),     cmocka_unit_test(test_other_columns),
       cmocka_unit_test(test_features_by_name), cmocka_unit_test(test_encode),
-      cmocka_unit_test(test_not_online)};
+      cmocka_unit_test(test_stalled_storage),  cmocka_unit_test(test_not_online)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
