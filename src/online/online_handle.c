@@ -13,7 +13,7 @@
 #include "online/online_state.h"
 #include "online/segment_build.h"
 
-enum { IDLE_US = 10000000, RETRY_US = 50000 };
+enum { IDLE_US = 10000000, RETRY_US = 50000, RETRY_MAX_US = 5000000 };
 
 void frz_online_options_init(frz_online_options *options)
 {
@@ -296,6 +296,7 @@ static int64_t next_look_us(const frz_online *online, int64_t now_us)
 static void *run_thread(void *arg)
 {
   frz_online *online = arg;
+  int64_t retry_us = RETRY_US;
   pthread_mutex_lock(&online->lock);
   while (!online->is_stopping) {
     int64_t now_us = frz_os_monotonic_us();
@@ -316,9 +317,15 @@ static void *run_thread(void *arg)
       frz_context_log(online->context, FRZ_LOG_WARNING, "online table '%s': %s", online->identifier,
                       error.message);
     pthread_mutex_lock(&online->lock);
-    /* An index that cannot be built is tried again, but not all the time. */
-    if (st != FRZ_OK && !online->is_stopping && !online->wants_look)
-      wait_until(online, frz_os_monotonic_us() + RETRY_US);
+    /* An index that cannot be built is tried again, but less and less often; who asks is heard. */
+    if (st == FRZ_OK) {
+      retry_us = RETRY_US;
+    } else {
+      int64_t until_us = frz_os_monotonic_us() + retry_us;
+      while (!online->is_stopping && !online->wants_look && frz_os_monotonic_us() < until_us)
+        wait_until(online, until_us);
+      if (retry_us < RETRY_MAX_US) retry_us *= 2;
+    }
   }
   pthread_mutex_unlock(&online->lock);
   return NULL;
@@ -334,7 +341,10 @@ static void start_thread(frz_online *online)
 void frz_online_wake(frz_online *online, bool build)
 {
   pthread_mutex_lock(&online->lock);
-  if (build) online->wants_index = online->wants_look = true;
+  /* Where an index was asked for the thread is at it; one that is torn has to be asked for again.
+   */
+  if (build && (!online->wants_index || online->view != NULL)) online->wants_look = true;
+  if (build) online->wants_index = true;
   start_thread(online);
   pthread_cond_broadcast(&online->changed);
   pthread_mutex_unlock(&online->lock);
