@@ -206,8 +206,10 @@ static frz_status look(frz_online *online, bool build, bool *changed_out, frz_er
   metadata = frz_table_current(online->table);
   pthread_mutex_lock(&online->lock);
   bool has_index = online->view != NULL && !frz_index_view_is_torn(online->view);
+  /* After an own commit on top of others' the version is known, but not what they committed. */
   bool is_known = !online->wants_files && online->layout->metadata == metadata &&
-                  (!has_index || online->view->layout->metadata == metadata);
+                  (!has_index || (online->view->layout->metadata == metadata &&
+                                  online->view->mark.snapshot_id == metadata->current_snapshot_id));
   pthread_mutex_unlock(&online->lock);
   frz_table_metadata_release(metadata);
   if (is_known && (has_index || !build)) return FRZ_OK;

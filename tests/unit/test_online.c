@@ -131,6 +131,12 @@ static void test_two_writers(void **state)
   write_row(b, second); /* behind a's commit: an overlay */
   assert_true(frz_test_online_has(b, &second));
   assert_true(frz_test_online_has(a, &first));
+  frz_test_row other = {2, 100, 1, 4}, own = {3, 100, 1, 5};
+  write_row(a, other);
+  write_row(b, own);
+  assert_true(frz_test_online_has(b, &own));
+  frz_test_ok(frz_online_refresh(b, NULL, &err), &err); /* nothing came after b's own commit */
+  assert_true(frz_test_online_has(b, &other));
   write_row(a, third);
   assert_true(frz_test_online_has(a, &third));
   frz_test_ok(frz_online_refresh(a, NULL, &err), &err);
