@@ -22,7 +22,7 @@
 #include "online/online_scan.h"
 #include "online/online_state.h"
 
-enum { BATCH_ROWS = 65536, RATIO = 8, FILES_MAX = 16, WAIT_COMMITS = 4 * RATIO };
+enum { BATCH_ROWS = 65536, RATIO = 8, RATIO_MAX = 16, WAIT_COMMITS = RATIO };
 
 typedef struct table_file {
   const frz_scan_task *task;
@@ -120,49 +120,72 @@ static frz_status list_files(online_compaction *job, frz_error *err)
   return FRZ_OK;
 }
 
+/** Neighbours that are, or are to become, one file. */
+typedef struct file_run {
+  size_t first, end;
+  int64_t n_rows;
+} file_run;
+
 static int64_t rows_of(const table_file *file)
 {
   int64_t n = file->task->entry->file.n_rows;
   return n > 0 ? n : 1;
 }
 
-/* Files of one commit stay together. */
-static size_t end_of_commit(const table_file *files, size_t end, size_t n)
+/* Files of one commit stay together: of equal rows in two of them neither is the later. */
+static size_t start_runs(const table_file *files, size_t n, file_run *runs)
 {
-  while (end < n && files[end].sequence == files[end - 1].sequence) end++;
-  return end;
+  size_t n_runs = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (i != 0 && files[i].sequence == files[i - 1].sequence) {
+      runs[n_runs - 1].end++;
+      runs[n_runs - 1].n_rows += rows_of(&files[i]);
+    } else {
+      runs[n_runs++] = (file_run){i, i + 1, rows_of(&files[i])};
+    }
+  }
+  return n_runs;
 }
 
-/* The first run of a partition that is due: [*first_out, *end_out). */
-static bool find_run(const online_compaction *job, const table_file *files, size_t n,
-                     size_t *first_out, size_t *end_out)
+/* The first `ratio` neighbours, or more, of like size. */
+static bool find_like(const file_run *runs, size_t n, int64_t ratio, size_t *first_out,
+                      size_t *end_out)
 {
-  int64_t ratio = job->options.size_ratio;
-  if (job->options.all) {
-    *first_out = 0;
-    *end_out = n;
-    return n > 1;
-  }
-  for (size_t first = 0; first + (size_t)ratio <= n; first = end_of_commit(files, first + 1, n)) {
-    int64_t least = rows_of(&files[first]), most = least;
+  for (size_t first = 0; first + (size_t)ratio <= n; first++) {
+    int64_t least = runs[first].n_rows, most = least;
     size_t end = first;
     for (; end < n; end++) {
-      int64_t rows = rows_of(&files[end]);
-      int64_t low = rows < least ? rows : least, high = rows > most ? rows : most;
+      int64_t low = runs[end].n_rows < least ? runs[end].n_rows : least;
+      int64_t high = runs[end].n_rows > most ? runs[end].n_rows : most;
       if (high / ratio >= low) break;
       least = low;
       most = high;
     }
-    end = end_of_commit(files, end, n);
     if (end - first < (size_t)ratio) continue;
     *first_out = first;
     *end_out = end;
     return true;
   }
-  if (n <= FILES_MAX) return false;
-  *first_out = 0;
-  *end_out = end_of_commit(files, n - FILES_MAX + (size_t)ratio, n);
-  return true;
+  return false;
+}
+
+/* Join until nothing is due: what was joined may be due again, and is then written once for both.
+ */
+static size_t join_runs(const online_compaction *job, file_run *runs, size_t n)
+{
+  size_t first, end;
+  if (job->options.all && n > 1) {
+    for (size_t i = 1; i < n; i++) runs[0].n_rows += runs[i].n_rows;
+    runs[0].end = runs[n - 1].end;
+    return 1;
+  }
+  while (find_like(runs, n, job->options.size_ratio, &first, &end)) {
+    for (size_t i = first + 1; i < end; i++) runs[first].n_rows += runs[i].n_rows;
+    runs[first].end = runs[end - 1].end;
+    memmove(&runs[first + 1], &runs[end], (n - end) * sizeof *runs);
+    n -= end - first - 1;
+  }
+  return n;
 }
 
 /* ---- first pass: winners ---- */
@@ -377,15 +400,29 @@ static frz_status commit(online_compaction *job, frz_error *err)
   return frz_snapshot_commit(job->online->table, &change, &job->result.snapshot_id, err);
 }
 
+static frz_status join_group(online_compaction *job, const table_file *files, size_t n,
+                             frz_error *err)
+{
+  file_run *runs = frz_arena_array(&job->arena, n, sizeof *runs);
+  if (runs == NULL) return frz_fail_nomem(err, "files to join");
+  size_t n_before = start_runs(files, n, runs);
+  size_t n_runs = join_runs(job, runs, n_before);
+  if (n_runs == n_before) return FRZ_OK;
+  for (size_t i = 0; i < n_runs; i++) {
+    bool is_one_commit = files[runs[i].first].sequence == files[runs[i].end - 1].sequence;
+    if (!is_one_commit)
+      FRZ_TRY(join_run(job, files + runs[i].first, runs[i].end - runs[i].first, err));
+  }
+  return FRZ_OK;
+}
+
 static frz_status join_files(online_compaction *job, frz_error *err)
 {
   for (size_t start = 0, end; start < job->n_files; start = end) {
-    size_t first, last;
     end = start + 1;
     while (end < job->n_files && frz_str_equal(job->files[end].group, job->files[start].group))
       end++;
-    if (find_run(job, job->files + start, end - start, &first, &last))
-      FRZ_TRY(join_run(job, job->files + start + first, last - first, err));
+    FRZ_TRY(join_group(job, job->files + start, end - start, err));
   }
   return job->n_removed != 0 ? commit(job, err) : FRZ_OK;
 }
@@ -471,9 +508,9 @@ frz_status frz_online_compact(frz_online *online, const frz_online_compact_optio
                       options->struct_bytes);
     memcpy(&filled, options, options->struct_bytes);
   }
-  if (filled.size_ratio < 2 || filled.size_ratio > FILES_MAX)
+  if (filled.size_ratio < 2 || filled.size_ratio > RATIO_MAX)
     return frz_fail(err, FRZ_ERR_INVALID, "size_ratio %d: 2 to %d are allowed", filled.size_ratio,
-                    FILES_MAX);
+                    RATIO_MAX);
   frz_online_enter(online);
   FRZ_TRY(compact(online, &filled, &result, err));
   if (result_out != NULL) *result_out = result;
@@ -482,9 +519,8 @@ frz_status frz_online_compact(frz_online *online, const frz_online_compact_optio
 
 /* ---- behind ---- */
 
-static void *run_behind(void *arg)
+static void compact_behind(frz_online *online)
 {
-  frz_online *online = arg;
   frz_online_compact_options options;
   frz_online_compact_result result;
   frz_error error = {0};
@@ -494,11 +530,25 @@ static void *run_behind(void *arg)
   if (st != FRZ_OK && st != FRZ_ERR_CONFLICT)
     frz_context_log(online->context, FRZ_LOG_WARNING, "online table '%s': compaction: %s",
                     online->identifier, error.message);
-  pthread_mutex_lock(&online->lock);
-  online->is_compacting = false;
-  online->n_jobs--;
-  pthread_cond_broadcast(&online->changed);
-  pthread_mutex_unlock(&online->lock);
+}
+
+static void *run_behind(void *arg)
+{
+  frz_online *online = arg;
+  bool again = true;
+  while (again) {
+    compact_behind(online);
+    pthread_mutex_lock(&online->lock);
+    again = online->n_uncompacted >= RATIO && !online->is_stopping;
+    if (again) {
+      online->n_uncompacted = 0;
+    } else {
+      online->is_compacting = false;
+      online->n_jobs--;
+    }
+    pthread_cond_broadcast(&online->changed);
+    pthread_mutex_unlock(&online->lock);
+  }
   return NULL;
 }
 

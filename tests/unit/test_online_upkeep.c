@@ -206,9 +206,9 @@ static void test_automatic(void **state)
   assert_true(data_files(&lake) <= 2 * 16 * BUCKETS);
   online = open_table(&lake, 0, NULL);
   frz_online_compact_result result;
-  do {
-    frz_test_ok(frz_online_compact(online, NULL, &result, &err), &err);
-  } while (result.snapshot_id != -1);
+  frz_test_ok(frz_online_compact(online, NULL, &result, &err), &err);
+  frz_test_ok(frz_online_compact(online, NULL, &result, &err), &err);
+  assert_int_equal(result.snapshot_id, -1); /* one call does all that is due */
   assert_true(data_files(&lake) <= 16 * BUCKETS);
   prepare(online);
   for (int i = 0; i < ROWS; i++) assert_true(frz_test_online_has(online, &rows[i]));
