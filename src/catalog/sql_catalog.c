@@ -1,5 +1,6 @@
 /*
- * sql_catalog.c - a catalog in SQLite, in the tables that Iceberg's Python and Java libraries use.
+ * sql_catalog.c - a catalog in SQLite or PostgreSQL, in the tables that Iceberg's Python and Java
+ * libraries use.
  *
  * iceberg_tables holds one row a table: its name and the location of its current metadata file.
  * iceberg_namespace_properties holds namespaces; a namespace exists where it, or one below it, has
@@ -14,7 +15,7 @@
 
 #include "base/limits.h"
 #include "catalog/catalog_ops.h"
-#include "catalog/sqlite_link.h"
+#include "catalog/sql_link.h"
 
 typedef struct sql_catalog {
   frz_context *context;
@@ -22,7 +23,7 @@ typedef struct sql_catalog {
   frz_storage *storage;
   frz_string name;
   frz_string warehouse; /* data NULL: none */
-  frz_sqlite_link link;
+  frz_sql_link *link;
   bool has_type; /* the column iceberg_type */
 } sql_catalog;
 
@@ -38,7 +39,7 @@ static const char create_namespaces_sql[] =
     "property_value VARCHAR(1000) NOT NULL, PRIMARY KEY (catalog_name, namespace, property_key))";
 
 /* Conditions on one table's row: catalog, namespace, name. Views share the table. */
-#define ONE_TABLE " WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?"
+#define ONE_TABLE " WHERE catalog_name = ?1 AND table_namespace = ?2 AND table_name = ?3"
 #define NO_VIEWS " AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)"
 
 static frz_str str_of(const frz_string *text)
@@ -55,12 +56,30 @@ static const char *pick(const sql_catalog *catalog, const char *with_type, const
 static frz_status run(sql_catalog *catalog, const char *sql, const frz_str *args, size_t n_args,
                       frz_error *err)
 {
-  return frz_sqlite_run(&catalog->link, sql, args, n_args, NULL, NULL, err);
+  return catalog->link->run(catalog->link, sql, args, n_args, NULL, NULL, err);
 }
 
-static frz_status visit_any(void *arg, sqlite3_stmt *row, frz_error *err)
+static frz_status query(sql_catalog *catalog, const char *sql, const frz_str *args, size_t n_args,
+                        frz_sql_visit visit, void *arg, frz_error *err)
 {
-  (void)row;
+  return catalog->link->run(catalog->link, sql, args, n_args, visit, arg, err);
+}
+
+/* A change that is made of looking and acting. */
+static frz_status begin(sql_catalog *catalog, frz_error *err)
+{
+  return catalog->link->begin(catalog->link, true, err);
+}
+
+static frz_status commit(sql_catalog *catalog, frz_error *err)
+{
+  bool may_be_done;
+  return catalog->link->commit(catalog->link, &may_be_done, err);
+}
+
+static frz_status visit_any(void *arg, const frz_str *columns, frz_error *err)
+{
+  (void)columns;
   (void)err;
   *(bool *)arg = true;
   return FRZ_OK;
@@ -72,22 +91,16 @@ static frz_status detect(sql_catalog *catalog, bool *has_tables_out, frz_error *
 {
   bool has_tables = false;
   catalog->has_type = false;
-  FRZ_TRY(frz_sqlite_run(&catalog->link,
-                         "SELECT 1 FROM sqlite_master WHERE type = 'table' AND "
-                         "name = 'iceberg_namespace_properties' AND EXISTS (SELECT 1 FROM "
-                         "sqlite_master WHERE type = 'table' AND name = 'iceberg_tables')",
-                         NULL, 0, visit_any, &has_tables, err));
-  FRZ_TRY(frz_sqlite_run(&catalog->link,
-                         "SELECT 1 FROM pragma_table_info('iceberg_tables') "
-                         "WHERE name = 'iceberg_type'",
-                         NULL, 0, visit_any, &catalog->has_type, err));
+  FRZ_TRY(query(catalog, catalog->link->has_tables, NULL, 0, visit_any, &has_tables, err));
+  FRZ_TRY(
+      query(catalog, catalog->link->has_type_column, NULL, 0, visit_any, &catalog->has_type, err));
   *has_tables_out = has_tables;
   return FRZ_OK;
 }
 
 static frz_status make_tables(sql_catalog *catalog, bool add_type, frz_error *err)
 {
-  FRZ_TRY(run(catalog, "BEGIN IMMEDIATE", NULL, 0, err));
+  FRZ_TRY(begin(catalog, err));
   FRZ_TRY(run(catalog, create_tables_sql, NULL, 0, err));
   FRZ_TRY(run(catalog, create_namespaces_sql, NULL, 0, err));
   bool has_tables;
@@ -95,7 +108,7 @@ static frz_status make_tables(sql_catalog *catalog, bool add_type, frz_error *er
   if (add_type && !catalog->has_type)
     FRZ_TRY(run(catalog, "ALTER TABLE iceberg_tables ADD COLUMN iceberg_type VARCHAR(5)", NULL, 0,
                 err));
-  return run(catalog, "COMMIT", NULL, 0, err);
+  return commit(catalog, err);
 }
 
 static frz_status set_up_tables(sql_catalog *catalog, const frz_catalog_setup *setup,
@@ -113,8 +126,7 @@ static frz_status set_up_tables(sql_catalog *catalog, const frz_catalog_setup *s
   if (has_tables && (catalog->has_type || !add_type)) return FRZ_OK;
   if (!has_tables && init != NULL && strcmp(init, "false") == 0)
     return frz_fail(err, FRZ_ERR_NOT_FOUND,
-                    "database %s has no iceberg_tables, and init_catalog_tables is false",
-                    catalog->link.path.data);
+                    "the database has no iceberg_tables, and init_catalog_tables is false");
   FRZ_TRY(make_tables(catalog, add_type, err));
   return detect(catalog, &has_tables, err);
 }
@@ -122,7 +134,7 @@ static frz_status set_up_tables(sql_catalog *catalog, const frz_catalog_setup *s
 static void sql_free(void *self)
 {
   sql_catalog *catalog = self;
-  frz_sqlite_link_dispose(&catalog->link);
+  if (catalog->link != NULL) catalog->link->free(catalog->link);
   frz_string_dispose(&catalog->name);
   frz_string_dispose(&catalog->warehouse);
   frz_storage_release(catalog->storage);
@@ -133,11 +145,14 @@ static frz_status copy_setup(sql_catalog *catalog, const frz_catalog_setup *setu
 {
   const char *uri = frz_catalog_property(setup, "uri");
   const char *warehouse = frz_catalog_property(setup, "warehouse");
-  frz_str path;
   if (uri == NULL)
     return frz_fail(err, FRZ_ERR_INVALID, "property uri is missing, such as sqlite:///catalog.db");
-  FRZ_TRY(frz_sqlite_path(uri, &path, err));
-  FRZ_TRY(frz_sqlite_link_init(&catalog->link, path, catalog->alloc, err));
+  if (frz_postgres_is_uri(uri))
+    FRZ_TRY(frz_postgres_link_create(catalog->alloc, uri, frz_catalog_property(setup, "jdbc.user"),
+                                     frz_catalog_property(setup, "jdbc.password"), &catalog->link,
+                                     err));
+  else
+    FRZ_TRY(frz_sqlite_link_create(catalog->alloc, uri, &catalog->link, err));
   FRZ_TRY(frz_string_copy(catalog->alloc, frz_str_from(setup->name), &catalog->name, err));
   if (warehouse == NULL) return FRZ_OK;
   frz_str folder = frz_str_from(warehouse);
@@ -155,7 +170,7 @@ static frz_status copy_setup(sql_catalog *catalog, const frz_catalog_setup *setu
 /* All namespaces that the catalog's rows name. */
 #define NAMESPACES                                                                      \
   "(SELECT table_namespace AS n FROM iceberg_tables WHERE catalog_name = ?1 UNION ALL " \
-  "SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?1)"
+  "SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?1) AS names"
 /* Compared by bytes: LIKE would take "A" and "a" as equal. */
 #define IS_BELOW "substr(n, 1, length(?2) + 1) = ?2 || '.'"
 
@@ -164,9 +179,8 @@ static frz_status namespace_exists(sql_catalog *catalog, frz_str name, bool *exi
 {
   const frz_str args[] = {str_of(&catalog->name), name};
   *exists_out = false;
-  return frz_sqlite_run(&catalog->link,
-                        "SELECT 1 FROM " NAMESPACES " WHERE n = ?2 OR " IS_BELOW " LIMIT 1", args,
-                        2, visit_any, exists_out, err);
+  return query(catalog, "SELECT 1 FROM " NAMESPACES " WHERE n = ?2 OR " IS_BELOW " LIMIT 1", args,
+               2, visit_any, exists_out, err);
 }
 
 static frz_status require_namespace(sql_catalog *catalog, frz_str name, frz_error *err)
@@ -183,7 +197,7 @@ static frz_status insert_namespace(sql_catalog *catalog, frz_str name,
 {
   static const frz_property minimal = {"exists", "true"};
   bool exists;
-  FRZ_TRY(run(catalog, "BEGIN IMMEDIATE", NULL, 0, err));
+  FRZ_TRY(begin(catalog, err));
   FRZ_TRY(namespace_exists(catalog, name, &exists, err));
   if (exists)
     return frz_fail(err, FRZ_ERR_EXISTS, "namespace '%.*s' exists already", FRZ_STR_ARG(name));
@@ -196,19 +210,19 @@ static frz_status insert_namespace(sql_catalog *catalog, frz_str name,
                             frz_str_from(properties[i].value)};
     FRZ_TRY(run(catalog,
                 "INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, "
-                "property_value) VALUES (?, ?, ?, ?)",
+                "property_value) VALUES (?1, ?2, ?3, ?4)",
                 args, 4, err));
   }
-  return run(catalog, "COMMIT", NULL, 0, err);
+  return commit(catalog, err);
 }
 
 static frz_status sql_create_namespace(void *self, frz_str name, const frz_property *properties,
                                        size_t n_properties, frz_error *err)
 {
   sql_catalog *catalog = self;
-  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_status st = insert_namespace(catalog, name, properties, n_properties, err);
-  frz_sqlite_release(&catalog->link);
+  catalog->link->release(catalog->link);
   return st;
 }
 
@@ -216,29 +230,29 @@ static frz_status delete_namespace(sql_catalog *catalog, frz_str name, frz_error
 {
   const frz_str args[] = {str_of(&catalog->name), name};
   bool has_tables = false, has_children = false;
-  FRZ_TRY(run(catalog, "BEGIN IMMEDIATE", NULL, 0, err));
+  FRZ_TRY(begin(catalog, err));
   FRZ_TRY(require_namespace(catalog, name, err));
-  FRZ_TRY(frz_sqlite_run(&catalog->link,
-                         "SELECT 1 FROM iceberg_tables WHERE catalog_name = ? AND "
-                         "table_namespace = ? LIMIT 1",
-                         args, 2, visit_any, &has_tables, err));
-  FRZ_TRY(frz_sqlite_run(&catalog->link, "SELECT 1 FROM " NAMESPACES " WHERE " IS_BELOW " LIMIT 1",
-                         args, 2, visit_any, &has_children, err));
+  FRZ_TRY(query(catalog,
+                "SELECT 1 FROM iceberg_tables WHERE catalog_name = ?1 AND "
+                "table_namespace = ?2 LIMIT 1",
+                args, 2, visit_any, &has_tables, err));
+  FRZ_TRY(query(catalog, "SELECT 1 FROM " NAMESPACES " WHERE " IS_BELOW " LIMIT 1", args, 2,
+                visit_any, &has_children, err));
   if (has_tables || has_children)
     return frz_fail(err, FRZ_ERR_INVALID, "namespace '%.*s' is not empty: it holds %s",
                     FRZ_STR_ARG(name), has_tables ? "tables" : "namespaces");
   FRZ_TRY(run(catalog,
-              "DELETE FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ?",
+              "DELETE FROM iceberg_namespace_properties WHERE catalog_name = ?1 AND namespace = ?2",
               args, 2, err));
-  return run(catalog, "COMMIT", NULL, 0, err);
+  return commit(catalog, err);
 }
 
 static frz_status sql_drop_namespace(void *self, frz_str name, frz_error *err)
 {
   sql_catalog *catalog = self;
-  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_status st = delete_namespace(catalog, name, err);
-  frz_sqlite_release(&catalog->link);
+  catalog->link->release(catalog->link);
   return st;
 }
 
@@ -249,10 +263,10 @@ typedef struct name_list {
   frz_string_list *list;
 } name_list;
 
-static frz_status visit_namespace(void *arg, sqlite3_stmt *row, frz_error *err)
+static frz_status visit_namespace(void *arg, const frz_str *columns, frz_error *err)
 {
   name_list *names = arg;
-  frz_str name = frz_sqlite_text(row, 0);
+  frz_str name = columns[0];
   size_t skip = names->parent.size != 0 ? names->parent.size + 1 : 0;
   if (name.size <= skip) return FRZ_OK;
   if (skip != 0 && (memcmp(name.data, names->parent.data, names->parent.size) != 0 ||
@@ -271,28 +285,27 @@ static frz_status sql_list_namespaces(void *self, frz_str parent, frz_string_lis
   sql_catalog *catalog = self;
   name_list names = {.parent = parent, .list = list};
   const frz_str args[] = {str_of(&catalog->name)};
-  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_map_init(&names.seen, catalog->alloc, FRZ_LIMIT_MANIFEST_BYTES);
   frz_status st = parent.size != 0 ? require_namespace(catalog, parent, err) : FRZ_OK;
   if (st == FRZ_OK)
-    st =
-        frz_sqlite_run(&catalog->link,
-                       "SELECT table_namespace FROM iceberg_tables WHERE catalog_name = ?1 UNION "
-                       "SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?1",
-                       args, 1, visit_namespace, &names, err);
+    st = query(catalog,
+               "SELECT table_namespace FROM iceberg_tables WHERE catalog_name = ?1 UNION "
+               "SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?1",
+               args, 1, visit_namespace, &names, err);
   frz_map_dispose(&names.seen);
-  frz_sqlite_release(&catalog->link);
+  catalog->link->release(catalog->link);
   return st;
 }
 
-static frz_status visit_table(void *arg, sqlite3_stmt *row, frz_error *err)
+static frz_status visit_table(void *arg, const frz_str *columns, frz_error *err)
 {
   name_list *names = arg;
   frz_buf text;
   frz_buf_init(&text, names->list->alloc, FRZ_LIMIT_FILTER_BYTES);
   frz_status st = frz_buf_append_str(&text, names->parent, err);
   if (st == FRZ_OK) st = frz_buf_append_byte(&text, '.', err);
-  if (st == FRZ_OK) st = frz_buf_append_str(&text, frz_sqlite_text(row, 0), err);
+  if (st == FRZ_OK) st = frz_buf_append_str(&text, columns[0], err);
   if (st == FRZ_OK) st = frz_string_list_add(names->list, frz_buf_str(&text), err);
   frz_buf_dispose(&text);
   return st;
@@ -304,16 +317,15 @@ static frz_status sql_list_tables(void *self, frz_str name, frz_string_list *lis
   name_list names = {.parent = name, .list = list};
   const frz_str args[] = {str_of(&catalog->name), name};
   static const char sql[] =
-      "SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?";
+      "SELECT table_name FROM iceberg_tables WHERE catalog_name = ?1 AND table_namespace = ?2";
   static const char sql_with_type[] =
-      "SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = "
-      "?" NO_VIEWS;
-  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+      "SELECT table_name FROM iceberg_tables WHERE catalog_name = ?1 AND table_namespace = "
+      "?2" NO_VIEWS;
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_status st = require_namespace(catalog, name, err);
   if (st == FRZ_OK)
-    st = frz_sqlite_run(&catalog->link, pick(catalog, sql_with_type, sql), args, 2, visit_table,
-                        &names, err);
-  frz_sqlite_release(&catalog->link);
+    st = query(catalog, pick(catalog, sql_with_type, sql), args, 2, visit_table, &names, err);
+  catalog->link->release(catalog->link);
   return st;
 }
 
@@ -325,10 +337,10 @@ typedef struct found_location {
   bool has_row;
 } found_location;
 
-static frz_status visit_location(void *arg, sqlite3_stmt *row, frz_error *err)
+static frz_status visit_location(void *arg, const frz_str *columns, frz_error *err)
 {
   found_location *found = arg;
-  frz_str location = frz_sqlite_text(row, 0);
+  frz_str location = columns[0];
   if (found->has_row || location.data == NULL) return FRZ_OK;
   found->has_row = true;
   return frz_string_copy(found->alloc, location, &found->location, err);
@@ -340,13 +352,13 @@ static frz_status find_location(sql_catalog *catalog, const frz_identifier *id,
 {
   found_location found = {.alloc = catalog->alloc};
   const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name};
-  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
-  frz_status st = frz_sqlite_run(
-      &catalog->link,
-      pick(catalog, "SELECT metadata_location FROM iceberg_tables" ONE_TABLE NO_VIEWS,
-           "SELECT metadata_location FROM iceberg_tables" ONE_TABLE),
-      args, 3, visit_location, &found, err);
-  frz_sqlite_release(&catalog->link);
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
+  frz_status st =
+      query(catalog,
+            pick(catalog, "SELECT metadata_location FROM iceberg_tables" ONE_TABLE NO_VIEWS,
+                 "SELECT metadata_location FROM iceberg_tables" ONE_TABLE),
+            args, 3, visit_location, &found, err);
+  catalog->link->release(catalog->link);
   if (st == FRZ_OK && found.location.data == NULL)
     return frz_fail(err, FRZ_ERR_NOT_FOUND, "not in catalog '%s'", catalog->name.data);
   if (st != FRZ_OK) frz_string_dispose(&found.location);
@@ -382,36 +394,36 @@ static frz_status insert_table(sql_catalog *catalog, const frz_identifier *id, f
                                frz_error *err)
 {
   const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name, location};
-  FRZ_TRY(run(catalog, "BEGIN IMMEDIATE", NULL, 0, err));
+  FRZ_TRY(begin(catalog, err));
   FRZ_TRY(require_namespace(catalog, id->namespace_name, err));
   frz_status st = run(catalog,
                       pick(catalog,
                            "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, "
                            "metadata_location, previous_metadata_location, iceberg_type) "
-                           "VALUES (?, ?, ?, ?, NULL, 'TABLE')",
+                           "VALUES (?1, ?2, ?3, ?4, NULL, 'TABLE')",
                            "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, "
                            "metadata_location, previous_metadata_location) "
-                           "VALUES (?, ?, ?, ?, NULL)"),
+                           "VALUES (?1, ?2, ?3, ?4, NULL)"),
                       args, 4, err);
   if (st == FRZ_ERR_EXISTS)
     return frz_fail(err, st, "the name exists already in catalog '%s'", catalog->name.data);
   FRZ_TRY(st);
-  return run(catalog, "COMMIT", NULL, 0, err);
+  return commit(catalog, err);
 }
 
 static frz_status sql_register_table(void *self, const frz_identifier *id,
                                      frz_str metadata_location, frz_error *err)
 {
   sql_catalog *catalog = self;
-  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_status st = insert_table(catalog, id, metadata_location, err);
-  frz_sqlite_release(&catalog->link);
+  catalog->link->release(catalog->link);
   return st;
 }
 
-static frz_status visit_text(void *arg, sqlite3_stmt *row, frz_error *err)
+static frz_status visit_text(void *arg, const frz_str *columns, frz_error *err)
 {
-  return frz_buf_append_str(arg, frz_sqlite_text(row, 0), err);
+  return frz_buf_append_str(arg, columns[0], err);
 }
 
 /* "<namespace's location>/table" or "<warehouse>/namespace/table", as PyIceberg chooses. */
@@ -419,10 +431,10 @@ static frz_status default_location(sql_catalog *catalog, const frz_identifier *i
                                    frz_error *err)
 {
   const frz_str args[] = {str_of(&catalog->name), id->namespace_name};
-  FRZ_TRY(frz_sqlite_run(&catalog->link,
-                         "SELECT property_value FROM iceberg_namespace_properties WHERE "
-                         "catalog_name = ? AND namespace = ? AND property_key = 'location'",
-                         args, 2, visit_text, out, err));
+  FRZ_TRY(query(catalog,
+                "SELECT property_value FROM iceberg_namespace_properties WHERE "
+                "catalog_name = ?1 AND namespace = ?2 AND property_key = 'location'",
+                args, 2, visit_text, out, err));
   while (out->size > 1 && out->data[out->size - 1] == '/') out->size--;
   if (out->size == 0) {
     if (catalog->warehouse.data == NULL)
@@ -443,11 +455,10 @@ static frz_status choose_location(sql_catalog *catalog, const frz_identifier *id
 {
   const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name};
   bool exists = false;
-  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_status st = require_namespace(catalog, id->namespace_name, err);
   if (st == FRZ_OK)
-    st = frz_sqlite_run(&catalog->link, "SELECT 1 FROM iceberg_tables" ONE_TABLE, args, 3,
-                        visit_any, &exists, err);
+    st = query(catalog, "SELECT 1 FROM iceberg_tables" ONE_TABLE, args, 3, visit_any, &exists, err);
   if (st == FRZ_OK && exists)
     st = frz_fail(err, FRZ_ERR_EXISTS, "the name exists already in catalog '%s'",
                   catalog->name.data);
@@ -457,7 +468,7 @@ static frz_status choose_location(sql_catalog *catalog, const frz_identifier *id
     else
       st = default_location(catalog, id, out, err);
   }
-  frz_sqlite_release(&catalog->link);
+  catalog->link->release(catalog->link);
   return st;
 }
 
@@ -492,27 +503,23 @@ out:
 static frz_status swap_location(sql_catalog *catalog, const frz_identifier *id, frz_str base,
                                 frz_str next, bool *may_be_done_out, frz_error *err)
 {
-  const frz_str args[] = {next,           base, str_of(&catalog->name), id->namespace_name,
-                          id->table_name, base};
+  const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name, next, base};
   *may_be_done_out = false;
-  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
-  frz_status st = run(catalog, "BEGIN IMMEDIATE", NULL, 0, err);
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
+  frz_status st = catalog->link->begin(catalog->link, false, err);
   if (st == FRZ_OK)
-    st = run(catalog,
-             pick(catalog,
-                  "UPDATE iceberg_tables SET metadata_location = ?, "
-                  "previous_metadata_location = ?" ONE_TABLE " AND metadata_location = ?" NO_VIEWS,
-                  "UPDATE iceberg_tables SET metadata_location = ?, "
-                  "previous_metadata_location = ?" ONE_TABLE " AND metadata_location = ?"),
-             args, 6, err);
-  if (st == FRZ_OK && frz_sqlite_changes(&catalog->link) < 1)
+    st =
+        run(catalog,
+            pick(catalog,
+                 "UPDATE iceberg_tables SET metadata_location = ?4, "
+                 "previous_metadata_location = ?5" ONE_TABLE " AND metadata_location = ?5" NO_VIEWS,
+                 "UPDATE iceberg_tables SET metadata_location = ?4, "
+                 "previous_metadata_location = ?5" ONE_TABLE " AND metadata_location = ?5"),
+            args, 5, err);
+  if (st == FRZ_OK && catalog->link->n_changed < 1)
     st = frz_fail(err, FRZ_ERR_CONFLICT, "another commit replaced %.*s", FRZ_STR_ARG(base));
-  if (st == FRZ_OK) {
-    st = run(catalog, "COMMIT", NULL, 0, err);
-    /* A transaction that is still open can be rolled back: then it surely did not happen. */
-    *may_be_done_out = st != FRZ_OK && sqlite3_get_autocommit(catalog->link.db) != 0;
-  }
-  frz_sqlite_release(&catalog->link);
+  if (st == FRZ_OK) st = catalog->link->commit(catalog->link, may_be_done_out, err);
+  catalog->link->release(catalog->link);
   return st;
 }
 
@@ -572,46 +579,46 @@ static frz_status sql_drop_table(void *self, const frz_identifier *id, frz_error
 {
   sql_catalog *catalog = self;
   const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name};
-  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_status st = run(catalog,
                       pick(catalog, "DELETE FROM iceberg_tables" ONE_TABLE NO_VIEWS,
                            "DELETE FROM iceberg_tables" ONE_TABLE),
                       args, 3, err);
-  if (st == FRZ_OK && frz_sqlite_changes(&catalog->link) < 1)
+  if (st == FRZ_OK && catalog->link->n_changed < 1)
     st = frz_fail(err, FRZ_ERR_NOT_FOUND, "not in catalog '%s'", catalog->name.data);
-  frz_sqlite_release(&catalog->link);
+  catalog->link->release(catalog->link);
   return st;
 }
 
 static frz_status update_name(sql_catalog *catalog, const frz_identifier *id,
                               const frz_identifier *new_id, frz_error *err)
 {
-  const frz_str args[] = {new_id->namespace_name, new_id->table_name, str_of(&catalog->name),
-                          id->namespace_name, id->table_name};
-  FRZ_TRY(run(catalog, "BEGIN IMMEDIATE", NULL, 0, err));
+  const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name,
+                          new_id->namespace_name, new_id->table_name};
+  FRZ_TRY(begin(catalog, err));
   FRZ_TRY(require_namespace(catalog, new_id->namespace_name, err));
   frz_status st =
       run(catalog,
           pick(catalog,
-               "UPDATE iceberg_tables SET table_namespace = ?, table_name = ?" ONE_TABLE NO_VIEWS,
-               "UPDATE iceberg_tables SET table_namespace = ?, table_name = ?" ONE_TABLE),
+               "UPDATE iceberg_tables SET table_namespace = ?4, table_name = ?5" ONE_TABLE NO_VIEWS,
+               "UPDATE iceberg_tables SET table_namespace = ?4, table_name = ?5" ONE_TABLE),
           args, 5, err);
   if (st == FRZ_ERR_EXISTS)
     return frz_fail(err, st, "the name '%s' exists already in catalog '%s'", new_id->text,
                     catalog->name.data);
   FRZ_TRY(st);
-  if (frz_sqlite_changes(&catalog->link) < 1)
+  if (catalog->link->n_changed < 1)
     return frz_fail(err, FRZ_ERR_NOT_FOUND, "not in catalog '%s'", catalog->name.data);
-  return run(catalog, "COMMIT", NULL, 0, err);
+  return commit(catalog, err);
 }
 
 static frz_status sql_rename_table(void *self, const frz_identifier *id,
                                    const frz_identifier *new_id, frz_error *err)
 {
   sql_catalog *catalog = self;
-  FRZ_TRY(frz_sqlite_acquire(&catalog->link, err));
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_status st = update_name(catalog, id, new_id, err);
-  frz_sqlite_release(&catalog->link);
+  catalog->link->release(catalog->link);
   return st;
 }
 
@@ -637,10 +644,10 @@ frz_status frz_sql_catalog_open(const frz_catalog_setup *setup, const frz_catalo
   catalog->alloc = alloc;
   catalog->storage = frz_storage_retain(setup->storage);
   frz_status st = copy_setup(catalog, setup, err);
-  if (st == FRZ_OK) st = frz_sqlite_acquire(&catalog->link, err);
+  if (st == FRZ_OK) st = catalog->link->acquire(catalog->link, err);
   if (st == FRZ_OK) {
     st = set_up_tables(catalog, setup, err);
-    frz_sqlite_release(&catalog->link);
+    catalog->link->release(catalog->link);
   }
   if (st != FRZ_OK) {
     sql_free(catalog);

@@ -1,18 +1,30 @@
 /*
- * sqlite_link.c - see sqlite_link.h.
+ * sqlite_link.c - a catalog's connection to a SQLite file.
  *
- * Writers announce themselves (BEGIN IMMEDIATE, by the caller), so that a reader never has to
- * become a writer while another waits; whoever finds the database locked waits up to a minute.
+ * Writers announce themselves (BEGIN IMMEDIATE), so that a reader never has to become a writer
+ * while another waits; whoever finds the database locked waits up to a minute. SQLite forbids
+ * using, and even closing, a parent's connection in a child after a fork.
  *
  * Invariant: `db` is used only under `lock`, and only in process `process_id`.
  */
 #include "catalog/sqlite_link.h"
 
 #include <assert.h>
+#include <pthread.h>
+#include <sqlite3.h>
 
 #include "base/os.h"
 
 enum { BUSY_TIMEOUT_MS = 60000 };
+
+typedef struct sqlite_link {
+  frz_sql_link base;
+  const frz_alloc *alloc;
+  frz_string path;
+  pthread_mutex_t lock;
+  sqlite3 *db;
+  int32_t process_id; /* that opened `db` and made `lock` */
+} sqlite_link;
 
 static frz_str until(frz_str text, char end)
 {
@@ -28,7 +40,6 @@ static frz_str skip(frz_str text, size_t n)
 
 static const char *database_of(frz_str scheme)
 {
-  if (frz_str_starts(scheme, "postgres")) return "PostgreSQL";
   if (frz_str_starts(scheme, "mysql")) return "MySQL";
   return "a database of this kind";
 }
@@ -55,7 +66,8 @@ frz_status frz_sqlite_path(const char *uri, frz_str *path_out, frz_error *err)
     if (frz_str_starts(text, "///")) text = skip(text, 2);
   } else if (mark != NULL) {
     return frz_fail(err, FRZ_ERR_UNSUPPORTED,
-                    "uri of scheme '%.*s': catalogs in %s are not in this build; sqlite is",
+                    "uri of scheme '%.*s': catalogs in %s are not in this build; sqlite and "
+                    "postgresql are",
                     FRZ_STR_ARG(scheme), database_of(scheme));
   }
   if (text.size == 0) return frz_fail(err, FRZ_ERR_INVALID, "uri '%s' names no file", uri);
@@ -63,26 +75,18 @@ frz_status frz_sqlite_path(const char *uri, frz_str *path_out, frz_error *err)
   return FRZ_OK;
 }
 
-frz_status frz_sqlite_link_init(frz_sqlite_link *link, frz_str path, const frz_alloc *alloc,
-                                frz_error *err)
+static void sqlite_free(frz_sql_link *base)
 {
-  *link = (frz_sqlite_link){.alloc = alloc, .process_id = frz_os_process_id()};
-  FRZ_TRY(frz_string_copy(alloc, path, &link->path, err));
-  pthread_mutex_init(&link->lock, NULL);
-  return FRZ_OK;
-}
-
-void frz_sqlite_link_dispose(frz_sqlite_link *link)
-{
-  if (link->path.data == NULL) return;
+  sqlite_link *link = (sqlite_link *)base;
   if (link->process_id == frz_os_process_id()) {
     sqlite3_close(link->db);
     pthread_mutex_destroy(&link->lock);
   }
   frz_string_dispose(&link->path);
+  frz_alloc_free(link->alloc, link, sizeof *link);
 }
 
-static frz_status fail_sqlite(const frz_sqlite_link *link, int code, frz_error *err)
+static frz_status fail_sqlite(const sqlite_link *link, int code, frz_error *err)
 {
   frz_status st = FRZ_ERR_IO;
   const char *hint = "";
@@ -104,7 +108,7 @@ static frz_status fail_sqlite(const frz_sqlite_link *link, int code, frz_error *
                   link->db != NULL ? sqlite3_errmsg(link->db) : sqlite3_errstr(code), hint);
 }
 
-static frz_status open_link(frz_sqlite_link *link, frz_error *err)
+static frz_status open_link(sqlite_link *link, frz_error *err)
 {
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   int code = sqlite3_open_v2(link->path.data, &link->db, flags, NULL);
@@ -116,8 +120,9 @@ static frz_status open_link(frz_sqlite_link *link, frz_error *err)
   return st;
 }
 
-frz_status frz_sqlite_acquire(frz_sqlite_link *link, frz_error *err)
+static frz_status sqlite_acquire(frz_sql_link *base, frz_error *err)
 {
+  sqlite_link *link = (sqlite_link *)base;
   if (link->process_id != frz_os_process_id()) {
     /* A child after a fork, with one thread: the parent's connection and lock are left alone. */
     link->process_id = frz_os_process_id();
@@ -130,8 +135,9 @@ frz_status frz_sqlite_acquire(frz_sqlite_link *link, frz_error *err)
   return st;
 }
 
-void frz_sqlite_release(frz_sqlite_link *link)
+static void sqlite_release(frz_sql_link *base)
 {
+  sqlite_link *link = (sqlite_link *)base;
   assert(link->db != NULL);
   if (!sqlite3_get_autocommit(link->db)) sqlite3_exec(link->db, "ROLLBACK", NULL, NULL, NULL);
   pthread_mutex_unlock(&link->lock);
@@ -147,9 +153,19 @@ static int bind_all(sqlite3_stmt *statement, const frz_str *args, size_t n_args)
   return SQLITE_OK;
 }
 
-frz_status frz_sqlite_run(frz_sqlite_link *link, const char *sql, const frz_str *args,
-                          size_t n_args, frz_sqlite_visit visit, void *arg, frz_error *err)
+static frz_status visit_row(sqlite3_stmt *row, frz_sql_visit visit, void *arg, frz_error *err)
 {
+  frz_str columns[FRZ_SQL_COLUMNS_MAX];
+  int n = sqlite3_column_count(row);
+  assert(n <= FRZ_SQL_COLUMNS_MAX);
+  for (int i = 0; i < n; i++) columns[i] = frz_str_from((const char *)sqlite3_column_text(row, i));
+  return visit(arg, columns, err);
+}
+
+static frz_status sqlite_run(frz_sql_link *base, const char *sql, const frz_str *args,
+                             size_t n_args, frz_sql_visit visit, void *arg, frz_error *err)
+{
+  sqlite_link *link = (sqlite_link *)base;
   sqlite3_stmt *statement = NULL;
   frz_status st = FRZ_OK;
   for (size_t i = 0; i < n_args; i++)
@@ -160,19 +176,55 @@ frz_status frz_sqlite_run(frz_sqlite_link *link, const char *sql, const frz_str 
   if (code == SQLITE_OK) code = bind_all(statement, args, n_args);
   if (code == SQLITE_OK) {
     while (st == FRZ_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
-      if (visit != NULL) st = visit(arg, statement, err);
+      if (visit != NULL) st = visit_row(statement, visit, arg, err);
   }
   if (st == FRZ_OK && code != SQLITE_DONE) st = fail_sqlite(link, code, err);
   sqlite3_finalize(statement);
+  base->n_changed = sqlite3_changes(link->db);
   return st;
 }
 
-int64_t frz_sqlite_changes(const frz_sqlite_link *link)
+/* Every change is alone: SQLite has one writer at a time. */
+static frz_status sqlite_begin(frz_sql_link *base, bool is_alone, frz_error *err)
 {
-  return sqlite3_changes(link->db);
+  (void)is_alone;
+  return sqlite_run(base, "BEGIN IMMEDIATE", NULL, 0, NULL, NULL, err);
 }
 
-frz_str frz_sqlite_text(sqlite3_stmt *row, int column)
+static frz_status sqlite_commit(frz_sql_link *base, bool *may_be_done_out, frz_error *err)
 {
-  return frz_str_from((const char *)sqlite3_column_text(row, column));
+  frz_status st = sqlite_run(base, "COMMIT", NULL, 0, NULL, NULL, err);
+  /* A transaction that is still open can be rolled back: then it surely did not happen. */
+  *may_be_done_out = st != FRZ_OK && sqlite3_get_autocommit(((sqlite_link *)base)->db) != 0;
+  return st;
+}
+
+frz_status frz_sqlite_link_create(const frz_alloc *alloc, const char *uri, frz_sql_link **link_out,
+                                  frz_error *err)
+{
+  frz_str path;
+  FRZ_TRY(frz_sqlite_path(uri, &path, err));
+  sqlite_link *link = frz_alloc_zeroed(alloc, sizeof *link);
+  if (link == NULL) return frz_fail_nomem(err, "SQLite connection");
+  link->alloc = alloc;
+  link->process_id = frz_os_process_id();
+  pthread_mutex_init(&link->lock, NULL);
+  link->base = (frz_sql_link){
+      .has_tables = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND "
+                    "name = 'iceberg_namespace_properties' AND EXISTS (SELECT 1 FROM "
+                    "sqlite_master WHERE type = 'table' AND name = 'iceberg_tables')",
+      .has_type_column =
+          "SELECT 1 FROM pragma_table_info('iceberg_tables') WHERE name = 'iceberg_type'",
+      .acquire = sqlite_acquire,
+      .release = sqlite_release,
+      .begin = sqlite_begin,
+      .commit = sqlite_commit,
+      .run = sqlite_run,
+      .free = sqlite_free};
+  frz_status st = frz_string_copy(alloc, path, &link->path, err);
+  if (st == FRZ_OK)
+    *link_out = &link->base;
+  else
+    sqlite_free(&link->base);
+  return st;
 }
