@@ -205,18 +205,19 @@ static const frz_commit_port port_form = {.version = 1,
 static frz_status open_kind(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                             void **self_out, frz_error *err)
 {
-  static const char *const later[] = {"rest", "glue", "hive", "dynamodb", "bigquery"};
+  static const char *const later[] = {"glue", "hive", "dynamodb", "bigquery"};
   const char *type = frz_catalog_property(setup, "type");
   if (type == NULL || strcmp(type, "sql") == 0)
     return frz_sql_catalog_open(setup, ops_out, self_out, err);
+  if (strcmp(type, "rest") == 0) return frz_rest_catalog_open(setup, ops_out, self_out, err);
   if (strcmp(type, "static") == 0 || strcmp(type, "none") == 0)
     return frz_static_catalog_open(setup, ops_out, self_out, err);
   for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
     if (strcmp(type, later[i]) == 0)
       return frz_fail(err, FRZ_ERR_UNSUPPORTED,
-                      "catalog type '%s' is not in this build; sql and static are", type);
+                      "catalog type '%s' is not in this build; sql, rest and static are", type);
   return frz_fail(err, FRZ_ERR_INVALID,
-                  "catalog type '%s' is not one of sql, static, none, rest, "
+                  "catalog type '%s' is not one of sql, rest, static, none, "
                   "glue, hive",
                   type);
 }
@@ -567,18 +568,23 @@ static void remove_files(const frz_catalog *catalog, const frz_map *files)
   }
 }
 
-static frz_status collect_for_purge(frz_catalog *catalog, const char *identifier, frz_map *files,
-                                    frz_error *err)
+static frz_status check_gc(const frz_loaded_table *loaded, frz_error *err)
+{
+  frz_str gc = frz_metadata_property(loaded->metadata, "gc.enabled");
+  if (!frz_str_is_word(gc, "false")) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_INVALID,
+                  "property gc.enabled is false: its files may be shared, "
+                  "so they are not purged");
+}
+
+/* Checks that the files may go; where they are ours to remove, finds them. */
+static frz_status prepare_purge(frz_catalog *catalog, const char *identifier, frz_map *files,
+                                frz_error *err)
 {
   frz_loaded_table loaded = {0};
   FRZ_TRY(port_load(catalog, identifier, &loaded, err));
-  frz_str gc = frz_metadata_property(loaded.metadata, "gc.enabled");
-  frz_status st = FRZ_OK;
-  if (frz_str_is_word(gc, "false"))
-    st = frz_fail(err, FRZ_ERR_INVALID,
-                  "property gc.enabled is false: its files may be shared, "
-                  "so they are not purged");
-  else
+  frz_status st = check_gc(&loaded, err);
+  if (st == FRZ_OK && catalog->ops->purge_table == NULL)
     st = frz_table_files_collect(catalog->context, catalog->storage, &loaded, files, err);
   frz_loaded_table_dispose(&loaded);
   return st;
@@ -593,8 +599,10 @@ frz_status frz_catalog_drop_table(frz_catalog *catalog, const char *identifier, 
   frz_status st = FRZ_OK;
   frz_map files;
   frz_map_init(&files, catalog->alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  if (purge) FRZ_TRY_OUT(collect_for_purge(catalog, identifier, &files, err));
-  FRZ_TRY_OUT(catalog->ops->drop_table(catalog->self, &id, err));
+  if (purge) FRZ_TRY_OUT(prepare_purge(catalog, identifier, &files, err));
+  bool by_server = purge && catalog->ops->purge_table != NULL;
+  FRZ_TRY_OUT(by_server ? catalog->ops->purge_table(catalog->self, &id, err)
+                        : catalog->ops->drop_table(catalog->self, &id, err));
   if (purge) remove_files(catalog, &files);
 out:
   if (st != FRZ_OK) frz_error_where(err, "table '%s': ", identifier);

@@ -61,6 +61,8 @@ typedef struct frz_catalog_ops {
   frz_status (*rename_table)(void *self, const frz_identifier *id, const frz_identifier *new_id,
                              frz_error *err);
   void (*free)(void *self);
+  /** Drop a table and let the server remove its files; NULL: frazil removes them. */
+  frz_status (*purge_table)(void *self, const frz_identifier *id, frz_error *err);
 } frz_catalog_ops;
 
 /** What every kind is opened with. Borrowed for the call; storage is retained by who keeps it. */
@@ -74,6 +76,8 @@ typedef struct frz_catalog_setup {
 
 frz_status frz_sql_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                                 void **self_out, frz_error *err) FRZ_MUST_CHECK;
+frz_status frz_rest_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
+                                 void **self_out, frz_error *err) FRZ_MUST_CHECK;
 frz_status frz_static_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                                    void **self_out, frz_error *err) FRZ_MUST_CHECK;
 

@@ -8,6 +8,7 @@
  * Source: Iceberg specification, appendix C "Table Metadata and Snapshots", appendix E.
  */
 #include "iceberg/metadata/statistics_file.h"
+#include "iceberg/metadata/table_metadata_json.h"
 
 static void write_pairs(frz_json_writer *json, const frz_text_pair *pairs, size_t n)
 {
@@ -17,8 +18,7 @@ static void write_pairs(frz_json_writer *json, const frz_text_pair *pairs, size_
   }
 }
 
-static void write_snapshot(frz_json_writer *json, const frz_snapshot *snapshot,
-                           int32_t format_version)
+void frz_snapshot_write(frz_json_writer *json, const frz_snapshot *snapshot, int32_t format_version)
 {
   frz_json_write_object_begin(json);
   if (format_version > 1)
@@ -52,9 +52,8 @@ static void write_snapshot(frz_json_writer *json, const frz_snapshot *snapshot,
   frz_json_write_object_end(json);
 }
 
-static void write_ref(frz_json_writer *json, const frz_snapshot_ref *ref)
+void frz_snapshot_ref_members_write(frz_json_writer *json, const frz_snapshot_ref *ref)
 {
-  frz_json_write_object_begin(json);
   frz_json_write_i64_member(json, "snapshot-id", ref->snapshot_id);
   frz_json_write_string_member(json, "type", ref->is_branch ? FRZ_STR("branch") : FRZ_STR("tag"));
   if (ref->min_snapshots_to_keep >= 0)
@@ -63,7 +62,6 @@ static void write_ref(frz_json_writer *json, const frz_snapshot_ref *ref)
     frz_json_write_i64_member(json, "max-snapshot-age-ms", ref->max_snapshot_age_ms);
   if (ref->max_ref_age_ms >= 0)
     frz_json_write_i64_member(json, "max-ref-age-ms", ref->max_ref_age_ms);
-  frz_json_write_object_end(json);
 }
 
 static void write_schemas(frz_json_writer *json, const frz_table_metadata *m)
@@ -109,13 +107,15 @@ static void write_snapshots(frz_json_writer *json, const frz_table_metadata *m)
   frz_json_write_object_begin(json);
   for (size_t i = 0; i < m->n_refs; i++) {
     frz_json_write_key_str(json, m->refs[i].name);
-    write_ref(json, &m->refs[i]);
+    frz_json_write_object_begin(json);
+    frz_snapshot_ref_members_write(json, &m->refs[i]);
+    frz_json_write_object_end(json);
   }
   frz_json_write_object_end(json);
   frz_json_write_key(json, "snapshots");
   frz_json_write_array_begin(json);
   for (size_t i = 0; i < m->n_snapshots; i++)
-    write_snapshot(json, &m->snapshots[i], m->format_version);
+    frz_snapshot_write(json, &m->snapshots[i], m->format_version);
   frz_json_write_array_end(json);
 }
 
