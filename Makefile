@@ -3,12 +3,13 @@
 MESON := .venv/bin/meson
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test test-spark conformance check bench fuzz feast-universal install clean help
+.PHONY: demo test test-spark interop conformance check bench fuzz feast-universal install clean help
 
 help:
 	@echo "make demo             build, and run examples/iceberg-local"
 	@echo "make test             every test: C under sanitizers, Python, interoperability"
 	@echo "make test-spark       the tests against Spark, which make test skips where there is none"
+	@echo "make interop          catalogs and stores on real servers, into docs/conformance/backends.md"
 	@echo "make conformance      docs/conformance: other implementations' files, other engines on our tables"
 	@echo "make check            format, includes, sizes, exported symbols, headers"
 	@echo "make bench            side by side with DuckDB, Polars, PyIceberg, Feast (BENCH=options, see CONTRIBUTING.md)"
@@ -30,6 +31,12 @@ test-spark:
 	@tools/setup spark
 	@tools/install-python
 	@.venv/bin/python tools/run-tests spark
+
+interop:
+	@tools/setup interop
+	@tools/install-python
+	@FRAZIL_APPENDS=50 FRAZIL_BACKENDS=docs/conformance/backends.md .venv/bin/python -m pytest -q -rs \
+	  tests/interop/test_backends.py tests/interop/test_rest.py tests/interop/test_s3.py
 
 conformance:
 	@tools/setup conformance

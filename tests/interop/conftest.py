@@ -1,6 +1,7 @@
 """Servers for a whole run of tests. A server that cannot be had skips what needs it, by name."""
 
 import contextlib
+import os
 
 import pytest
 import servers
@@ -20,3 +21,68 @@ def s3_store(tmp_path_factory):
     stack, properties = _started(servers.s3, tmp_path_factory.mktemp("s3"))
     with stack:
         yield properties
+
+
+@pytest.fixture(scope="session")
+def postgres_uri(tmp_path_factory):
+    stack, uri = _started(servers.postgres, tmp_path_factory.mktemp("postgres"))
+    with stack:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def rest_local(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rest")
+    stack, uri = _started(servers.rest, folder, f"file://{folder}/warehouse")
+    with stack:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def rest_s3(tmp_path_factory, s3_store):
+    settings = {key: value for key, value in s3_store.items() if key != "s3.region"}
+    settings |= {"io-impl": "org.apache.iceberg.aws.s3.S3FileIO", "s3.path-style-access": "true"}
+    stack, uri = _started(servers.rest, tmp_path_factory.mktemp("rest_s3"), "s3://lake/rest", settings)
+    with stack:
+        yield uri
+
+
+RESULTS = pytest.StashKey[dict]()
+
+
+def pytest_configure(config):
+    config.stash[RESULTS] = {}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    backend = getattr(item, "callspec", None) and item.callspec.params.get("backend")
+    if backend is not None and (report.when == "call" or report.outcome != "passed"):
+        word = {"passed": "passes", "failed": "FAILS", "skipped": "not run"}[report.outcome]
+        item.config.stash[RESULTS][item.originalname, backend] = word
+
+
+def pytest_sessionfinish(session):
+    """FRAZIL_BACKENDS names the file that gets the matrix of what ran here."""
+    path = os.environ.get("FRAZIL_BACKENDS")
+    results = session.config.stash[RESULTS]
+    if path is None or not results:
+        return
+    backends = sorted({backend for _, backend in results})
+    tests = list(dict.fromkeys(test for test, _ in results))
+    lines = [
+        "# Catalogs and stores",
+        "",
+        "Made by `make interop`: one suite (`tests/interop/test_backends.py`) on real servers. \"not run\": the server could not be",
+        "had where this was made.",
+        "",
+        "| | " + " | ".join(backend.replace("-", " + ") for backend in backends) + " |",
+        "|---" * (len(backends) + 1) + "|",
+    ]
+    for test in tests:
+        words = [results.get((test, backend), "not run") for backend in backends]
+        lines.append(f"| {test.removeprefix('test_').replace('_', ' ')} | " + " | ".join(words) + " |")
+    with open(path, "w") as out:
+        out.write("\n".join(lines) + "\n")

@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -30,7 +31,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(url, process, log, seconds=60):
+def wait_for(url, process, log, seconds=300):
     """Until anything answers; any status will do."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -74,7 +75,7 @@ def s3(folder, bucket="lake"):
     (root / bucket).mkdir(parents=True)
     port = free_port()
     command = [program, "--port", f"127.0.0.1:{port}", "--access", ACCESS_KEY, "--secret", SECRET_KEY]
-    command += ["--region", "us-east-1", "--keep-alive", "--quiet", "posix", root]
+    command += ["--region", "us-east-1", "--quiet", "posix", root]
     endpoint = f"http://127.0.0.1:{port}"
     with running([str(part) for part in command], endpoint, folder, "versitygw"):
         yield {
@@ -99,7 +100,7 @@ def rest(folder, warehouse, properties=None):
         "jdbc.schema-version": "V1",
         **(properties or {}),
     }
-    environment = dict(os.environ, REST_PORT=str(port), AWS_REGION="us-east-1")
+    environment = dict(os.environ, CATALOG_REST_PORT=str(port), AWS_REGION="us-east-1")
     for key, value in settings.items():
         # CATALOG_A_B__C is "a.b-c".
         name = "CATALOG_" + key.replace("-", "__").replace(".", "_").upper()
@@ -121,27 +122,30 @@ def postgres(folder):
     programs = postgres_programs()
     if programs is None:
         raise NotAvailable("postgresql is not installed")
-    data = pathlib.Path(folder) / "pg"
-    data.mkdir()
     password = "frazil:pg@pass/word"
-    secret = pathlib.Path(folder) / "pg.password"
+    # PostgreSQL refuses to run as root, and another user cannot look into the folders of a test run.
+    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
+    top = pathlib.Path(tempfile.mkdtemp(prefix="frazil-postgres-"))
+    data, secret = top / "data", top / "password"
     secret.write_text(password)
-    # PostgreSQL refuses to run as root.
-    user = {}
-    if os.getuid() == 0:
-        user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-        for path in [data, secret]:
+    data.mkdir()
+    if user:
+        for path in [top, data, secret]:
             shutil.chown(path, "postgres", "postgres")
-        for parent in [data, *data.parents]:
-            if parent.stat().st_uid == os.getuid() and parent != pathlib.Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
+    try:
+        yield from _postgres_in(programs, data, secret, folder, user)
+    finally:
+        shutil.rmtree(top)
+
+
+def _postgres_in(programs, data, secret, folder, user):
     init = [programs / "initdb", "-D", data, "-U", "frazil", "-A", "scram-sha-256", "--pwfile", secret, "-E", "UTF8"]
     subprocess.run([*map(str, init), "--no-sync"], check=True, capture_output=True, cwd="/", **user)
     port = free_port()
     command = [programs / "postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", "", "-F"]
     with running([str(part) for part in command], None, folder, "postgres", cwd="/", **user) as process:
         ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-        for _ in range(200):
+        for _ in range(2400):
             if subprocess.run(ready).returncode == 0:
                 break
             assert process.poll() is None, (pathlib.Path(folder) / "postgres.log").read_text()

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-LIBRARIES = ["-ldeflate", "-lzstd", "-llz4", "-lbrotlidec", "-lbrotlienc", "-lsqlite3", "-lpthread", "-lm"]
+LIBRARIES = ["-ldeflate", "-lzstd", "-llz4", "-lbrotlidec", "-lbrotlienc", "-lsqlite3", "-lcurl", "-lcrypto", "-ldl", "-lpthread", "-lm"]
 
 
 def blocks(page, language):

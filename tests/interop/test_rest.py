@@ -1,0 +1,109 @@
+"""The REST catalog: lost and refused answers to commits, tokens, secrets."""
+
+import uuid
+
+import pyarrow as pa
+import pytest
+from fault_proxy import fault_proxy
+
+import frazil
+
+SCHEMA = pa.schema([("id", pa.int64())])
+
+
+def make(uri, **more):
+    catalog = frazil.load_catalog("rest", type="rest", uri=uri, **more)
+    namespace = "n" + uuid.uuid4().hex[:12]
+    catalog.create_namespace(namespace)
+    return catalog, catalog.create_table(f"{namespace}.t", schema=SCHEMA), f"{namespace}.t"
+
+
+def rows(*values):
+    return pa.table({"id": pa.array(values, pa.int64())})
+
+
+def ids(table):
+    return sorted(table.scan().to_arrow()["id"].to_pylist())
+
+
+def is_commit(method, path):
+    return method == "POST" and "/tables/" in path
+
+
+@pytest.mark.parametrize("kind, more", [("lose", {}), ("lose_status", {"status": 500}), ("lose_status", {"status": 503})])
+def test_a_commit_whose_answer_was_lost_is_done_once(rest_local, kind, more):
+    with fault_proxy(rest_local) as proxy:
+        catalog, table, name = make(proxy.url)
+        table.append(rows(1))
+        proxy.befall(kind, matches=is_commit, **more)
+        table.append(rows(2))
+        table.append(rows(3))
+        assert proxy.count(kind) == 1
+        assert ids(catalog.load_table(name)) == [1, 2, 3]
+        assert len(catalog.load_table(name).snapshots()) == 3
+
+
+def test_a_commit_that_may_not_have_happened_is_unknown_and_deletes_nothing(rest_local):
+    with fault_proxy(rest_local) as proxy:
+        catalog, table, name = make(proxy.url)
+        table.set_properties({"commit.status-check.num-retries": "1", "commit.status-check.min-wait-ms": "1"})
+        proxy.befall("status", matches=is_commit, status=500)
+        with pytest.raises(frazil.CommitUnknownError):
+            table.append(rows(1))
+        assert ids(catalog.load_table(name)) == []
+        table.refresh()
+        table.append(rows(2))
+        assert ids(table) == [2]
+
+
+def test_a_stale_commit_is_made_again(rest_local):
+    _, table, name = make(rest_local)
+    other = frazil.load_catalog("rest", type="rest", uri=rest_local).load_table(name)
+    other.append(rows(1))
+    table.append(rows(2))
+    assert ids(table) == [1, 2]
+
+
+@pytest.mark.parametrize("kind, more", [("reset", {}), ("status", {"status": 503}), ("cut", {"keep": 5}), ("status", {"status": 429})])
+def test_reads_are_repeated(rest_local, kind, more):
+    with fault_proxy(rest_local) as proxy:
+        catalog, table, name = make(proxy.url)
+        table.append(rows(1))
+        proxy.befall(kind, times=2, matches=lambda method, path: method == "GET", **more)
+        assert ids(catalog.load_table(name)) == [1]
+        assert proxy.count(kind) == 2
+
+
+def test_client_credentials_become_a_token(rest_local):
+    with fault_proxy(rest_local) as proxy:
+        _, table, _ = make(proxy.url, credential="user:frazil-secret/1", scope="catalog")
+        table.append(rows(1))
+        assert ids(table) == [1]
+        assert sum(path.endswith("/v1/oauth/tokens") for _, path, _ in proxy.log) == 1
+
+
+def test_a_refused_token_is_fetched_anew(rest_local):
+    with fault_proxy(rest_local) as proxy:
+        catalog, _, name = make(proxy.url, credential="user:frazil-secret/1", token="ended")
+        proxy.befall("status", matches=lambda method, path: path.endswith("/tables/t"), status=401)
+        catalog.load_table(name)
+        assert sum(path.endswith("/v1/oauth/tokens") for _, path, _ in proxy.log) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 419, 422, 500, 501])
+def test_errors_hold_no_secret(rest_local, status):
+    secrets = {"credential": "user:frazil-secret/1", "token": "frazil-token/2"}
+    with fault_proxy(rest_local) as proxy:
+        catalog, _, name = make(proxy.url, **secrets)
+        body = b'{"error": {"message": "no frazil-token/2 or frazil-secret/1", "type": "T", "code": 1}}'
+        proxy.befall("status", times=100, status=status, body=body)
+        with pytest.raises(frazil.FrazilError) as failure:
+            catalog.load_table(name)
+        assert "frazil-token/2" not in str(failure.value) and "frazil-secret/1" not in str(failure.value)
+        assert "frazil-secret/1" not in repr(catalog)
+
+
+def test_an_address_with_a_password_is_refused_without_being_told():
+    with pytest.raises(frazil.InvalidError) as refused:
+        frazil.load_catalog("rest", type="rest", uri="http://user:frazil-secret@127.0.0.1:1/")
+    assert "frazil-secret" not in str(refused.value)
