@@ -293,7 +293,7 @@ static void write_creation(exchange *x, const frz_identifier *id,
     frz_sort_order_write(json, creation->sort_order);
   }
   frz_json_write_key(json, "stage-create");
-  frz_json_write_bool(json, false);
+  frz_json_write_bool(json, creation->fill != NULL);
   frz_json_write_key(json, "properties");
   frz_json_write_object_begin(json);
   const char version[] = {(char)('0' + creation->format_version), '\0'};
@@ -304,21 +304,6 @@ static void write_creation(exchange *x, const frz_identifier *id,
   }
   frz_json_write_object_end(json);
   frz_json_write_object_end(json);
-}
-
-static frz_status rest_create_table(void *self, const frz_identifier *id,
-                                    const frz_table_creation *creation,
-                                    frz_loaded_table *loaded_out, frz_error *err)
-{
-  exchange x;
-  exchange_open(&x, self, "POST");
-  write_creation(&x, id, creation);
-  frz_status st = frz_rest_namespace_path(self, id->namespace_name, "/tables", &x.path, err);
-  if (st == FRZ_OK) st = exchange_send_ok(&x, err);
-  if (st == FRZ_OK)
-    st = frz_rest_read_table(self, id->text, frz_buf_str(&x.call.answer), loaded_out, err);
-  exchange_close(&x);
-  return st;
 }
 
 static frz_status rest_load_table(void *self, const char *identifier, frz_str known_location,
@@ -401,14 +386,15 @@ static frz_status rest_rename_table(void *self, const frz_identifier *id,
 
 /* ---- commits ---- */
 
-static frz_status write_commit(exchange *x, const frz_identifier *id, const frz_loaded_table *base,
-                               const frz_requirement *requirements, size_t n_requirements,
-                               const frz_metadata_update *updates, size_t n_updates, frz_error *err)
+static frz_status write_commit(exchange *x, const frz_identifier *id,
+                               const frz_table_metadata *base, const frz_requirement *requirements,
+                               size_t n_requirements, const frz_metadata_update *updates,
+                               size_t n_updates, frz_error *err)
 {
   frz_json_write_object_begin(&x->json);
   write_identifier(x, "identifier", id);
-  FRZ_TRY(frz_commit_members_write(&x->json, base->metadata, requirements, n_requirements, updates,
-                                   n_updates, &x->arena, err));
+  FRZ_TRY(frz_commit_members_write(&x->json, base, requirements, n_requirements, updates, n_updates,
+                                   &x->arena, err));
   frz_json_write_object_end(&x->json);
   return FRZ_OK;
 }
@@ -450,9 +436,94 @@ static frz_status rest_commit_table(void *self, const char *identifier,
   exchange_open(&x, self, "POST");
   frz_status st = frz_rest_table_path(self, &id, "", &x.path, err);
   if (st == FRZ_OK)
-    st = write_commit(&x, &id, base, requirements, n_requirements, updates, n_updates, err);
+    st = write_commit(&x, &id, base->metadata, requirements, n_requirements, updates, n_updates,
+                      err);
   if (st == FRZ_OK) st = judge(&x, exchange_send(&x, err), identifier, loaded_out, err);
   exchange_close(&x);
+  return st;
+}
+
+/* ---- creation ---- */
+
+/* Asks for the table: created, or only staged where rows go in before it is seen. */
+static frz_status ask_for_table(void *self, const frz_identifier *id,
+                                const frz_table_creation *creation, frz_loaded_table *loaded_out,
+                                frz_error *err)
+{
+  exchange x;
+  exchange_open(&x, self, "POST");
+  write_creation(&x, id, creation);
+  frz_status st = frz_rest_namespace_path(self, id->namespace_name, "/tables", &x.path, err);
+  if (st == FRZ_OK) st = exchange_send_ok(&x, err);
+  if (st == FRZ_OK)
+    st = frz_rest_read_table(self, id->text, frz_buf_str(&x.call.answer), loaded_out, err);
+  exchange_close(&x);
+  return st;
+}
+
+/* All that makes a version out of nothing. */
+static frz_metadata_update *updates_of(const frz_table_metadata *m, frz_arena *arena, size_t *n_out)
+{
+  const frz_metadata_update first[] = {
+      {.kind = FRZ_UPDATE_ASSIGN_UUID, .name = m->table_uuid},
+      {.kind = FRZ_UPDATE_UPGRADE_FORMAT, .id = m->format_version},
+      {.kind = FRZ_UPDATE_ADD_SCHEMA,
+       .schema = frz_metadata_current_schema(m),
+       .last_column_id = m->last_column_id},
+      {.kind = FRZ_UPDATE_SET_CURRENT_SCHEMA, .id = -1},
+      {.kind = FRZ_UPDATE_ADD_SPEC, .spec = frz_metadata_spec(m, m->default_spec_id)},
+      {.kind = FRZ_UPDATE_SET_DEFAULT_SPEC, .id = -1},
+      {.kind = FRZ_UPDATE_ADD_SORT_ORDER,
+       .sort_order = frz_metadata_sort_order(m, m->default_sort_order_id)},
+      {.kind = FRZ_UPDATE_SET_DEFAULT_SORT_ORDER, .id = -1},
+      {.kind = FRZ_UPDATE_SET_LOCATION, .name = m->location},
+      {.kind = FRZ_UPDATE_SET_PROPERTIES, .pairs = m->properties, .n_pairs = m->n_properties}};
+  size_t n = sizeof first / sizeof first[0];
+  frz_metadata_update *updates =
+      frz_arena_array(arena, n + m->n_snapshots + m->n_refs, sizeof *updates);
+  if (updates == NULL) return NULL;
+  memcpy(updates, first, sizeof first);
+  for (size_t i = 0; i < m->n_snapshots; i++)
+    updates[n++] =
+        (frz_metadata_update){.kind = FRZ_UPDATE_ADD_SNAPSHOT, .snapshot = &m->snapshots[i]};
+  for (size_t i = 0; i < m->n_refs; i++)
+    updates[n++] = (frz_metadata_update){.kind = FRZ_UPDATE_SET_REF, .ref = &m->refs[i]};
+  *n_out = n;
+  return updates;
+}
+
+/* The one commit that makes a staged table, rows and all. */
+static frz_status commit_first(void *self, const frz_identifier *id,
+                               const frz_table_metadata *filled, frz_loaded_table *loaded_out,
+                               frz_error *err)
+{
+  exchange x;
+  size_t n_updates = 0;
+  const frz_requirement absent = {.kind = FRZ_REQUIRE_CREATE};
+  exchange_open(&x, self, "POST");
+  const frz_metadata_update *updates = updates_of(filled, &x.arena, &n_updates);
+  frz_status st = updates != NULL ? FRZ_OK : frz_fail_nomem(err, "table updates");
+  if (st == FRZ_OK) st = frz_rest_table_path(self, id, "", &x.path, err);
+  if (st == FRZ_OK) st = write_commit(&x, id, filled, &absent, 1, updates, n_updates, err);
+  if (st == FRZ_OK) st = judge(&x, exchange_send(&x, err), id->text, loaded_out, err);
+  exchange_close(&x);
+  if (st != FRZ_ERR_CONFLICT) return st;
+  if (err != NULL) err->code = FRZ_ERR_EXISTS;
+  return FRZ_ERR_EXISTS;
+}
+
+static frz_status rest_create_table(void *self, const frz_identifier *id,
+                                    const frz_table_creation *creation,
+                                    frz_loaded_table *loaded_out, frz_error *err)
+{
+  frz_loaded_table staged = {0};
+  frz_table_metadata *filled = NULL;
+  if (creation->fill == NULL) return ask_for_table(self, id, creation, loaded_out, err);
+  FRZ_TRY(ask_for_table(self, id, creation, &staged, err));
+  frz_status st = creation->fill(creation->fill_arg, staged.metadata, &filled, err);
+  if (st == FRZ_OK) st = commit_first(self, id, filled, loaded_out, err);
+  if (filled != NULL) frz_table_metadata_release(filled);
+  frz_loaded_table_dispose(&staged);
   return st;
 }
 

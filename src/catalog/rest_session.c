@@ -594,8 +594,8 @@ frz_status frz_rest_read_table(frz_rest_session *session, const char *identifier
   frz_buf_init(&bytes, session->alloc, FRZ_LIMIT_METADATA_BYTES);
   frz_json_reader_init(&json, answer.data, answer.size, &result.arena);
   FRZ_TRY_OUT(read_result(&json, &result, err));
-  if (result.metadata.size == 0 || result.location.size == 0) {
-    st = frz_fail(err, FRZ_ERR_CORRUPT, "the answer holds no metadata or no metadata-location");
+  if (result.metadata.size == 0) {
+    st = frz_fail(err, FRZ_ERR_CORRUPT, "the answer holds no metadata");
     goto out;
   }
   FRZ_TRY_OUT(check_planning(&result, err));

@@ -78,7 +78,8 @@ frz_status frz_rest_table_path(const frz_rest_session *session, const frz_identi
 
 /* ---- tables ---- */
 
-/** A LoadTableResult: the table, and what the server lends for its files, which is kept. */
+/** A LoadTableResult: the table, and what the server lends for its files, which is kept. The
+ * location of one that is staged is "". */
 frz_status frz_rest_read_table(frz_rest_session *session, const char *identifier, frz_str answer,
                                frz_loaded_table *loaded_out, frz_error *err) FRZ_MUST_CHECK;
 

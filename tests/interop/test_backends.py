@@ -149,6 +149,20 @@ def test_a_purge_leaves_no_file(backend, names):
         catalog.register_table(f"{names}.again", location)
 
 
+def test_tables_are_created_with_rows_and_replaced_by_others(backend, names):
+    catalog = backend.frazil()
+    table = catalog.create_table_as(f"{names}.t", rows(0, 10), partition_spec="bucket(2, id)")
+    assert ids(table) == list(range(10))
+    assert ids(backend.frazil().load_table(f"{names}.t")) == list(range(10))
+    assert len(table.snapshots()) == 1
+    with pytest.raises(frazil.TableAlreadyExistsError):
+        catalog.create_table_as(f"{names}.t", rows(0, 1))
+    catalog.replace_table(f"{names}.t", pa.table({"other": ["a", "b"]}))
+    again = backend.frazil().load_table(f"{names}.t")
+    assert sorted(again.scan().to_arrow()["other"].to_pylist()) == ["a", "b"]
+    assert sorted(backend.pyiceberg().load_table(f"{names}.t").scan().to_arrow()["other"].to_pylist()) == ["a", "b"]
+
+
 def test_pyiceberg_reads_what_was_written(backend, names):
     table = backend.frazil().create_table(f"{names}.t", schema=SCHEMA, partition_spec="bucket(2, id)")
     table.append(rows(0, 10))

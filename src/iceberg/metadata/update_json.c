@@ -273,9 +273,11 @@ frz_status frz_commit_members_write(frz_json_writer *json, const frz_table_metad
 {
   requirement_list list = {.arena = arena};
   for (size_t i = 0; i < n_requirements; i++) FRZ_TRY(require(&list, requirements[i], err));
-  if (base->table_uuid.size != 0)
+  bool creates = n_requirements != 0 && requirements[0].kind == FRZ_REQUIRE_CREATE;
+  if (!creates && base->table_uuid.size != 0)
     FRZ_TRY(require(&list, (frz_requirement){FRZ_REQUIRE_UUID, base->table_uuid, 0}, err));
-  for (size_t i = 0; i < n_updates; i++) FRZ_TRY(require_for(&list, base, &updates[i], err));
+  for (size_t i = 0; i < n_updates && !creates; i++)
+    FRZ_TRY(require_for(&list, base, &updates[i], err));
   frz_json_write_key(json, "requirements");
   frz_json_write_array_begin(json);
   for (size_t i = 0; i < list.n; i++) write_requirement(json, &list.items[i]);

@@ -12,8 +12,8 @@
 /**
  * Write the members "requirements" and "updates" into an open object. To the requirements that are
  * given those are added which the updates need to mean on the server what they meant here: the
- * table's uuid, and what ids and refs `base` has where an update assigns or moves them. The arena
- * takes what is made on the way.
+ * table's uuid, and what ids and refs `base` has where an update assigns or moves them; none where
+ * the table shall not be there (FRZ_REQUIRE_CREATE). The arena takes what is made on the way.
  */
 frz_status frz_commit_members_write(frz_json_writer *json, const frz_table_metadata *base,
                                     const frz_requirement *requirements, size_t n_requirements,
