@@ -15,8 +15,8 @@ check_feast()
 # What follows imports Feast.
 from frazil.feast.offline import IcebergOfflineStore, IcebergOfflineStoreConfig  # noqa: E402
 from frazil.feast.online import IcebergOnlineStore, IcebergOnlineStoreConfig  # noqa: E402
-from frazil.feast.publish import publish  # noqa: E402
 from frazil.feast.pins import TableRead  # noqa: E402
+from frazil.feast.publish import publish  # noqa: E402
 from frazil.feast.retrieval import IcebergRetrievalJob  # noqa: E402
 from frazil.feast.source import (  # noqa: E402
     FrazilLoggingDestination,

@@ -40,7 +40,7 @@ from frazil._convert import utc
 from frazil.feast import duckdb_sql, entity_rows, monitoring
 from frazil.feast.entity_rows import EntityRows
 from frazil.feast.feast_types import TIMESTAMP, conform_column, conform_key, conform_table
-from frazil.feast.pins import TableRead, keep, read_of
+from frazil.feast.pins import OpenedTable, TableRead
 from frazil.feast.retrieval import (
     DATASET_TIME,
     ConformedStream,
@@ -124,6 +124,12 @@ def _pin(settings: IcebergOfflineStoreConfig, source: FrazilSource) -> dict[str,
     if settings.as_of is not None:
         return {"as_of": moment_of(settings.as_of), **own}
     return own
+
+
+def _opened(
+    config: RepoConfig, settings: IcebergOfflineStoreConfig, source: FrazilSource
+) -> OpenedTable:
+    return OpenedTable(lambda: source.load(config), _pin(settings, source))
 
 
 def _reverse(source: FrazilSource) -> dict[str, str]:
@@ -232,19 +238,10 @@ class _JoinedView:
         self.ttl = view.ttl if isinstance(view.ttl, timedelta) and view.ttl else None
         self.created_cutoff = created_cutoff and self.created is not None
         self.pin = _pin(settings, self.source)
-        self._config = config
-        self._table: Table | None = None
+        self.opened = OpenedTable(lambda: self.source.load(config), self.pin, prefix)
 
     def load(self) -> Table:
-        """The table, in the version that the job saw first."""
-        if self._table is None:
-            table = self.source.load(self._config)
-            keep(table, self.pin)
-            self._table = table
-        return self._table
-
-    def read(self) -> TableRead:
-        return read_of(self.load(), self.pin, self.view.projection.name_to_use())
+        return self.opened.load()
 
     def native(self, table: Table) -> View:
         return View(
@@ -294,7 +291,7 @@ class _HistoricalJoin:
         self.entity_sql = entity_sql
 
     def snapshots(self) -> list[TableRead]:
-        return [view.read() for view in self.views]
+        return [view.opened.read() for view in self.views]
 
     def run(self) -> Result:
         tables = [view.load() for view in self.views]
@@ -511,7 +508,7 @@ class IcebergOfflineStore(OfflineStore):
         source = _source(data_source, "pull_latest")
         created = created_timestamp_column or None
 
-        pulled = _PulledTable(config, settings, source)
+        pulled = _opened(config, settings, source)
 
         def run() -> pa.RecordBatchReader:
             table = pulled.load()
@@ -537,7 +534,7 @@ class IcebergOfflineStore(OfflineStore):
                 start_date, end_date, is_latest=True,
             )  # fmt: skip
 
-        return IcebergRetrievalJob(config, run=run, sql=sql, snapshots=pulled.snapshots)
+        return IcebergRetrievalJob(config, run=run, sql=sql, snapshots=lambda: [pulled.read()])
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -554,7 +551,7 @@ class IcebergOfflineStore(OfflineStore):
         source = _source(data_source, "pull_all")
         created = created_timestamp_column or None
 
-        pulled = _PulledTable(config, settings, source)
+        pulled = _opened(config, settings, source)
 
         def scan() -> tuple[frazil.Scan, list[str] | None]:
             table = pulled.load()
@@ -588,7 +585,12 @@ class IcebergOfflineStore(OfflineStore):
             )  # fmt: skip
 
         return IcebergRetrievalJob(
-            config, run=run, sql=sql, snapshots=pulled.snapshots, n_rows=n_rows, what=source.table
+            config,
+            run=run,
+            sql=sql,
+            snapshots=lambda: [pulled.read()],
+            n_rows=n_rows,
+            what=source.table,
         )
 
     @staticmethod
@@ -661,7 +663,7 @@ class IcebergOfflineStore(OfflineStore):
     ) -> List[Dict[str, Any]]:
         settings = _settings(config)
         source = _source(data_source, "monitoring")
-        pulled = _PulledTable(config, settings, source)
+        pulled = _opened(config, settings, source)
         table = pulled.load()
         reverse = _reverse(source)
         columns = {
@@ -683,7 +685,7 @@ class IcebergOfflineStore(OfflineStore):
     ) -> Optional[datetime]:
         settings = _settings(config)
         source = _source(data_source, "monitoring")
-        pulled = _PulledTable(config, settings, source)
+        pulled = _opened(config, settings, source)
         try:
             table = pulled.load()
         except SourceTableNotFound:
@@ -745,29 +747,6 @@ class IcebergOfflineStore(OfflineStore):
                 "data_source_type": data_source_type,
             },
         )
-
-
-class _PulledTable:
-    """The table of one job without views."""
-
-    def __init__(
-        self, config: RepoConfig, settings: IcebergOfflineStoreConfig, source: FrazilSource
-    ):
-        self.pin = _pin(settings, source)
-        self._config = config
-        self._source = source
-        self._table: Table | None = None
-
-    def load(self) -> Table:
-        """In the version that the job saw first."""
-        if self._table is None:
-            table = self._source.load(self._config)
-            keep(table, self.pin)
-            self._table = table
-        return self._table
-
-    def snapshots(self) -> list[TableRead]:
-        return [read_of(self.load(), self.pin)]
 
 
 class _LoggedRows:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -72,7 +73,7 @@ def _moment(timestamp_ms: int) -> datetime:
     return datetime.fromtimestamp(timestamp_ms / 1000, timezone.utc)
 
 
-def read_of(table: Table, pin: dict[str, Any], view: str | None = None) -> TableRead:
+def _read_of(table: Table, pin: dict[str, Any], view: str | None) -> TableRead:
     snapshot_id = chosen_snapshot(table, pin)
     snapshot = None if snapshot_id is None else table.snapshot_by_id(snapshot_id)
     return TableRead(
@@ -82,6 +83,26 @@ def read_of(table: Table, pin: dict[str, Any], view: str | None = None) -> Table
         None if snapshot is None else _moment(snapshot.timestamp_ms),
         pin.get("from_snapshot_id"),
     )
+
+
+class OpenedTable:
+    """A table as one job reads it: opened once, so that the job stays with what it saw first."""
+
+    def __init__(self, open_table: Callable[[], Table], pin: dict[str, Any], view: str | None = None):
+        self.pin = pin
+        self._open = open_table
+        self._view = view
+        self._table: Table | None = None
+
+    def load(self) -> Table:
+        if self._table is None:
+            table = self._open()
+            keep(table, self.pin)
+            self._table = table
+        return self._table
+
+    def read(self) -> TableRead:
+        return _read_of(self.load(), self.pin, self._view)
 
 
 # ---- keeping ----
