@@ -43,6 +43,9 @@ static const command_help commands[] = {
      "check every file against what is said of it;\n"
      "exit code 1 where there are errors"},
     {FOR_ONLINE, "online stats TABLE", "an online table's lookup index: keys, bytes, memory"},
+    {FOR_ONLINE, "online compact TABLE",
+     "join an online table's files, keeping the newest row\n"
+     "a key, and expire old snapshots"},
     {FOR_SERVE, "serve", "serve a Feast project's online features over HTTP"},
     {0, "version", "print the version"},
 };

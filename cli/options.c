@@ -275,7 +275,8 @@ static const option_info options[] = {
      "how late others' writes may be seen (1000)"},
     {"--read-timeout-ms", "N", FOR_SERVE, SECTION_SERVE, "bound of a read; 0 for none (100)"},
     {"--key-ttl-seconds", "N", FOR_SERVE | FOR_ONLINE, SECTION_SERVE,
-     "rows older than this read as absent"},
+     "rows older than this read as absent, compaction drops them"},
+    {"--all", NULL, FOR_ONLINE, SECTION_SERVE, "online compact: every file, not just what is due"},
     {"--json", NULL, FOR_ALL, SECTION_ALL, "print JSON lines"},
     {"-h", NULL, FOR_ALL, SECTION_ALL, NULL},
     {"--help", NULL, FOR_ALL, SECTION_ALL, "help; behind a command, about that command"},
@@ -319,6 +320,7 @@ static void parse_flag(const char *option, command_line *line)
                {"--data", &line->read_data},
                {"--full-names", &line->full_names},
                {"--check-ttl", &line->serve.check_ttl},
+               {"--all", &line->serve.all},
                {"--help", &line->help},
                {"-h", &line->help}};
   for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)

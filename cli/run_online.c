@@ -1,5 +1,5 @@
 /*
- * run_online.c - `frazil online`: numbers of an online table.
+ * run_online.c - `frazil online`: numbers and upkeep of an online table.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -33,11 +33,13 @@ frz_online_options online_settings_of(const command_line *line)
 int check_online(const command_line *line)
 {
   const char *verb = line->n_arguments > 1 ? line->arguments[1] : NULL;
-  if (verb == NULL || strcmp(verb, "stats") != 0)
-    return report_usage("online wants stats, and a table");
+  if (verb == NULL || (strcmp(verb, "stats") != 0 && strcmp(verb, "compact") != 0))
+    return report_usage("online wants stats or compact, and a table");
   if (line->n_arguments != 3) return report_usage("online %s wants one table", verb);
   if (strchr(line->arguments[2], '/') != NULL || strchr(line->arguments[2], '.') == NULL)
     return report_usage("online table '%s' is not of the form namespace.table", line->arguments[2]);
+  if (line->serve.all && strcmp(verb, "compact") != 0)
+    return report_usage("online %s takes no '--all'", verb);
   return check_online_settings(line);
 }
 
@@ -96,6 +98,41 @@ static int show_stats(const invocation *run, frz_online *online)
   return EXIT_FINE;
 }
 
+/* ---- compact ---- */
+
+static void tell(void *ctx, int64_t n_done, int64_t n_total)
+{
+  (void)ctx;
+  show_progress("compact: %" PRId64 " of %" PRId64 " files", n_done, n_total);
+}
+
+static int compact(const invocation *run, frz_online *online)
+{
+  frz_error err = {0};
+  frz_online_compact_options options;
+  frz_online_compact_result r;
+  frz_online_compact_options_init(&options);
+  options.all = run->line->serve.all;
+  options.progress = tell;
+  if (frz_online_compact(online, &options, &r, &err) != FRZ_OK) return report(&err);
+  end_progress();
+  if (run->line->json)
+    printf("{\"snapshot_id\": %" PRId64 ", \"files_before\": %" PRId64 ", \"files_after\": %" PRId64
+           ", \"bytes_before\": %" PRId64 ", \"bytes_after\": %" PRId64
+           ", \"rows_before\": %" PRId64 ", \"rows_after\": %" PRId64
+           ", \"snapshots_expired\": %" PRId64 "}\n",
+           r.snapshot_id, r.n_files_before, r.n_files_after, r.n_bytes_before, r.n_bytes_after,
+           r.n_rows_before, r.n_rows_after, r.n_snapshots_expired);
+  else if (r.snapshot_id == -1)
+    printf("nothing to compact; %" PRId64 " snapshots expired\n", r.n_snapshots_expired);
+  else
+    printf("%" PRId64 " files, %" PRId64 " bytes, %" PRId64 " rows, became %" PRId64
+           " files, %" PRId64 " bytes, %" PRId64 " rows; %" PRId64 " snapshots expired\n",
+           r.n_files_before, r.n_bytes_before, r.n_rows_before, r.n_files_after, r.n_bytes_after,
+           r.n_rows_after, r.n_snapshots_expired);
+  return EXIT_FINE;
+}
+
 int run_online(const invocation *run)
 {
   frz_error err = {0};
@@ -104,7 +141,8 @@ int run_online(const invocation *run)
   options.read_timeout_ms = 0;
   if (frz_online_open(run->catalog, run->line->arguments[2], &options, &online, &err) != FRZ_OK)
     return report_table(&err);
-  int code = show_stats(run, online);
+  bool is_stats = strcmp(run->line->arguments[1], "stats") == 0;
+  int code = is_stats ? show_stats(run, online) : compact(run, online);
   frz_online_close(online);
   return code;
 }

@@ -30,6 +30,7 @@ typedef struct serve_settings {
   int64_t idle_timeout_s;
   int64_t drain_timeout_s;
   bool check_ttl;
+  bool all;
 } serve_settings;
 
 /** Nothing given. */

@@ -250,11 +250,15 @@ static bool read_key(const json_node *node, frz_value_kind kind, frz_value *valu
   case FRZ_VALUE_TIMESTAMP: return read_whole(node, kind, value);
   case FRZ_VALUE_FLOAT:
   case FRZ_VALUE_DOUBLE: return read_number(node, kind, value);
-  case FRZ_VALUE_BOOL: value->as.boolean = node->as.boolean; return node->kind == JSON_BOOL;
+  case FRZ_VALUE_BOOL:
+    if (node->kind != JSON_BOOL) return false;
+    value->as.boolean = node->as.boolean;
+    return true;
   case FRZ_VALUE_STRING:
   case FRZ_VALUE_BYTES:
+    if (node->kind != JSON_STRING) return false;
     value->as.bytes = (frz_bytes){node->as.text, node->size};
-    return node->kind == JSON_STRING;
+    return true;
   case FRZ_VALUE_NULL:
   case FRZ_VALUE_LIST:
   case FRZ_VALUE_SERIALIZED: break;

@@ -772,6 +772,11 @@ def test_a_repo_says_where_the_catalog_is(project):
                             capture_output=True, text=True, check=True)  # fmt: skip
     stats = json.loads(result.stdout)
     assert stats["keys"] >= len(DRIVERS) and stats["bytes_per_key"] > 8 and stats["resident_bytes"] > 1 << 20
+    result = subprocess.run([command(), "online", "compact", "feast.proj_pushed_online", "--all", "--repo", folder, "--json"],
+                            capture_output=True, text=True, check=True)  # fmt: skip
+    compacted = json.loads(result.stdout)
+    assert compacted["rows_before"] >= compacted["rows_after"] > 0
+    assert compacted["files_before"] >= compacted["files_after"] > 0
     for text, message in [
         ("online_store: {type: sqlite}", "online_store.type is 'sqlite'"),
         ("online_store: [", "line 2: did not find"),

@@ -28,7 +28,9 @@ def build_folder():
 def test_python_examples(page, tmp_path):
     script = tmp_path / "example.py"
     script.write_text("\n".join(blocks(page, "python")))
-    subprocess.run([sys.executable, str(script)], cwd=tmp_path, check=True, timeout=120)
+    tools = pathlib.Path(os.environ.get("FRAZIL_BUILD", ROOT / "build" / "asan")).resolve() / "cli"
+    environment = dict(os.environ, PATH=f"{tools}:{os.environ['PATH']}")
+    subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=environment, check=True, timeout=120)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=lambda page: page.name)
