@@ -10,7 +10,7 @@ import time
 
 FILTERS = {
     "plan": None,  # every file
-    "plan_day": "event_ts >= '2024-02-01T00:00:00+00:00' and event_ts < '2024-02-02T00:00:00+00:00'",  # by partition
+    "plan_day": "event_ts >= '2024-01-02T00:00:00+00:00' and event_ts < '2024-01-03T00:00:00+00:00'",  # by partition
     "plan_ids": "id >= 5000000 and id < 5200000",  # by column bounds: a few files of every manifest
 }
 
