@@ -120,6 +120,52 @@ static void write_requirement(frz_json_writer *json, const frz_requirement *requ
   frz_json_write_object_end(json);
 }
 
+/* ---- ids ---- */
+
+/*
+ * "The last added" (-1) means nothing to a server that found the added thing among those that it
+ * has, and so added none. What an update comes to is seen by applying all of them here: an id that
+ * `base` has is sent as it is.
+ */
+typedef struct known_ids {
+  int32_t schema_id; /* -1: a new one */
+  int32_t spec_id;
+  int32_t sort_order_id;
+} known_ids;
+
+static frz_status find_known_ids(const frz_table_metadata *base, const frz_metadata_update *updates,
+                                 size_t n_updates, const frz_alloc *alloc, known_ids *ids,
+                                 frz_error *err)
+{
+  frz_table_metadata *next;
+  const frz_str nowhere = {0};
+  bool asks = false;
+  *ids = (known_ids){-1, -1, -1};
+  for (size_t i = 0; i < n_updates; i++)
+    asks = asks || (updates[i].id == -1 && (updates[i].kind == FRZ_UPDATE_SET_CURRENT_SCHEMA ||
+                                            updates[i].kind == FRZ_UPDATE_SET_DEFAULT_SPEC ||
+                                            updates[i].kind == FRZ_UPDATE_SET_DEFAULT_SORT_ORDER));
+  if (!asks) return FRZ_OK;
+  FRZ_TRY(frz_metadata_apply(base, nowhere, updates, n_updates, alloc, &next, err));
+  if (frz_metadata_schema(base, next->current_schema_id) != NULL)
+    ids->schema_id = next->current_schema_id;
+  if (frz_metadata_spec(base, next->default_spec_id) != NULL) ids->spec_id = next->default_spec_id;
+  if (frz_metadata_sort_order(base, next->default_sort_order_id) != NULL)
+    ids->sort_order_id = next->default_sort_order_id;
+  frz_table_metadata_release(next);
+  return FRZ_OK;
+}
+
+static frz_metadata_update with_known_id(const frz_metadata_update *update, const known_ids *ids)
+{
+  frz_metadata_update named = *update;
+  if (named.id != -1) return named;
+  if (named.kind == FRZ_UPDATE_SET_CURRENT_SCHEMA) named.id = ids->schema_id;
+  if (named.kind == FRZ_UPDATE_SET_DEFAULT_SPEC) named.id = ids->spec_id;
+  if (named.kind == FRZ_UPDATE_SET_DEFAULT_SORT_ORDER) named.id = ids->sort_order_id;
+  return named;
+}
+
 /* ---- updates ---- */
 
 static const char *action_of(frz_update_kind kind)
@@ -278,13 +324,18 @@ frz_status frz_commit_members_write(frz_json_writer *json, const frz_table_metad
     FRZ_TRY(require(&list, (frz_requirement){FRZ_REQUIRE_UUID, base->table_uuid, 0}, err));
   for (size_t i = 0; i < n_updates && !creates; i++)
     FRZ_TRY(require_for(&list, base, &updates[i], err));
+  known_ids ids = {-1, -1, -1};
+  if (!creates) FRZ_TRY(find_known_ids(base, updates, n_updates, arena->alloc, &ids, err));
   frz_json_write_key(json, "requirements");
   frz_json_write_array_begin(json);
   for (size_t i = 0; i < list.n; i++) write_requirement(json, &list.items[i]);
   frz_json_write_array_end(json);
   frz_json_write_key(json, "updates");
   frz_json_write_array_begin(json);
-  for (size_t i = 0; i < n_updates; i++) FRZ_TRY(write_update(json, base, &updates[i], arena, err));
+  for (size_t i = 0; i < n_updates; i++) {
+    const frz_metadata_update named = with_known_id(&updates[i], &ids);
+    FRZ_TRY(write_update(json, base, &named, arena, err));
+  }
   frz_json_write_array_end(json);
   return FRZ_OK;
 }
