@@ -234,7 +234,12 @@ def test_model(tmp_path, seed):
             if dice < 0.45:
                 rows = some_rows()
                 model.commit(rows, worker.do("write", rows))
-                assert worker.do("read") == model.state()  # its own rows, at once
+                # Its own rows, at once; others' of a moment ago may be missing still.
+                got, wanted = worker.do("read"), model.state()
+                own = {row[3] for row in rows}
+                for driver in range(DRIVERS):
+                    if wanted[driver] is not None and wanted[driver][1] in own:
+                        assert got[driver] == wanted[driver]
             elif dice < 0.6:
                 pair = rng.sample(workers, 2)
                 batches = [some_rows(), some_rows()]
