@@ -50,10 +50,27 @@ typedef struct frz_pit_view {
 /** @brief Fill `view` with the defaults. */
 FRZ_API void frz_pit_view_init(frz_pit_view *view);
 
+/** How far a join is. Counts of a view begin at 0 with it; its entity rows may need its files
+ * several times, and rows that are left out unread count as done at its end. */
+typedef struct frz_pit_progress {
+  size_t struct_bytes;   /**< Of this struct as the library knows it. */
+  int64_t n_entity_rows; /**< Read so far. */
+  size_t view;           /**< The view that is being joined, */
+  size_t n_views;        /**< of so many. */
+  int64_t files_done;    /**< Of the view: data files that rows came from, */
+  int64_t files_total;   /**< of those to be read; 0 while entity rows are read. */
+  int64_t rows_done;     /**< Feature rows. */
+  int64_t rows_total;
+} frz_pit_progress;
+
 typedef struct frz_pit_options {
   size_t struct_bytes;         /**< Set by frz_pit_options_init(). */
   const char *timestamp_field; /**< The entity column that holds t; default "event_timestamp". */
   bool full_feature_names;     /**< Name features "view__feature"; default false. */
+  void *progress_ctx;          /**< Passed to `progress`. */
+  void (*progress)(void *progress_ctx, const frz_pit_progress *progress); /**< Told how far
+                                  frz_pit_join() is, on the thread that called it, about ten times
+                                  a second; NULL: nobody. */
 } frz_pit_options;
 
 /** @brief Fill `options` with the defaults. */
@@ -61,12 +78,19 @@ FRZ_API void frz_pit_options_init(frz_pit_options *options);
 
 /**
  * @brief Join feature views to entity rows, point-in-time-correctly.
+ *
+ * Memory follows the entity rows, up to the context's limit; what is more goes through files in its
+ * spill folder, which have no name and end with the stream. The call returns when every row's
+ * winner is known; where the features of all rows do not fit, the stream fetches them as it is
+ * read.
+ *
  * @param[in,out] entities Consumed: the entity rows; all columns come back, then the features view
  * by view.
  * @param[out] stream_out  The result; batches of at most 65536 rows.
  * @retval FRZ_ERR_INVALID a column that is missing or has a type that cannot be compared with its
  * partner; two result columns with one name.
- * @retval FRZ_ERR_LIMIT   more entity rows than the memory limit allows.
+ * @retval FRZ_ERR_IO        among others: no room in the spill folder, which the message names.
+ * @retval FRZ_ERR_CANCELLED frz_context_cancel() was called, or the interrupt callback said so.
  */
 FRZ_API frz_status frz_pit_join(frz_context *context, struct ArrowArrayStream *entities,
                                 const frz_pit_view *views, size_t n_views,

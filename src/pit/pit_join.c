@@ -1,33 +1,52 @@
 /*
  * pit_join.c - the point-in-time join: entity rows in, the same rows with features out.
  *
- * For each view in turn: build slots from the entity rows, let the view's rows compete, keep for
- * each entity row the number of its winner, and fetch the winners' features. The entity columns and
- * the fetched features are all that is held; the result is put together batch by batch.
+ * Entity rows are read once, into blocks. For each view in turn: build slots from the entity rows,
+ * let the view's rows compete, and keep each entity row's winner. Features are fetched for the
+ * winners of a window of entity rows at a time, and the result is put together block by block.
+ *
+ * Everything that grows with the entity rows has a share of the memory limit: blocks and winners
+ * past theirs wait in spill files, slots are made for as many rows at a time as fit (any set of
+ * entity rows may be joined on its own), windows are as long as their features allow.
  *
  * Contract: docs/design/point-in-time.md.
  */
 #include "frazil/pit.h"
 
+#include <pthread.h>
+
 #include "arrow/arrow_stream.h"
 #include "base/limits.h"
+#include "base/os.h"
+#include "pit/joined_view.h"
 #include "pit/key_filter.h"
 #include "pit/slot_index.h"
-#include "pit/slot_winner.h"
-#include "pit/view_columns.h"
 
-enum { RESULT_BATCH_ROWS = 65536 };
+/* Bytes the index takes for an entity row, with its hash and time, 18, and its winner behind it,
+ * 16. */
+#define INDEX_BYTES_PER_ROW ((size_t)FRZ_SLOT_BYTES_PER_ROW + 34)
 
-/* Bytes the index takes for an entity row: see slot_index.h. */
-#define INDEX_BYTES_PER_ROW FRZ_SLOT_BYTES_PER_ROW
+/* Bytes of the keys of one index: its offsets are 32 bits wide. */
+#define KEY_BYTES_MAX ((size_t)1 << 30)
 
-/* One view's answer. */
-typedef struct joined_view {
-  int32_t *winner_of_row; /* per entity row: a row of `features`, or -1 */
-  frz_batch features;     /* distinct columns, one row a distinct winner */
-  size_t *column_of_feature;
-  size_t n_features;
-} joined_view;
+/* What readers and decoders take beside the join's own share of the memory limit. */
+#define CONTEXT_BYTES ((int64_t)32 << 20)
+#define THREAD_BYTES ((int64_t)16 << 20)
+
+enum { PROGRESS_INTERVAL_US = 100000, WINNER_BYTES_MIN = 4096 };
+
+/* Who is told how far the join is, and whether it goes on. Of the calling thread but for the
+ * counts. */
+typedef struct join_watch {
+  frz_context *context;
+  const frz_pit_options *options;
+  pthread_t caller;
+  int64_t next_us;
+  frz_pit_progress told;
+  atomic_llong rows_done;
+  atomic_llong files_done;
+  atomic_bool stopped; /* a thread has failed: the others need not go on */
+} join_watch;
 
 /* Owns everything that the result stream needs. */
 typedef struct pit_result {
@@ -35,14 +54,13 @@ typedef struct pit_result {
   const frz_alloc *alloc;
   frz_arena arena;
   const char *timestamp_field;
-  frz_arrow_field *entity_fields;
-  size_t n_entity_fields;
-  frz_batch entities;
+  size_t memory_bytes_max; /* of all that grows with entity rows */
+  frz_entity_rows entities;
   frz_arrow_field *fields; /* of the result */
   size_t n_fields;
-  joined_view *views;
+  frz_joined_view *views;
   size_t n_views;
-  int64_t next_row;
+  size_t next_block;
 } pit_result;
 
 void frz_pit_view_init(frz_pit_view *view)
@@ -60,97 +78,207 @@ static void result_free(void *self)
 {
   pit_result *result = self;
   if (result == NULL) return;
-  size_t rows_bytes = (size_t)result->entities.n_rows * sizeof(int32_t);
-  for (size_t v = 0; v < result->n_views; v++) {
-    frz_alloc_free(result->alloc, result->views[v].winner_of_row, rows_bytes != 0 ? rows_bytes : 1);
-    frz_batch_dispose(&result->views[v].features);
-  }
-  frz_batch_dispose(&result->entities);
+  for (size_t v = 0; v < result->n_views; v++) frz_joined_view_dispose(&result->views[v]);
+  frz_entity_rows_dispose(&result->entities);
   frz_arena_free(&result->arena);
   frz_alloc_free(result->alloc, result, sizeof *result);
 }
 
-/* ---- entity rows ---- */
+/* ---- progress ---- */
 
-static frz_status copy_fields(frz_arena *arena, const frz_arrow_field *from, size_t n,
-                              frz_arrow_field **to_out, frz_error *err)
+/* Called by the calling thread alone. */
+static void tell(join_watch *watch, bool now)
 {
-  frz_arrow_field *to = frz_arena_array(arena, n, sizeof *to);
-  if (to == NULL) return frz_fail_nomem(err, "join result");
-  for (size_t i = 0; i < n; i++) {
-    to[i] = from[i];
-    to[i].name = frz_arena_copy(arena, from[i].name);
-    if (to[i].name.data == NULL) return frz_fail_nomem(err, "join result");
-    FRZ_TRY(copy_fields(arena, from[i].children, from[i].n_children, &to[i].children, err));
-  }
-  *to_out = to;
+  if (watch->options->progress == NULL) return;
+  int64_t now_us = frz_os_monotonic_us();
+  if (!now && now_us < watch->next_us) return;
+  watch->next_us = now_us + PROGRESS_INTERVAL_US;
+  watch->told.rows_done = atomic_load(&watch->rows_done);
+  watch->told.files_done = atomic_load(&watch->files_done);
+  watch->options->progress(watch->options->progress_ctx, &watch->told);
+}
+
+static frz_status entities_arrived(void *arg, int64_t n_rows, frz_error *err)
+{
+  join_watch *watch = arg;
+  (void)err;
+  watch->told.n_entity_rows = n_rows;
+  tell(watch, false);
   return FRZ_OK;
 }
 
-static frz_status read_entities(pit_result *result, struct ArrowArrayStream *stream, frz_error *err)
+/* A batch of feature rows has competed. Only the calling thread may ask whether to go on; that it
+ * may not stops the other threads too. */
+static frz_status rows_competed(join_watch *watch, int64_t n_rows, bool file_is_new, frz_error *err)
 {
-  frz_stream_reader reader;
-  FRZ_TRY(frz_stream_reader_open(&reader, stream, result->alloc, err));
-  frz_status st = FRZ_OK;
-  FRZ_TRY_OUT(
-      copy_fields(&result->arena, reader.fields, reader.n_fields, &result->entity_fields, err));
-  result->n_entity_fields = reader.n_fields;
-  FRZ_TRY_OUT(frz_batch_init(&result->entities, result->entity_fields, reader.n_fields,
-                             result->alloc, err));
-  int64_t rows_max = frz_context_memory_limit(result->context) / INDEX_BYTES_PER_ROW;
-  for (;;) {
-    frz_batch batch;
-    FRZ_TRY_OUT(frz_context_poll(result->context, err));
-    FRZ_TRY_OUT(frz_stream_reader_next(&reader, &batch, err));
-    int64_t n_rows = batch.n_rows;
-    if (result->entities.n_rows > rows_max - n_rows)
-      st = frz_fail(err, FRZ_ERR_LIMIT,
-                    "join: more than %lld entity rows do not fit the memory limit of %lld bytes; "
-                    "raise it or split the entity rows",
-                    (long long)rows_max, (long long)frz_context_memory_limit(result->context));
-    for (size_t c = 0; st == FRZ_OK && c < batch.n_columns; c++)
-      st = frz_column_append_rows(&result->entities.columns[c], &batch.columns[c], 0, n_rows, err);
-    result->entities.n_rows += st == FRZ_OK ? n_rows : 0;
-    frz_batch_dispose(&batch);
-    if (st != FRZ_OK || n_rows == 0) break;
-  }
-out:
-  frz_stream_reader_dispose(&reader);
-  if (st != FRZ_OK) frz_error_where(err, "entity rows: ");
+  atomic_fetch_add(&watch->rows_done, n_rows);
+  if (file_is_new) atomic_fetch_add(&watch->files_done, 1);
+  if (atomic_load_explicit(&watch->stopped, memory_order_relaxed))
+    return frz_fail(err, FRZ_ERR_CANCELLED, "cancelled");
+  if (!pthread_equal(watch->caller, pthread_self())) return FRZ_OK;
+  frz_status st = frz_context_poll(watch->context, err);
+  if (st != FRZ_OK) atomic_store(&watch->stopped, true);
+  if (st == FRZ_OK) tell(watch, false);
   return st;
 }
+
+/* ---- entity rows ---- */
 
 static frz_status find_entity_column(const pit_result *result, const char *what, const char *name,
                                      size_t *at_out, frz_error *err)
 {
-  for (size_t i = 0; i < result->n_entity_fields; i++) {
-    if (!frz_str_is(result->entity_fields[i].name, name)) continue;
+  for (size_t i = 0; i < result->entities.n_fields; i++) {
+    if (!frz_str_is(result->entities.fields[i].name, name)) continue;
     *at_out = i;
     return FRZ_OK;
   }
   return frz_fail(err, FRZ_ERR_INVALID, "%s '%s' is not a column of the entity rows", what, name);
 }
 
-/* The entity times as int64 in the column's unit, and which are present. */
-static frz_status entity_times(const pit_result *result, frz_time_scale *scale_out, frz_buf *times,
-                               frz_buf *present, frz_error *err)
+/* Neighbouring entity rows that are joined together: what a slot index is made over. */
+typedef struct entity_slice {
+  size_t first_block, end_block;
+  int64_t first_row, n_rows;
+  frz_key_batch keys;
+  frz_buf times; /* int64 in the column's unit */
+  frz_buf present;
+} entity_slice;
+
+/* Where a view's key and time columns are in the entity rows. */
+typedef struct entity_columns {
+  size_t time_at;
+  frz_time_scale time_scale;
+  bool has_times; /* false: a column of nulls, nothing takes part */
+  size_t n_keys;
+  size_t *key_at;
+  const frz_key_form *key_forms;
+  const frz_column **keys; /* of the block that is being looked at */
+  frz_column *scratch;     /* one a key, and one for the time */
+} entity_columns;
+
+static void slice_init(entity_slice *slice, const frz_alloc *alloc)
 {
-  size_t at;
-  FRZ_TRY(find_entity_column(result, "timestamp field", result->timestamp_field, &at, err));
-  const frz_arrow_field *field = &result->entity_fields[at];
-  const frz_column *column = &result->entities.columns[at];
-  int64_t n_rows = result->entities.n_rows;
-  FRZ_TRY(frz_buf_resize_zeroed(times, (size_t)n_rows * sizeof(int64_t), err));
-  FRZ_TRY(frz_buf_resize_zeroed(present, (size_t)n_rows, err));
-  *scale_out = (frz_time_scale){1000, false};
-  if (field->type.kind == FRZ_ARROW_NULL) return FRZ_OK; /* all null: nothing takes part */
-  FRZ_TRY(frz_time_scale_of(field, "entity timestamp field", field->name, scale_out, err));
-  int64_t *values = (int64_t *)(void *)times->data;
-  for (int64_t i = 0; i < n_rows; i++) {
-    present->data[i] = !frz_column_is_null(column, i);
-    if (present->data[i]) values[i] = frz_time_value(column, *scale_out, i);
+  *slice = (entity_slice){0};
+  frz_key_batch_init(&slice->keys, alloc);
+  frz_buf_init(&slice->times, alloc, SIZE_MAX / 2);
+  frz_buf_init(&slice->present, alloc, SIZE_MAX / 2);
+}
+
+static void slice_dispose(entity_slice *slice)
+{
+  frz_key_batch_dispose(&slice->keys);
+  frz_buf_dispose(&slice->times);
+  frz_buf_dispose(&slice->present);
+}
+
+static frz_status append_times(const entity_columns *columns, const frz_column *times,
+                               entity_slice *slice, frz_error *err)
+{
+  size_t n = (size_t)times->n_rows;
+  uint8_t *value_bytes;
+  uint8_t *present;
+  FRZ_TRY(frz_buf_extend(&slice->times, n * sizeof(int64_t), &value_bytes, err));
+  FRZ_TRY(frz_buf_extend(&slice->present, n, &present, err));
+  int64_t *values = (int64_t *)(void *)value_bytes;
+  for (size_t i = 0; i < n; i++) {
+    present[i] = columns->has_times && !frz_column_is_null(times, (int64_t)i);
+    values[i] = present[i] ? frz_time_value(times, columns->time_scale, (int64_t)i) : 0;
   }
   return FRZ_OK;
+}
+
+/* Add the keys of a block behind those of the slice. */
+static frz_status append_keys(entity_slice *slice, const frz_key_batch *block, int64_t n_rows,
+                              frz_error *err)
+{
+  frz_key_batch *keys = &slice->keys;
+  size_t n = (size_t)n_rows;
+  FRZ_TRY(frz_buf_append(&keys->hash_store, block->hashes, n * sizeof(uint64_t), err));
+  FRZ_TRY(frz_buf_append(&keys->present_store, block->present, n, err));
+  if (block->bytes == NULL) return FRZ_OK;
+  int32_t base = (int32_t)keys->byte_store.size - block->offsets[0];
+  size_t n_bytes = (size_t)(block->offsets[n] - block->offsets[0]);
+  FRZ_TRY(frz_buf_append(&keys->byte_store, block->bytes + block->offsets[0], n_bytes, err));
+  if (keys->offset_store.size == 0)
+    FRZ_TRY(frz_buf_append(&keys->offset_store, &(int32_t){0}, sizeof(int32_t), err));
+  uint8_t *at;
+  FRZ_TRY(frz_buf_extend(&keys->offset_store, n * sizeof(int32_t), &at, err));
+  int32_t *ends = (int32_t *)(void *)at;
+  for (size_t i = 0; i < n; i++) ends[i] = base + block->offsets[i + 1];
+  return FRZ_OK;
+}
+
+static frz_status append_block(const pit_result *result, const entity_columns *columns,
+                               size_t block, frz_key_batch *keys, entity_slice *slice,
+                               frz_error *err)
+{
+  int64_t n_rows = frz_entity_rows_block(&result->entities, block)->n_rows;
+  for (size_t k = 0; k < columns->n_keys; k++)
+    FRZ_TRY(frz_entity_rows_column(&result->entities, block, columns->key_at[k],
+                                   &columns->scratch[k], &columns->keys[k], err));
+  FRZ_TRY(frz_key_batch_fill(keys, columns->keys, columns->key_forms, columns->n_keys, false,
+                             n_rows, err));
+  FRZ_TRY(append_keys(slice, keys, n_rows, err));
+  const frz_column *times;
+  FRZ_TRY(frz_entity_rows_column(&result->entities, block, columns->time_at,
+                                 &columns->scratch[columns->n_keys], &times, err));
+  FRZ_TRY(append_times(columns, times, slice, err));
+  slice->n_rows += n_rows;
+  slice->end_block = block + 1;
+  return FRZ_OK;
+}
+
+/* The block behind a slice of at most `rows_max` rows, but at least a block. */
+static size_t slice_end(const frz_entity_rows *rows, size_t first_block, int64_t rows_max)
+{
+  size_t end = first_block;
+  int64_t n_rows = 0;
+  for (; end < frz_entity_rows_blocks(rows); end++) {
+    n_rows += frz_entity_rows_block(rows, end)->n_rows;
+    if (end != first_block && n_rows > rows_max) break;
+  }
+  return end;
+}
+
+static int64_t count_slices(const frz_entity_rows *rows, int64_t rows_max)
+{
+  int64_t n = 0;
+  for (size_t block = 0; block < frz_entity_rows_blocks(rows); n++)
+    block = slice_end(rows, block, rows_max);
+  return n;
+}
+
+static frz_status fill_slice(const pit_result *result, const entity_columns *columns,
+                             size_t first_block, int64_t rows_max, entity_slice *slice,
+                             frz_error *err)
+{
+  const frz_entity_rows *rows = &result->entities;
+  slice->first_block = first_block;
+  slice->first_row = frz_entity_rows_block(rows, first_block)->first_row;
+  size_t end = slice_end(rows, first_block, rows_max);
+  int64_t n_rows = 0;
+  for (size_t b = first_block; b < end; b++) n_rows += frz_entity_rows_block(rows, b)->n_rows;
+  frz_key_batch keys;
+  frz_key_batch_init(&keys, result->alloc);
+  frz_status st = FRZ_OK;
+  FRZ_TRY_OUT(frz_buf_reserve(&slice->times, (size_t)n_rows * sizeof(int64_t), err));
+  FRZ_TRY_OUT(frz_buf_reserve(&slice->present, (size_t)n_rows, err));
+  FRZ_TRY_OUT(frz_buf_reserve(&slice->keys.hash_store, (size_t)n_rows * sizeof(uint64_t), err));
+  FRZ_TRY_OUT(frz_buf_reserve(&slice->keys.present_store, (size_t)n_rows, err));
+  for (size_t block = first_block; block < end; block++) {
+    FRZ_TRY_OUT(frz_context_poll(result->context, err));
+    FRZ_TRY_OUT(append_block(result, columns, block, &keys, slice, err));
+  }
+  slice->keys.hashes = (uint64_t *)(void *)slice->keys.hash_store.data;
+  slice->keys.present = slice->keys.present_store.data;
+  if (slice->keys.offset_store.size != 0) {
+    slice->keys.offsets = (const int32_t *)(const void *)slice->keys.offset_store.data;
+    slice->keys.bytes =
+        slice->keys.byte_store.data != NULL ? slice->keys.byte_store.data : (const uint8_t *)"";
+  }
+out:
+  frz_key_batch_dispose(&keys);
+  return st;
 }
 
 /* ---- one view ---- */
@@ -159,6 +287,8 @@ typedef struct view_pass {
   const frz_view_columns *columns;
   frz_slot_index *index;
   frz_offer_lane *lanes;
+  join_watch *watch;
+  atomic_bool *file_seen; /* one a file, by rank */
 } view_pass;
 
 static frz_status offer_batch(void *arg, size_t lane_number, const frz_batch *batch,
@@ -169,7 +299,9 @@ static frz_status offer_batch(void *arg, size_t lane_number, const frz_batch *ba
   frz_offer offer;
   FRZ_TRY(
       frz_offer_lane_fill(lane, pass->columns, false, batch, positions, file_rank, &offer, err));
-  return frz_slot_index_offer(pass->index, lane_number, &offer, &lane->scratch, err);
+  FRZ_TRY(frz_slot_index_offer(pass->index, lane_number, &offer, &lane->scratch, err));
+  bool file_is_new = !atomic_exchange(&pass->file_seen[file_rank], true);
+  return rows_competed(pass->watch, batch->n_rows, file_is_new, err);
 }
 
 static bool is_settled(void *arg, size_t lane_number, int64_t oldest, int64_t newest)
@@ -179,16 +311,17 @@ static bool is_settled(void *arg, size_t lane_number, int64_t oldest, int64_t ne
 }
 
 static frz_status run_pass(frz_feature_table *table, const frz_view_columns *columns,
-                           frz_slot_index *index, frz_error *err)
+                           frz_slot_index *index, join_watch *watch, frz_error *err)
 {
   size_t n_lanes = frz_feature_table_lanes(table);
   frz_offer_lane *lanes = frz_arena_array(&table->arena, n_lanes, sizeof *lanes);
-  if (lanes == NULL) return frz_fail_nomem(err, "join lanes");
+  atomic_bool *file_seen = frz_arena_array(&table->arena, table->plan.n_tasks, sizeof *file_seen);
+  if (lanes == NULL || file_seen == NULL) return frz_fail_nomem(err, "join lanes");
   size_t n_ready = 0;
   frz_status st = FRZ_OK;
   for (; n_ready < n_lanes; n_ready++)
     FRZ_TRY_OUT(frz_offer_lane_init(&lanes[n_ready], columns, table, err));
-  view_pass pass = {columns, index, lanes};
+  view_pass pass = {columns, index, lanes, watch, file_seen};
   const frz_feature_visitor visitor = {offer_batch, is_settled, &pass};
   FRZ_TRY_OUT(
       frz_feature_table_scan(table, columns->names.names, columns->names.n_names, &visitor, err));
@@ -198,116 +331,205 @@ out:
   return st;
 }
 
-/* Number the distinct winners in file order; `winner_of_row` gets each entity row's, or -1. */
-static frz_status number_winners(const pit_result *result, const frz_slot_index *index,
-                                 joined_view *view, frz_buf *references, frz_error *err)
+/* Keep the winners of a slice's rows. */
+static frz_status keep_winners(const pit_result *result, const entity_slice *slice,
+                               const frz_slot_index *index, frz_window_winners *winners,
+                               frz_error *err)
 {
-  size_t n_slots = frz_slot_index_slots(index);
-  frz_buf found;
-  frz_buf number_store;
-  frz_buf_init(&found, result->alloc, SIZE_MAX / 2);
-  frz_buf_init(&number_store, result->alloc, SIZE_MAX / 2);
-  frz_status st = FRZ_OK;
-  FRZ_TRY_OUT(frz_buf_resize(&number_store, n_slots * sizeof(int32_t), err));
-  int32_t *number_of_slot = (int32_t *)(void *)number_store.data;
-  for (uint32_t slot = 0; slot < n_slots; slot++) {
-    const frz_candidate *winner = frz_slot_index_winner(index, slot);
-    number_of_slot[slot] = -1;
-    if (winner->file_rank == FRZ_NO_FILE) continue;
-    frz_slot_winner entry = {winner->position, winner->file_rank, slot};
-    FRZ_TRY_OUT(frz_buf_append(&found, &entry, sizeof entry, err));
-  }
-  size_t n_found = found.size / sizeof(frz_slot_winner);
-  FRZ_TRY_OUT(frz_slot_winners_sort(&found, err));
-  const frz_slot_winner *winners = (const frz_slot_winner *)(const void *)found.data;
-  int32_t n_distinct = 0;
-  for (size_t i = 0; i < n_found; i++) {
-    bool is_same = i != 0 && winners[i].file_rank == winners[i - 1].file_rank &&
-                   winners[i].position == winners[i - 1].position;
-    if (!is_same) {
-      frz_row_reference row = {winners[i].file_rank, winners[i].position};
-      FRZ_TRY_OUT(frz_buf_append(references, &row, sizeof row, err));
-      n_distinct++;
-    }
-    number_of_slot[winners[i].slot] = n_distinct - 1;
-  }
-  for (int64_t i = 0; i < result->entities.n_rows; i++) {
+  for (int64_t i = 0; i < slice->n_rows; i++) {
+    if (i % FRZ_ENTITY_BLOCK_ROWS == 0) FRZ_TRY(frz_context_poll(result->context, err));
     uint32_t slot = frz_slot_index_slot(index, i);
-    view->winner_of_row[i] = slot != FRZ_NO_SLOT ? number_of_slot[slot] : -1;
+    if (slot == FRZ_NO_SLOT) continue;
+    const frz_candidate *winner = frz_slot_index_winner(index, slot);
+    if (winner->file_rank == FRZ_NO_FILE) continue;
+    FRZ_TRY(frz_window_winners_add(winners, slice->first_row + i, winner->file_rank,
+                                   winner->position, err));
   }
-out:
-  frz_buf_dispose(&found);
-  frz_buf_dispose(&number_store);
-  return st;
-}
-
-static frz_status find_keys(const pit_result *result, const frz_pit_view *spec,
-                            frz_view_columns *columns, frz_arena *arena,
-                            const frz_column ***entity_keys_out, frz_error *err)
-{
-  const frz_column **entity_keys = frz_arena_array(arena, spec->n_join_keys, sizeof(frz_column *));
-  if (entity_keys == NULL) return frz_fail_nomem(err, "join keys");
-  for (size_t k = 0; k < spec->n_join_keys; k++) {
-    size_t at;
-    FRZ_TRY(find_entity_column(result, "join key", spec->join_keys[k].entity_column, &at, err));
-    FRZ_TRY(frz_key_form_of(&result->entity_fields[at], &columns->key_fields[k],
-                            &columns->key_forms[k], err));
-    entity_keys[k] = &result->entities.columns[at];
-  }
-  *entity_keys_out = entity_keys;
   return FRZ_OK;
 }
 
-/* The winners of a view: one reference a distinct winner, and winner_of_row. */
-static frz_status find_winners(const pit_result *result, const frz_pit_view *spec,
-                               frz_feature_table *table, joined_view *view, frz_buf *references,
-                               frz_error *err)
+static frz_status find_entity_columns(const pit_result *result, const frz_pit_view *spec,
+                                      frz_view_columns *columns, frz_arena *arena,
+                                      entity_columns *found, frz_error *err)
 {
+  size_t n = spec->n_join_keys;
+  const frz_arrow_field *fields = result->entities.fields;
+  *found = (entity_columns){.n_keys = n,
+                            .key_at = frz_arena_array(arena, n, sizeof(size_t)),
+                            .key_forms = columns->key_forms,
+                            .keys = frz_arena_array(arena, n, sizeof(frz_column *)),
+                            .scratch = frz_arena_array(arena, n + 1, sizeof(frz_column)),
+                            .time_scale = {1000, false}};
+  if (found->key_at == NULL || found->keys == NULL || found->scratch == NULL)
+    return frz_fail_nomem(err, "join keys");
+  for (size_t k = 0; k < n; k++) {
+    FRZ_TRY(find_entity_column(result, "join key", spec->join_keys[k].entity_column,
+                               &found->key_at[k], err));
+    FRZ_TRY(frz_key_form_of(&fields[found->key_at[k]], &columns->key_fields[k],
+                            &columns->key_forms[k], err));
+  }
+  FRZ_TRY(
+      find_entity_column(result, "timestamp field", result->timestamp_field, &found->time_at, err));
+  const frz_arrow_field *time = &fields[found->time_at];
+  found->has_times = time->type.kind != FRZ_ARROW_NULL;
+  if (!found->has_times) return FRZ_OK;
+  return frz_time_scale_of(time, "entity timestamp field", time->name, &found->time_scale, err);
+}
+
+/* The entity rows that an index may have at a time. */
+static int64_t slice_rows_max(const pit_result *result, size_t n_keys)
+{
+  size_t held = result->entities.memory_bytes;
+  for (size_t v = 0; v < result->n_views; v++) held += frz_joined_view_memory(&result->views[v]);
+  size_t share = result->memory_bytes_max / 4;
+  if (result->memory_bytes_max > held && result->memory_bytes_max - held > share)
+    share = result->memory_bytes_max - held;
+  int64_t n_rows = result->entities.n_rows;
+  size_t entity_bytes = n_rows != 0 ? result->entities.total_bytes / (size_t)n_rows : 0;
+  size_t key_bytes = n_keys == 0 ? 0 : entity_bytes + 17 * n_keys;
+  size_t rows_max = share / (INDEX_BYTES_PER_ROW + key_bytes);
+  if (key_bytes != 0 && rows_max > KEY_BYTES_MAX / key_bytes) rows_max = KEY_BYTES_MAX / key_bytes;
+  return rows_max < FRZ_NO_SLOT ? (int64_t)rows_max : (int64_t)FRZ_NO_SLOT - 1;
+}
+
+/* The range of event times that may win, by all entity times, and what the keys say; false: no row
+ * takes part. */
+static frz_status find_window(const pit_result *result, const entity_columns *columns,
+                              const frz_slot_options *options, frz_key_filter *filter,
+                              int64_t *least_out, int64_t *greatest_out, bool *any_out,
+                              frz_error *err)
+{
+  int64_t least = INT64_MAX;
+  int64_t greatest = INT64_MIN;
+  bool any = false;
+  for (size_t b = 0; columns->has_times && b < frz_entity_rows_blocks(&result->entities); b++) {
+    const frz_column *times;
+    FRZ_TRY(frz_context_poll(result->context, err));
+    FRZ_TRY(frz_entity_rows_column(&result->entities, b, columns->time_at,
+                                   &columns->scratch[columns->n_keys], &times, err));
+    for (size_t k = 0; k < columns->n_keys; k++)
+      FRZ_TRY(frz_entity_rows_column(&result->entities, b, columns->key_at[k], &columns->scratch[k],
+                                     &columns->keys[k], err));
+    FRZ_TRY(frz_key_filter_add(filter, columns->keys, err));
+    for (int64_t i = 0; i < times->n_rows; i++) {
+      if (frz_column_is_null(times, i)) continue;
+      int64_t time = frz_time_value(times, columns->time_scale, i);
+      if (time < least) least = time;
+      if (time > greatest) greatest = time;
+      any = true;
+    }
+  }
+  *any_out = any;
+  if (!any) return FRZ_OK;
+  *greatest_out = frz_time_floor(greatest, columns->time_scale, options->event_scale);
+  *least_out = INT64_MIN;
+  if (options->ttl_us > 0)
+    *least_out =
+        frz_time_ceil_minus(least, columns->time_scale, options->ttl_us, options->event_scale);
+  return FRZ_OK;
+}
+
+static void begin_view(join_watch *watch, const frz_feature_table *table, int64_t n_slices)
+{
+  int64_t n_rows = 0;
+  for (size_t t = 0; t < table->plan.n_tasks; t++)
+    n_rows += table->plan.tasks[t].entry->file.n_rows;
+  watch->told.files_total = (int64_t)table->plan.n_tasks * n_slices;
+  watch->told.rows_total = n_rows * n_slices;
+  atomic_store(&watch->rows_done, 0);
+  atomic_store(&watch->files_done, 0);
+  tell(watch, true);
+}
+
+static void end_view(join_watch *watch)
+{
+  /* Pruned row groups and deleted rows were not seen. */
+  atomic_store(&watch->rows_done, watch->told.rows_total);
+  atomic_store(&watch->files_done, watch->told.files_total);
+  tell(watch, true);
+}
+
+/* Join one slice of the entity rows. */
+static frz_status join_slice(pit_result *result, const frz_view_columns *columns,
+                             const frz_slot_options *options, frz_joined_view *view,
+                             entity_slice *slice, join_watch *watch, frz_error *err)
+{
+  frz_slot_index *index = NULL;
+  frz_status st = FRZ_OK;
+  /* The table's threads are the lanes of its scan. */
+  FRZ_TRY_OUT(frz_slot_index_create(view->table.context, &slice->keys,
+                                    (const int64_t *)(void *)slice->times.data, slice->present.data,
+                                    slice->n_rows, options, &index, err));
+  int64_t least;
+  int64_t greatest;
+  if (frz_slot_index_window(index, &least, &greatest)) {
+    FRZ_TRY_OUT(run_pass(&view->table, columns, index, watch, err));
+    FRZ_TRY_OUT(keep_winners(result, slice, index, &view->winners, err));
+  }
+out:
+  frz_slot_index_free(index);
+  return st;
+}
+
+/* Find the files that may matter to any entity row; false: none. */
+static frz_status plan_view(const pit_result *result, const entity_columns *found,
+                            const frz_view_columns *columns, const frz_slot_options *options,
+                            frz_feature_table *table, bool *any_out, frz_error *err)
+{
+  frz_key_filter filter = {0};
+  const frz_expr *wanted_keys = NULL;
+  int64_t least = 0;
+  int64_t greatest = 0;
+  frz_status st = FRZ_OK;
+  FRZ_TRY_OUT(frz_key_filter_init(&filter, columns, result->alloc, err));
+  FRZ_TRY_OUT(find_window(result, found, options, &filter, &least, &greatest, any_out, err));
+  if (!*any_out) goto out;
+  FRZ_TRY_OUT(frz_key_filter_make(&filter, &table->arena, &wanted_keys, err));
+  st = frz_feature_table_plan(table, columns->time_field, least, greatest, wanted_keys, err);
+out:
+  frz_key_filter_dispose(&filter);
+  return st;
+}
+
+/* Find the winners of all entity rows. */
+static frz_status find_winners(pit_result *result, const frz_pit_view *spec,
+                               const frz_arrow_field *feature_fields, frz_joined_view *view,
+                               join_watch *watch, frz_error *err)
+{
+  frz_feature_table *table = &view->table;
   const char **key_names = frz_arena_array(&table->arena, spec->n_join_keys, sizeof(char *));
   if (key_names == NULL) return frz_fail_nomem(err, "join keys");
   for (size_t k = 0; k < spec->n_join_keys; k++) key_names[k] = spec->join_keys[k].table_column;
   frz_view_columns columns;
-  const frz_column **entity_keys;
+  entity_columns found = {0};
   FRZ_TRY(frz_view_columns_find(&columns, table, key_names, spec->n_join_keys,
                                 spec->timestamp_field, spec->created_timestamp_field, err));
-  FRZ_TRY(find_keys(result, spec, &columns, &table->arena, &entity_keys, err));
-
-  frz_slot_options options = {.event_scale = columns.time_scale,
+  FRZ_TRY(find_entity_columns(result, spec, &columns, &table->arena, &found, err));
+  frz_slot_options options = {.entity_scale = found.time_scale,
+                              .event_scale = columns.time_scale,
                               .created_scale = columns.created_scale,
                               .ttl_us = spec->ttl_us,
                               .created_cutoff = spec->created_cutoff && columns.has_created};
-  frz_buf times;
-  frz_buf present;
-  frz_key_batch keys;
-  frz_key_filter filter = {0};
-  frz_slot_index *index = NULL;
-  frz_buf_init(&times, result->alloc, SIZE_MAX / 2);
-  frz_buf_init(&present, result->alloc, SIZE_MAX / 2);
-  frz_key_batch_init(&keys, result->alloc);
+  entity_slice slice;
+  slice_init(&slice, result->alloc);
+  bool any = false;
+  int64_t rows_max = slice_rows_max(result, found.n_keys);
   frz_status st = FRZ_OK;
-  FRZ_TRY_OUT(entity_times(result, &options.entity_scale, &times, &present, err));
-  FRZ_TRY_OUT(frz_key_batch_fill(&keys, entity_keys, columns.key_forms, columns.n_keys, false,
-                                 result->entities.n_rows, err));
-  FRZ_TRY_OUT(frz_slot_index_create(result->context, &keys, (const int64_t *)(void *)times.data,
-                                    present.data, result->entities.n_rows, &options, &index, err));
-  int64_t least;
-  int64_t greatest;
-  if (frz_slot_index_window(index, &least, &greatest)) {
-    const frz_expr *wanted_keys;
-    FRZ_TRY_OUT(frz_key_filter_init(&filter, &columns, result->alloc, err));
-    FRZ_TRY_OUT(frz_key_filter_add(&filter, entity_keys, err));
-    FRZ_TRY_OUT(frz_key_filter_make(&filter, &table->arena, &wanted_keys, err));
-    FRZ_TRY_OUT(
-        frz_feature_table_plan(table, columns.time_field, least, greatest, wanted_keys, err));
-    FRZ_TRY_OUT(run_pass(table, &columns, index, err));
+  FRZ_TRY_OUT(plan_view(result, &found, &columns, &options, table, &any, err));
+  size_t share = result->memory_bytes_max / 2 / result->n_views;
+  FRZ_TRY_OUT(frz_joined_view_make_windows(view, &result->entities, feature_fields, share, err));
+  begin_view(watch, table, count_slices(&result->entities, rows_max));
+  size_t n_blocks = frz_entity_rows_blocks(&result->entities);
+  for (size_t block = 0; any && block < n_blocks; block = slice.end_block) {
+    slice_dispose(&slice);
+    slice_init(&slice, result->alloc);
+    FRZ_TRY_OUT(fill_slice(result, &found, block, rows_max, &slice, err));
+    FRZ_TRY_OUT(join_slice(result, &columns, &options, view, &slice, watch, err));
   }
-  FRZ_TRY_OUT(number_winners(result, index, view, references, err));
+  end_view(watch);
 out:
-  frz_slot_index_free(index);
-  frz_key_filter_dispose(&filter);
-  frz_key_batch_dispose(&keys);
-  frz_buf_dispose(&times);
-  frz_buf_dispose(&present);
+  for (size_t k = 0; k <= found.n_keys; k++) frz_column_dispose(&found.scratch[k]);
+  slice_dispose(&slice);
   return st;
 }
 
@@ -320,14 +542,14 @@ static frz_str result_name(const frz_pit_view *spec, const frz_feature *feature,
   return frz_arena_print(arena, "%s__%s", spec->name != NULL ? spec->name : "", feature->column);
 }
 
-/* Add the view's features to the result's fields, and the distinct columns to fetch to `names`. */
+/* Add the view's features to the result's fields, and the distinct columns to what is fetched. */
 static frz_status add_fields(pit_result *result, const frz_pit_view *spec, bool full,
-                             frz_feature_table *table, joined_view *view, frz_name_list *names,
-                             frz_error *err)
+                             frz_joined_view *view, frz_error *err)
 {
-  names->names = frz_arena_array(&table->arena, spec->n_features, sizeof(char *));
+  frz_feature_table *table = &view->table;
+  view->fetched.names = frz_arena_array(&result->arena, spec->n_features, sizeof(char *));
   view->column_of_feature = frz_arena_array(&result->arena, spec->n_features, sizeof(size_t));
-  if (names->names == NULL || view->column_of_feature == NULL)
+  if (view->fetched.names == NULL || view->column_of_feature == NULL)
     return frz_fail_nomem(err, "join features");
   view->n_features = spec->n_features;
   for (size_t f = 0; f < spec->n_features; f++) {
@@ -335,7 +557,10 @@ static frz_status add_fields(pit_result *result, const frz_pit_view *spec, bool 
     frz_arrow_field *arrow = &result->fields[result->n_fields];
     FRZ_TRY(frz_feature_table_column(table, "feature", spec->features[f].column, &field, err));
     FRZ_TRY(frz_field_to_arrow(field, &result->arena, arrow, err));
-    view->column_of_feature[f] = frz_name_list_add(names, spec->features[f].column);
+    const char *column =
+        frz_arena_copy(&result->arena, frz_str_from(spec->features[f].column)).data;
+    if (column == NULL) return frz_fail_nomem(err, "join features");
+    view->column_of_feature[f] = frz_name_list_add(&view->fetched, column);
     arrow->name = result_name(spec, &spec->features[f], full, &result->arena);
     if (arrow->name.data == NULL) return frz_fail_nomem(err, "join features");
     arrow->nullable = true;
@@ -367,66 +592,42 @@ static frz_status check_view(const frz_pit_view *spec, frz_error *err)
 }
 
 static frz_status join_view(pit_result *result, const frz_pit_view *spec, bool full,
-                            joined_view *view, frz_error *err)
+                            frz_joined_view *view, join_watch *watch, frz_error *err)
 {
   FRZ_TRY(check_view(spec, err));
-  frz_feature_table table;
-  FRZ_TRY(frz_feature_table_open(&table, spec->table, spec->scan, err));
-  frz_buf references;
-  frz_buf_init(&references, result->alloc, SIZE_MAX / 2);
-  frz_name_list names = {0};
-  frz_status st = FRZ_OK;
-  FRZ_TRY_OUT(add_fields(result, spec, full, &table, view, &names, err));
-  view->winner_of_row =
-      frz_alloc_array(result->alloc, (size_t)result->entities.n_rows, sizeof(int32_t));
-  if (view->winner_of_row == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "join result"));
-  FRZ_TRY_OUT(find_winners(result, spec, &table, view, &references, err));
-  FRZ_TRY_OUT(frz_feature_table_fetch(
-      &table, names.names, names.n_names, (const frz_row_reference *)(void *)references.data,
-      names.n_names != 0 ? references.size / sizeof(frz_row_reference) : 0, &view->features, err));
-out:
-  frz_buf_dispose(&references);
-  frz_feature_table_dispose(&table);
-  return st;
+  FRZ_TRY(frz_feature_table_open(&view->table, spec->table, spec->scan, err));
+  size_t first_field = result->n_fields;
+  FRZ_TRY(add_fields(result, spec, full, view, err));
+  FRZ_TRY(find_winners(result, spec, result->fields + first_field, view, watch, err));
+  /* Where one window holds all, its features take the place of table and winners. */
+  if (frz_window_winners_windows(&view->winners) != 1) return FRZ_OK;
+  FRZ_TRY(frz_joined_view_next_window(view, err));
+  frz_feature_table_dispose(&view->table);
+  frz_window_winners_dispose(&view->winners);
+  return FRZ_OK;
 }
 
 /* ---- the result ---- */
-
-static frz_status append_features(const joined_view *view, int64_t first, int64_t n,
-                                  frz_column *columns, frz_error *err)
-{
-  int64_t rows[1024];
-  for (int64_t done = 0; done < n;) {
-    int64_t count = n - done < 1024 ? n - done : 1024;
-    for (int64_t i = 0; i < count; i++) rows[i] = view->winner_of_row[first + done + i];
-    for (size_t f = 0; f < view->n_features; f++)
-      FRZ_TRY(frz_column_append_take(
-          &columns[f], &view->features.columns[view->column_of_feature[f]], rows, count, err));
-    done += count;
-  }
-  return FRZ_OK;
-}
 
 static frz_status result_next(void *self, frz_batch *batch_out, frz_error *err)
 {
   pit_result *result = self;
   FRZ_TRY(frz_context_poll(result->context, err));
-  int64_t first = result->next_row;
-  int64_t n = result->entities.n_rows - first;
-  if (n > RESULT_BATCH_ROWS) n = RESULT_BATCH_ROWS;
   frz_batch batch = {0};
   frz_status st = FRZ_OK;
   FRZ_TRY_OUT(frz_batch_init(&batch, result->fields, result->n_fields, result->alloc, err));
-  size_t at = result->n_entity_fields;
-  for (size_t c = 0; c < at; c++)
-    FRZ_TRY_OUT(
-        frz_column_append_rows(&batch.columns[c], &result->entities.columns[c], first, n, err));
-  for (size_t v = 0; v < result->n_views; v++) {
-    FRZ_TRY_OUT(append_features(&result->views[v], first, n, batch.columns + at, err));
-    at += result->views[v].n_features;
+  if (result->next_block < frz_entity_rows_blocks(&result->entities)) {
+    const frz_entity_block *block = frz_entity_rows_block(&result->entities, result->next_block);
+    size_t at = result->entities.n_fields;
+    for (size_t v = 0; v < result->n_views; v++) {
+      FRZ_TRY_OUT(frz_joined_view_append(&result->views[v], block->first_row, block->n_rows,
+                                         batch.columns + at, err));
+      at += result->views[v].n_features;
+    }
+    FRZ_TRY_OUT(frz_entity_rows_take(&result->entities, result->next_block, batch.columns, err));
+    batch.n_rows = block->n_rows;
+    result->next_block++;
   }
-  batch.n_rows = n;
-  result->next_row += n;
   *batch_out = batch;
   return FRZ_OK;
 out:
@@ -437,16 +638,35 @@ out:
 static frz_status prepare_result(pit_result *result, const frz_pit_view *views, size_t n_views,
                                  frz_error *err)
 {
-  size_t n_fields = result->n_entity_fields;
+  size_t n_fields = result->entities.n_fields;
   for (size_t v = 0; v < n_views; v++) n_fields += views[v].n_features;
   result->fields = frz_arena_array(&result->arena, n_fields, sizeof *result->fields);
   result->views = frz_arena_array(&result->arena, n_views, sizeof *result->views);
   if (result->fields == NULL || result->views == NULL) return frz_fail_nomem(err, "join result");
-  memcpy(result->fields, result->entity_fields,
-         result->n_entity_fields * sizeof *result->entity_fields);
-  result->n_fields = result->n_entity_fields;
-  result->n_views = n_views;
+  memcpy(result->fields, result->entities.fields,
+         result->entities.n_fields * sizeof *result->entities.fields);
+  result->n_fields = result->entities.n_fields;
+  size_t winner_bytes = result->memory_bytes_max / 8;
+  for (size_t v = 0; v < n_views; v++) {
+    frz_joined_view *view = &result->views[v];
+    view->name = views[v].name != NULL
+                     ? frz_arena_copy(&result->arena, frz_str_from(views[v].name)).data
+                     : NULL;
+    frz_window_winners_init(&view->winners, result->context,
+                            winner_bytes > WINNER_BYTES_MIN ? winner_bytes : WINNER_BYTES_MIN);
+    frz_buf_init(&view->numbers, result->alloc, SIZE_MAX / 2);
+    result->n_views++;
+  }
   return FRZ_OK;
+}
+
+/* What may grow with the entity rows: the memory limit without what reading takes. */
+static size_t memory_for_rows(frz_context *context)
+{
+  int64_t limit = frz_context_memory_limit(context);
+  int64_t others = CONTEXT_BYTES + frz_context_threads(context) * THREAD_BYTES;
+  int64_t left = limit - others > limit / 4 ? limit - others : limit / 4;
+  return (size_t)left;
 }
 
 static frz_status make_result(frz_context *context, struct ArrowArrayStream *entities,
@@ -460,45 +680,61 @@ static frz_status make_result(frz_context *context, struct ArrowArrayStream *ent
     entities->release(entities);
     return frz_fail_nomem(err, "join result");
   }
+  join_watch watch = {.context = context, .options = options, .caller = pthread_self()};
+  watch.told = (frz_pit_progress){.struct_bytes = sizeof watch.told, .n_views = n_views};
   result->context = context;
   result->alloc = alloc;
   result->timestamp_field = options->timestamp_field;
+  result->memory_bytes_max = memory_for_rows(context);
   frz_arena_init(&result->arena, alloc, FRZ_LIMIT_JOIN_BYTES);
-  frz_status st = FRZ_OK;
+  frz_entity_rows_init(&result->entities, context, result->memory_bytes_max / 4);
+  frz_status st = frz_entity_rows_read(&result->entities, entities, entities_arrived, &watch, err);
+  if (st != FRZ_OK) frz_error_where(err, "entity rows: ");
+  tell(&watch, true);
   size_t ignored;
-  FRZ_TRY_OUT(read_entities(result, entities, err));
-  FRZ_TRY_OUT(
-      find_entity_column(result, "timestamp field", result->timestamp_field, &ignored, err));
-  FRZ_TRY_OUT(prepare_result(result, views, n_views, err));
-  for (size_t v = 0; v < n_views; v++) {
-    st = join_view(result, &views[v], options->full_feature_names, &result->views[v], err);
-    if (st != FRZ_OK) {
-      if (views[v].name != NULL) frz_error_where(err, "view '%s': ", views[v].name);
-      goto out;
-    }
+  if (st == FRZ_OK)
+    st = find_entity_column(result, "timestamp field", result->timestamp_field, &ignored, err);
+  if (st == FRZ_OK) st = prepare_result(result, views, n_views, err);
+  for (size_t v = 0; st == FRZ_OK && v < n_views; v++) {
+    watch.told.view = v;
+    st = join_view(result, &views[v], options->full_feature_names, &result->views[v], &watch, err);
+    if (st != FRZ_OK && views[v].name != NULL) frz_error_where(err, "view '%s': ", views[v].name);
   }
-  *result_out = result;
-  result = NULL;
-out:
-  result_free(result);
+  if (st == FRZ_OK)
+    *result_out = result;
+  else
+    result_free(result);
   return st;
+}
+
+/* Options as the caller's version of the header knew them, with defaults for the rest. */
+static frz_status fill_options(const frz_pit_options *options, frz_pit_options *filled_out,
+                               frz_error *err)
+{
+  frz_pit_options_init(filled_out);
+  if (options == NULL) return FRZ_OK;
+  if (options->struct_bytes == 0 || options->struct_bytes > sizeof *options)
+    return frz_fail(err, FRZ_ERR_INVALID, "frz_pit_options: struct_bytes %zu",
+                    options->struct_bytes);
+  memcpy(filled_out, options, options->struct_bytes);
+  return FRZ_OK;
 }
 
 frz_status frz_pit_join(frz_context *context, struct ArrowArrayStream *entities,
                         const frz_pit_view *views, size_t n_views, const frz_pit_options *options,
                         struct ArrowArrayStream *stream_out, frz_error *err)
 {
-  frz_pit_options defaults;
-  frz_pit_options_init(&defaults);
-  if (options == NULL) options = &defaults;
+  frz_pit_options filled;
+  frz_status st = fill_options(options, &filled, err);
   bool valid = context != NULL && entities != NULL && (views != NULL || n_views == 0) &&
-               stream_out != NULL && options->timestamp_field != NULL;
-  if (!valid) {
+               stream_out != NULL && (st != FRZ_OK || filled.timestamp_field != NULL);
+  if (!valid) st = frz_fail(err, FRZ_ERR_INVALID, "frz_pit_join: an argument is NULL");
+  if (st != FRZ_OK) {
     if (entities != NULL && entities->release != NULL) entities->release(entities);
-    return frz_fail(err, FRZ_ERR_INVALID, "frz_pit_join: an argument is NULL");
+    return st;
   }
   pit_result *result = NULL;
-  FRZ_TRY(make_result(context, entities, views, n_views, options, &result, err));
+  FRZ_TRY(make_result(context, entities, views, n_views, &filled, &result, err));
   frz_batch_source source = {result, result_next, result_free};
   return frz_stream_export(result->fields, result->n_fields, source, result->alloc, stream_out,
                            err);

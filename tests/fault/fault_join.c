@@ -127,7 +127,9 @@ static frz_status latest(frz_table *table, frz_error *err)
   return FRZ_OK;
 }
 
-static frz_status work(const frz_alloc *alloc, const char *metadata, frz_error *err)
+/* `memory_limit_bytes` 1: everything goes through spill files. */
+static frz_status work(const frz_alloc *alloc, const char *metadata, int64_t memory_limit_bytes,
+                       frz_error *err)
 {
   static const frz_property properties[] = {{"type", "static"}};
   frz_status st;
@@ -138,6 +140,7 @@ static frz_status work(const frz_alloc *alloc, const char *metadata, frz_error *
   frz_context_options_init(&options);
   options.alloc = alloc;
   options.n_threads = 1;
+  options.memory_limit_bytes = memory_limit_bytes;
   FRZ_TRY_OUT(frz_context_create(&options, &context, err));
   FRZ_TRY_OUT(frz_catalog_open(context, "c", properties, 1, &catalog, err));
   FRZ_TRY_OUT(frz_catalog_load_table(catalog, metadata, &table, err));
@@ -150,9 +153,8 @@ out:
   return st;
 }
 
-static void test_each_allocation_refused(void **state)
+static void refuse_each_allocation(int64_t memory_limit_bytes)
 {
-  (void)state;
   frz_test_lake lake;
   frz_error err = {0};
   frz_string location;
@@ -166,7 +168,7 @@ static void test_each_allocation_refused(void **state)
   long n = 0;
   do {
     frz_fault_arm(&fault, ++n);
-    frz_status st = work(&fault.alloc, location.data, &err);
+    frz_status st = work(&fault.alloc, location.data, memory_limit_bytes, &err);
     if (st != (fault.requests < n ? FRZ_OK : FRZ_ERR_NOMEM))
       fail_msg("request %ld of %ld: %s: %s", n, (long)fault.requests, frz_status_name(st),
                err.message);
@@ -178,8 +180,21 @@ static void test_each_allocation_refused(void **state)
   frz_test_lake_close(&lake);
 }
 
+static void test_each_allocation_refused(void **state)
+{
+  (void)state;
+  refuse_each_allocation(0);
+}
+
+static void test_each_allocation_refused_while_spilling(void **state)
+{
+  (void)state;
+  refuse_each_allocation(1);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation_refused),
+                                     cmocka_unit_test(test_each_allocation_refused_while_spilling)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

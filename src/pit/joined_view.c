@@ -1,0 +1,169 @@
+/*
+ * joined_view.c - see joined_view.h.
+ *
+ * A window's winners are brought into file order, so that each file is read once a window and rows
+ * that won several times are fetched once. Windows end where blocks of entity rows end.
+ */
+#include "pit/joined_view.h"
+
+#include <assert.h>
+
+/* What a row of a window takes beside its features: winner 16, sorting it 16, reference 16, number
+ * 4. */
+enum { WINDOW_BYTES_PER_ROW = 52 };
+
+/* Values are compressed in files, and an estimate of their length may be off. */
+enum { COMPRESSION = 4, VALUE_BYTES_MIN = 16 };
+
+void frz_joined_view_dispose(frz_joined_view *view)
+{
+  frz_window_winners_dispose(&view->winners);
+  frz_buf_dispose(&view->numbers);
+  frz_batch_dispose(&view->features);
+  frz_feature_table_dispose(&view->table);
+}
+
+size_t frz_joined_view_memory(const frz_joined_view *view)
+{
+  return view->numbers.capacity + frz_batch_memory(&view->features) + view->winners.memory_bytes;
+}
+
+/* ---- windows ---- */
+
+static bool lies_below(const frz_type *type, int32_t field_id)
+{
+  for (size_t i = 0; i < type->n_fields; i++)
+    if (type->fields[i].id == field_id || lies_below(&type->fields[i].type, field_id)) return true;
+  return false;
+}
+
+/* Bytes a row of a column takes in the planned files, and those below it. */
+static size_t stored_bytes(const frz_feature_table *table, const frz_field *field)
+{
+  int64_t bytes = 0;
+  int64_t n_rows = 0;
+  for (size_t t = 0; t < table->plan.n_tasks; t++) {
+    const frz_data_file *file = &table->plan.tasks[t].entry->file;
+    if (file->n_column_sizes == 0 || file->n_rows <= 0) continue;
+    n_rows += file->n_rows;
+    for (size_t c = 0; c < file->n_column_sizes; c++) {
+      const frz_metric *metric = &file->column_sizes[c];
+      if (metric->value > 0 &&
+          (metric->field_id == field->id || lies_below(&field->type, metric->field_id)))
+        bytes += metric->value;
+    }
+  }
+  return n_rows > 0 ? (size_t)(bytes / n_rows) : VALUE_BYTES_MIN;
+}
+
+static size_t row_bytes(const frz_joined_view *view, const frz_arrow_field *feature_fields)
+{
+  const frz_feature_table *table = &view->table;
+  size_t bytes = 0;
+  for (size_t f = 0; f < view->n_features; f++) {
+    const frz_arrow_field *arrow = &feature_fields[f];
+    size_t width = frz_arrow_value_bytes(arrow->type);
+    if (arrow->n_children != 0 || frz_arrow_type_has_offsets(arrow->type)) {
+      const char *name = view->fetched.names[view->column_of_feature[f]];
+      const frz_field *field = frz_schema_find_name(table->schema, frz_str_from(name), true);
+      width = VALUE_BYTES_MIN + (field != NULL ? stored_bytes(table, field) * COMPRESSION : 0);
+    }
+    bytes += width + 1;
+  }
+  return bytes;
+}
+
+frz_status frz_joined_view_make_windows(frz_joined_view *view, const frz_entity_rows *rows,
+                                        const frz_arrow_field *feature_fields, size_t bytes_max,
+                                        frz_error *err)
+{
+  /* Twice: a file's rows are fetched before they are joined to the other files'. */
+  size_t bytes = 2 * row_bytes(view, feature_fields) + WINDOW_BYTES_PER_ROW;
+  int64_t rows_max = (int64_t)(bytes_max / bytes);
+  if (rows_max > INT32_MAX) rows_max = INT32_MAX;
+  int64_t n_rows = 0;
+  for (size_t b = 0; b < frz_entity_rows_blocks(rows); b++) {
+    int64_t more = frz_entity_rows_block(rows, b)->n_rows;
+    if (n_rows != 0 && n_rows + more > rows_max) {
+      FRZ_TRY(frz_window_winners_add_window(&view->winners, n_rows, err));
+      n_rows = 0;
+    }
+    n_rows += more;
+  }
+  return n_rows != 0 ? frz_window_winners_add_window(&view->winners, n_rows, err) : FRZ_OK;
+}
+
+/* ---- fetching ---- */
+
+/* Number the distinct winners in file order: one reference each, and each row's number. */
+static frz_status number_winners(frz_joined_view *view, const frz_buf *found, frz_buf *references,
+                                 frz_error *err)
+{
+  size_t n_found = found->size / sizeof(frz_slot_winner);
+  const frz_slot_winner *winners = (const frz_slot_winner *)(const void *)found->data;
+  FRZ_TRY(frz_buf_resize(&view->numbers, (size_t)view->n_rows * sizeof(int32_t), err));
+  int32_t *numbers = (int32_t *)(void *)view->numbers.data;
+  for (int64_t i = 0; i < view->n_rows; i++) numbers[i] = -1;
+  int32_t n_distinct = 0;
+  for (size_t i = 0; i < n_found; i++) {
+    bool is_same = i != 0 && winners[i].file_rank == winners[i - 1].file_rank &&
+                   winners[i].position == winners[i - 1].position;
+    if (!is_same) {
+      frz_row_reference row = {winners[i].file_rank, winners[i].position};
+      FRZ_TRY(frz_buf_append(references, &row, sizeof row, err));
+      n_distinct++;
+    }
+    numbers[winners[i].slot] = n_distinct - 1;
+  }
+  return FRZ_OK;
+}
+
+frz_status frz_joined_view_next_window(frz_joined_view *view, frz_error *err)
+{
+  size_t window = view->next_window;
+  assert(window < frz_window_winners_windows(&view->winners));
+  frz_buf found;
+  frz_buf references;
+  frz_buf_init(&found, view->winners.alloc, SIZE_MAX / 2);
+  frz_buf_init(&references, view->winners.alloc, SIZE_MAX / 2);
+  frz_batch_dispose(&view->features);
+  frz_status st = FRZ_OK;
+  FRZ_TRY_OUT(frz_window_winners_take(&view->winners, window, &found, err));
+  view->first_row += view->n_rows;
+  view->n_rows = frz_window_winners_rows(&view->winners, window);
+  view->next_window++;
+  FRZ_TRY_OUT(number_winners(view, &found, &references, err));
+  frz_buf_dispose(&found);
+  FRZ_TRY_OUT(frz_feature_table_fetch(
+      &view->table, view->fetched.names, view->fetched.n_names,
+      (const frz_row_reference *)(void *)references.data,
+      view->fetched.n_names != 0 ? references.size / sizeof(frz_row_reference) : 0, &view->features,
+      err));
+out:
+  frz_buf_dispose(&found);
+  frz_buf_dispose(&references);
+  return st;
+}
+
+frz_status frz_joined_view_append(frz_joined_view *view, int64_t first, int64_t n,
+                                  frz_column *columns, frz_error *err)
+{
+  if (first >= view->first_row + view->n_rows) {
+    frz_status st = frz_joined_view_next_window(view, err);
+    if (st != FRZ_OK && view->name != NULL) frz_error_where(err, "view '%s': ", view->name);
+    if (st != FRZ_OK) return st;
+  }
+  assert(first >= view->first_row && first + n <= view->first_row + view->n_rows);
+  const int32_t *numbers =
+      (const int32_t *)(const void *)view->numbers.data + (first - view->first_row);
+  int64_t rows[1024];
+  for (int64_t done = 0; done < n;) {
+    int64_t count = n - done < 1024 ? n - done : 1024;
+    for (int64_t i = 0; i < count; i++) rows[i] = numbers[done + i];
+    for (size_t f = 0; f < view->n_features; f++)
+      FRZ_TRY(frz_column_append_take(
+          &columns[f], &view->features.columns[view->column_of_feature[f]], rows, count, err));
+    done += count;
+  }
+  return FRZ_OK;
+}
