@@ -14,7 +14,7 @@ int check_pit(const command_line *line)
   return pit_request_check(line, ENTITIES);
 }
 
-static void show_join(void *ctx, const frz_pit_progress *progress)
+static bool show_join(void *ctx, const frz_pit_progress *progress)
 {
   (void)ctx;
   if (progress->files_total == 0)
@@ -25,6 +25,7 @@ static void show_join(void *ctx, const frz_pit_progress *progress)
                   progress->files_total,
                   progress->rows_total != 0 ? progress->rows_done * 100 / progress->rows_total
                                             : INT64_C(100));
+  return true;
 }
 
 static frz_status join(const invocation *run, pit_request *request,

@@ -84,10 +84,37 @@ static bool is_pinned(const frz_scan_options *scan)
   return scan != NULL && (scan->snapshot_id != 0 || scan->ref != NULL || scan->as_of_ms != 0);
 }
 
-static PyObject *join_views(core_state *state, core_context *context, PyObject *entities,
-                            const frz_pit_view *views, size_t n_views,
-                            const frz_pit_options *options)
+/* Whom a join tells how far it is, and what that raised. */
+typedef struct listener {
+  PyObject *callback;
+  PyObject *raised[3];
+} listener;
+
+/* Called without the GIL, on the thread that called pit_join(). */
+static bool tell_progress(void *ctx, const frz_pit_progress *progress)
 {
+  listener *self = ctx;
+  PyGILState_STATE gil = PyGILState_Ensure();
+  PyObject *result =
+      PyObject_CallFunction(self->callback, "Lnn(LL)(LL)", (long long)progress->n_entity_rows,
+                            (Py_ssize_t)progress->view, (Py_ssize_t)progress->n_views,
+                            (long long)progress->files_done, (long long)progress->files_total,
+                            (long long)progress->rows_done, (long long)progress->rows_total);
+  if (result == NULL) PyErr_Fetch(&self->raised[0], &self->raised[1], &self->raised[2]);
+  Py_XDECREF(result);
+  PyGILState_Release(gil);
+  return result != NULL;
+}
+
+static PyObject *join_views(core_state *state, core_context *context, PyObject *entities,
+                            const frz_pit_view *views, size_t n_views, frz_pit_options *options,
+                            PyObject *progress)
+{
+  listener heard = {.callback = progress};
+  if (progress != Py_None) {
+    options->progress = tell_progress;
+    options->progress_ctx = &heard;
+  }
   struct ArrowArrayStream rows = {0};
   if (core_stream_from(entities, &rows) != 0) return NULL;
   frz_error err = {0};
@@ -97,8 +124,13 @@ static PyObject *join_views(core_state *state, core_context *context, PyObject *
   for (size_t i = 0; i < n_views; i++) pinned = pinned || is_pinned(views[i].scan);
   Py_BEGIN_ALLOW_THREADS st =
       frz_pit_join(context->context, &rows, views, n_views, options, &stream, &err);
-  Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(context->signals, &err,
-                                                              not_found_class(pinned), NULL);
+  Py_END_ALLOW_THREADS if (heard.raised[0] != NULL)
+  {
+    if (st == FRZ_OK) stream.release(&stream);
+    PyErr_Restore(heard.raised[0], heard.raised[1], heard.raised[2]);
+    return NULL;
+  }
+  if (st != FRZ_OK) return core_raise_as(context->signals, &err, not_found_class(pinned), NULL);
   return core_stream_new(state, &stream);
 }
 
@@ -111,8 +143,9 @@ PyObject *core_pit_join(PyObject *module, PyObject *args)
   frz_pit_options options;
   frz_pit_options_init(&options);
   int full_names = 0;
-  if (!PyArg_ParseTuple(args, "O!OO!sp:pit_join", state->context_type, &context, &entities,
-                        &PyTuple_Type, &tuple, &options.timestamp_field, &full_names))
+  PyObject *progress = NULL;
+  if (!PyArg_ParseTuple(args, "O!OO!spO:pit_join", state->context_type, &context, &entities,
+                        &PyTuple_Type, &tuple, &options.timestamp_field, &full_names, &progress))
     return NULL;
   options.full_feature_names = full_names != 0;
   size_t n_views = (size_t)PyTuple_Size(tuple);
@@ -126,7 +159,7 @@ PyObject *core_pit_join(PyObject *module, PyObject *args)
   for (size_t i = 0; i < n_views; i++)
     if (view_from(state, PyTuple_GetItem(tuple, (Py_ssize_t)i), &views[i], &parts[i]) != 0)
       goto out;
-  result = join_views(state, context, entities, views, n_views, &options);
+  result = join_views(state, context, entities, views, n_views, &options, progress);
 out:
   if (parts != NULL)
     for (size_t i = 0; i < n_views; i++) view_parts_dispose(&parts[i]);

@@ -68,9 +68,9 @@ typedef struct frz_pit_options {
   const char *timestamp_field; /**< The entity column that holds t; default "event_timestamp". */
   bool full_feature_names;     /**< Name features "view__feature"; default false. */
   void *progress_ctx;          /**< Passed to `progress`. */
-  void (*progress)(void *progress_ctx, const frz_pit_progress *progress); /**< Told how far
+  bool (*progress)(void *progress_ctx, const frz_pit_progress *progress); /**< Told how far
                                   frz_pit_join() is, on the thread that called it, about ten times
-                                  a second; NULL: nobody. */
+                                  a second; false cancels the call. NULL: nobody. */
 } frz_pit_options;
 
 /** @brief Fill `options` with the defaults. */
@@ -90,7 +90,7 @@ FRZ_API void frz_pit_options_init(frz_pit_options *options);
  * @retval FRZ_ERR_INVALID a column that is missing or has a type that cannot be compared with its
  * partner; two result columns with one name.
  * @retval FRZ_ERR_IO        among others: no room in the spill folder, which the message names.
- * @retval FRZ_ERR_CANCELLED frz_context_cancel() was called, or the interrupt callback said so.
+ * @retval FRZ_ERR_CANCELLED frz_context_cancel() was called, or a callback said so.
  */
 FRZ_API frz_status frz_pit_join(frz_context *context, struct ArrowArrayStream *entities,
                                 const frz_pit_view *views, size_t n_views,

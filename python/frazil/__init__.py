@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from frazil.catalog import Catalog, load_catalog
     from frazil.online import OnlineTable, open_online
     from frazil.parquet import ParquetFile, read_parquet
-    from frazil.pit import View, latest_per_key, pit_join
+    from frazil.pit import PitProgress, View, latest_per_key, pit_join
     from frazil.results import WriteResult
     from frazil.schema import Field, PartitionSpec, Schema, Snapshot, SnapshotRef, SortOrder
     from frazil.table import Scan, Table
@@ -51,6 +51,7 @@ _MODULES = {
     "open_online": "online",
     "ParquetFile": "parquet",
     "read_parquet": "parquet",
+    "PitProgress": "pit",
     "View": "pit",
     "latest_per_key": "pit",
     "pit_join": "pit",
@@ -86,6 +87,7 @@ __all__ = [
     "OnlineTable",
     "ParquetFile",
     "PartitionSpec",
+    "PitProgress",
     "Scan",
     "Schema",
     "Snapshot",

@@ -1,6 +1,6 @@
 """Types of the extension module."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 version: str
@@ -217,6 +217,7 @@ def pit_join(
     views: tuple[tuple[Any, ...], ...],
     timestamp_field: str,
     full_feature_names: bool,
+    progress: Callable[[int, int, int, tuple[int, int], tuple[int, int]], Any] | None,
     /,
 ) -> Stream: ...
 def latest_per_key(

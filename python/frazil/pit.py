@@ -8,10 +8,10 @@ Every entity row comes back once, in its order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from frazil import _convert, _core
 from frazil._context import context as _context
@@ -112,6 +112,20 @@ class OneTimeRows(Rows):
         return self._kept
 
 
+class PitProgress(NamedTuple):
+    """How far a join is.
+
+    The counts of a view begin anew with it; `files` and `rows` are (done, total), of the view's
+    data files and feature rows, and (0, 0) while entity rows are read.
+    """
+
+    entity_rows: int
+    view: int
+    n_views: int
+    files: tuple[int, int]
+    rows: tuple[int, int]
+
+
 def pit_join(
     entity: Any,
     views: Sequence[View],
@@ -119,22 +133,33 @@ def pit_join(
     full_feature_names: bool = False,
     *,
     memory_limit_mb: int | None = None,
+    spill_dir: str | None = None,
+    progress: Callable[[PitProgress], Any] | None = None,
 ) -> OneTimeRows:
     """Join feature views to entity rows, point-in-time-correctly.
+
+    Entity rows are read as a stream, and the rows come back as one. Those beyond the memory limit
+    go through temporary files.
 
     Args:
         entity: the entity rows, in any form that Table.append() takes.
         views: each is pruned and read on its own.
         timestamp_field: the entity column of times; naive times are UTC.
         full_feature_names: name features "view__feature".
+        memory_limit_mb: half of the machine's memory by default.
+        spill_dir: the folder of temporary files, "/tmp" by default.
+        progress: called with a PitProgress about ten times a second, on this thread; what it
+            raises ends the join.
     """
+    told = None if progress is None else (lambda *counts: progress(PitProgress(*counts)))
     return OneTimeRows(
         _core.pit_join(
-            _context(memory_limit_mb),
+            _context(memory_limit_mb, spill_dir=spill_dir),
             _convert.as_stream(entity),
             tuple(view._tuple() for view in views),
             timestamp_field,
             full_feature_names,
+            told,
         )
     )
 

@@ -87,24 +87,23 @@ static void result_free(void *self)
 /* ---- progress ---- */
 
 /* Called by the calling thread alone. */
-static void tell(join_watch *watch, bool now)
+static frz_status tell(join_watch *watch, bool now, frz_error *err)
 {
-  if (watch->options->progress == NULL) return;
+  if (watch->options->progress == NULL) return FRZ_OK;
   int64_t now_us = frz_os_monotonic_us();
-  if (!now && now_us < watch->next_us) return;
+  if (!now && now_us < watch->next_us) return FRZ_OK;
   watch->next_us = now_us + PROGRESS_INTERVAL_US;
   watch->told.rows_done = atomic_load(&watch->rows_done);
   watch->told.files_done = atomic_load(&watch->files_done);
-  watch->options->progress(watch->options->progress_ctx, &watch->told);
+  bool goes_on = watch->options->progress(watch->options->progress_ctx, &watch->told);
+  return goes_on ? FRZ_OK : frz_fail(err, FRZ_ERR_CANCELLED, "cancelled");
 }
 
 static frz_status entities_arrived(void *arg, int64_t n_rows, frz_error *err)
 {
   join_watch *watch = arg;
-  (void)err;
   watch->told.n_entity_rows = n_rows;
-  tell(watch, false);
-  return FRZ_OK;
+  return tell(watch, false, err);
 }
 
 /* A batch of feature rows has competed. Only the calling thread may ask whether to go on; that it
@@ -117,8 +116,8 @@ static frz_status rows_competed(join_watch *watch, int64_t n_rows, bool file_is_
     return frz_fail(err, FRZ_ERR_CANCELLED, "cancelled");
   if (!pthread_equal(watch->caller, pthread_self())) return FRZ_OK;
   frz_status st = frz_context_poll(watch->context, err);
+  if (st == FRZ_OK) st = tell(watch, false, err);
   if (st != FRZ_OK) atomic_store(&watch->stopped, true);
-  if (st == FRZ_OK) tell(watch, false);
   return st;
 }
 
@@ -429,7 +428,8 @@ static frz_status find_window(const pit_result *result, const entity_columns *co
   return FRZ_OK;
 }
 
-static void begin_view(join_watch *watch, const frz_feature_table *table, int64_t n_slices)
+static frz_status begin_view(join_watch *watch, const frz_feature_table *table, int64_t n_slices,
+                             frz_error *err)
 {
   int64_t n_rows = 0;
   for (size_t t = 0; t < table->plan.n_tasks; t++)
@@ -438,15 +438,15 @@ static void begin_view(join_watch *watch, const frz_feature_table *table, int64_
   watch->told.rows_total = n_rows * n_slices;
   atomic_store(&watch->rows_done, 0);
   atomic_store(&watch->files_done, 0);
-  tell(watch, true);
+  return tell(watch, true, err);
 }
 
-static void end_view(join_watch *watch)
+static frz_status end_view(join_watch *watch, frz_error *err)
 {
   /* Pruned row groups and deleted rows were not seen. */
   atomic_store(&watch->rows_done, watch->told.rows_total);
   atomic_store(&watch->files_done, watch->told.files_total);
-  tell(watch, true);
+  return tell(watch, true, err);
 }
 
 /* Join one slice of the entity rows. */
@@ -518,7 +518,7 @@ static frz_status find_winners(pit_result *result, const frz_pit_view *spec,
   FRZ_TRY_OUT(plan_view(result, &found, &columns, &options, table, &any, err));
   size_t share = result->memory_bytes_max / 2 / result->n_views;
   FRZ_TRY_OUT(frz_joined_view_make_windows(view, &result->entities, feature_fields, share, err));
-  begin_view(watch, table, count_slices(&result->entities, rows_max));
+  FRZ_TRY_OUT(begin_view(watch, table, count_slices(&result->entities, rows_max), err));
   size_t n_blocks = frz_entity_rows_blocks(&result->entities);
   for (size_t block = 0; any && block < n_blocks; block = slice.end_block) {
     slice_dispose(&slice);
@@ -526,7 +526,7 @@ static frz_status find_winners(pit_result *result, const frz_pit_view *spec,
     FRZ_TRY_OUT(fill_slice(result, &found, block, rows_max, &slice, err));
     FRZ_TRY_OUT(join_slice(result, &columns, &options, view, &slice, watch, err));
   }
-  end_view(watch);
+  FRZ_TRY_OUT(end_view(watch, err));
 out:
   for (size_t k = 0; k <= found.n_keys; k++) frz_column_dispose(&found.scratch[k]);
   slice_dispose(&slice);
@@ -690,7 +690,7 @@ static frz_status make_result(frz_context *context, struct ArrowArrayStream *ent
   frz_entity_rows_init(&result->entities, context, result->memory_bytes_max / 4);
   frz_status st = frz_entity_rows_read(&result->entities, entities, entities_arrived, &watch, err);
   if (st != FRZ_OK) frz_error_where(err, "entity rows: ");
-  tell(&watch, true);
+  if (st == FRZ_OK) st = tell(&watch, true, err);
   size_t ignored;
   if (st == FRZ_OK)
     st = find_entity_column(result, "timestamp field", result->timestamp_field, &ignored, err);

@@ -236,6 +236,46 @@ def test_latest_per_key(catalog):
     }
 
 
+def test_progress_is_told_and_what_it_raises_ends_the_join(catalog):
+    features = sample(random.Random(4), 200)
+    table = make(catalog, "ns.told", features)
+    rows = 300_000
+    frame = pa.table({"a": list(range(rows)), "event_timestamp": pa.array([T0 + HOUR] * rows, STAMP)})
+    view = frazil.View(table, "f", ["a"], "ts", features=["x"])
+    told = []
+    frazil.pit_join(frame, [view], progress=told.append).to_arrow()
+    assert all(isinstance(each, frazil.PitProgress) for each in told)
+    last = told[-1]
+    assert last[:3] == (rows, 0, 1)
+    assert last.files[0] == last.files[1] > 0 and last.rows[0] == last.rows[1] > 0
+    assert [each.entity_rows for each in told] == sorted(each.entity_rows for each in told)
+
+    def refuse(progress):
+        raise ValueError(f"at {progress.entity_rows}")
+
+    with pytest.raises(ValueError, match="at "):
+        frazil.pit_join(frame, [view], progress=refuse)
+    assert frazil.pit_join(frame, [view]).to_arrow().num_rows == rows
+
+
+def test_a_small_memory_limit_gives_the_same_rows(catalog, tmp_path):
+    rng = random.Random(5)
+    features = sample(rng, 500)
+    table = make(catalog, "ns.spilled", features)
+    rows = 200_000
+    frame = pa.table(
+        {
+            "a": [rng.randrange(20) for _ in range(rows)],
+            "event_timestamp": pa.array([T0 + HOUR * rng.randrange(100) for _ in range(rows)], STAMP),
+            "words": [f"row {i}" for i in range(rows)],
+        }
+    )
+    view = frazil.View(table, "f", ["a"], "ts", "created", ttl=40 * HOUR, features=["x", "names"])
+    spilled = frazil.pit_join(frame, [view], memory_limit_mb=1, spill_dir=str(tmp_path / "spilled"))
+    assert list((tmp_path / "spilled").iterdir()) == []
+    assert spilled.to_arrow().equals(frazil.pit_join(frame, [view]).to_arrow())
+
+
 def test_latest_of_the_whole_table(catalog):
     features = sample(random.Random(2), 50)
     table = make(catalog, "ns.f", features)

@@ -154,6 +154,44 @@ def test_ctrl_c_ends_a_call(tmp_path):
     assert result.stdout.split() == ["interrupted", "True", "0", "1"], result.stderr
 
 
+JOIN_INTERRUPTED = """
+import os, signal, sys, threading
+import pyarrow as pa
+import frazil
+
+folder = sys.argv[1]
+catalog = frazil.load_catalog("default", uri=f"sqlite:///{folder}/c.db", warehouse=folder)
+catalog.create_namespace_if_not_exists("ns")
+stamp = pa.timestamp("us", "UTC")
+rows = pa.table({"k": list(range(300000)), "event_timestamp": pa.array(range(300000), stamp), "x": [1.5] * 300000})
+table = catalog.create_table("ns.t", rows.schema)
+table.append(rows)
+view = frazil.View(table, "v", ["k"], features=["x"])
+sent = []
+
+
+def progress(at):
+    # While feature rows are read, so in the middle of the join.
+    if at.files[1] and not sent:
+        sent.append(os.kill(os.getpid(), signal.SIGINT))
+
+
+try:
+    frazil.pit_join(rows.select(["k", "event_timestamp"]), [view], progress=progress)
+    print("not interrupted")
+except KeyboardInterrupt:
+    print("interrupted")
+print(frazil.pit_join(rows.select(["k", "event_timestamp"]), [view]).to_arrow().num_rows)
+"""
+
+
+def test_ctrl_c_ends_a_join(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-c", JOIN_INTERRUPTED, str(tmp_path)], capture_output=True, text=True, timeout=120
+    )
+    assert result.stdout.split() == ["interrupted", "300000"], result.stderr
+
+
 def test_a_context_can_be_cancelled(tmp_path):
     context = frazil._core.Context(n_threads=1)
     catalog = frazil._core.Catalog.open(
