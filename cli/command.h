@@ -81,6 +81,7 @@ typedef struct command_line {
   bool all_snapshots;
   bool read_data;
   bool full_names;
+  bool run;
   bool help;
 } command_line;
 
@@ -116,6 +117,9 @@ frz_status load_table(const invocation *run, const char *identifier, frz_table *
 /** Print a stream in the format and to the place that the command line names; consumes it. */
 int print_stream(const invocation *run, struct ArrowArrayStream *stream);
 
+/** Print the error of a failed stream call and return the exit code for it. */
+int report_stream(struct ArrowArrayStream *stream, int code);
+
 /** A line on stderr that is overwritten, on a terminal only; NULL ends it. */
 void show_progress(const char *format, ...) FRZ_PRINTF(1, 2);
 void end_progress(void);
@@ -147,6 +151,15 @@ int check_serve(const command_line *line);
 int run_serve(const invocation *run);
 int check_online(const command_line *line);
 int run_online(const invocation *run);
+int check_explain(const command_line *line);
+int run_explain(const invocation *run);
+
+/** Look at the words of a scan, whose table is `arguments[at]`. */
+int scan_request_check(const command_line *line, int at);
+
+/** Prepare the scan of the table that `arguments[at]` names, let `use` have it, and return its exit
+ * code; or report why there is none. */
+int with_scan(const invocation *run, int at, int (*use)(const invocation *run, frz_scan *scan));
 int check_pit(const command_line *line);
 int run_pit(const invocation *run);
 

@@ -35,6 +35,9 @@ static const command_help commands[] = {
     {FOR_PIT, "pit ENTITIES TABLE...",
      "join a Parquet or CSV file of entity rows with\n"
      "tables: each feature as it was at the row's time"},
+    {FOR_EXPLAIN, "explain scan|pit ...",
+     "what a scan or a join would read, and why the rest\n"
+     "is left out; with --run what it did read"},
     {FOR_COMPACT, "compact TABLE", "write small and much-deleted files anew"},
     {FOR_MANIFESTS, "rewrite-manifests TABLE", "join manifests and order them by partition"},
     {FOR_EXPIRE, "expire TABLE", "forget old snapshots and remove their files"},
@@ -52,13 +55,14 @@ static const command_help commands[] = {
 
 static const char *const titles[N_SECTIONS] = {
     [SECTION_CATALOG] = "catalog options",
-    [SECTION_SCAN] = "options about rows, for scan and pit",
-    [SECTION_PIT] = "join options, for pit",
+    [SECTION_SCAN] = "options about rows, for scan, pit and explain",
+    [SECTION_PIT] = "join options, for pit and explain pit",
     [SECTION_OUTPUT] = "output options, for scan, pit, table METADATA, orphans and verify",
     [SECTION_IMPORT] = "import options",
     [SECTION_ALTER] = "options of changes",
     [SECTION_MAINTENANCE] = "maintenance options",
     [SECTION_SERVE] = "options of serve and online",
+    [SECTION_EXPLAIN] = "explain options",
     [SECTION_ALL] = "for every command",
 };
 

@@ -126,6 +126,7 @@ static const command commands[] = {
     {"scan", check_scan, run_scan, FOR_SCAN},
     {"import", check_import, run_import, FOR_IMPORT},
     {"pit", check_pit, run_pit, FOR_PIT},
+    {"explain", check_explain, run_explain, FOR_EXPLAIN},
     {"compact", check_maintain, run_compact, FOR_COMPACT},
     {"rewrite-manifests", check_maintain, run_manifests, FOR_MANIFESTS},
     {"expire", check_maintain, run_expire, FOR_EXPIRE},
@@ -222,11 +223,12 @@ static bool needs_catalog(const command_line *line, const command *chosen)
 {
   if (chosen->run == run_catalog || chosen->run == run_import || chosen->run == run_serve)
     return true;
-  bool joins = chosen->run == run_pit; /* a file with some tables */
-  for (int i = 2; joins && i < line->n_arguments; i++)
+  bool explains = chosen->run == run_explain;
+  bool joins = chosen->run == run_pit || (explains && strcmp(line->arguments[1], "pit") == 0);
+  for (int i = explains ? 3 : 2; joins && i < line->n_arguments; i++)
     if (!is_path(line->arguments[i])) return true;
   if (joins) return false;
-  int at = chosen->run == run_table ? 2 : 1;
+  int at = chosen->run == run_table || explains ? 2 : 1;
   if (line->n_arguments <= at || !is_path(line->arguments[at])) return true;
   return chosen->run == run_table && strcmp(line->arguments[1], "ls") == 0;
 }

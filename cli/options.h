@@ -21,9 +21,11 @@ enum {
   FOR_PIT = 1024,
   FOR_SERVE = 2048,
   FOR_ONLINE = 4096,
+  FOR_EXPLAIN = 8192,
+  FOR_EXPLAINED = 16384, /* options of explain itself, whatever it explains */
   FOR_ROWS = FOR_TABLE | FOR_SCAN | FOR_PIT | FOR_ORPHANS | FOR_VERIFY,
   FOR_MAINTENANCE = FOR_COMPACT | FOR_EXPIRE | FOR_ORPHANS | FOR_VERIFY,
-  FOR_ALL = 8191
+  FOR_ALL = 16383
 };
 
 /** The sections of the help, in its order. */
@@ -36,6 +38,7 @@ typedef enum option_section {
   SECTION_ALTER,
   SECTION_MAINTENANCE,
   SECTION_SERVE,
+  SECTION_EXPLAIN,
   SECTION_ALL,
   N_SECTIONS
 } option_section;

@@ -22,26 +22,21 @@ static int split_columns(char *list, const char **names)
   return n;
 }
 
-static int scan_table(const invocation *run, frz_table *table, frz_scan_options *options)
+int scan_request_check(const command_line *line, int at)
 {
-  frz_error err = {0};
-  frz_scan *scan = NULL;
-  struct ArrowArrayStream stream = {0};
-  frz_status st = frz_table_scan(table, options, &scan, &err);
-  if (st == FRZ_OK) st = frz_scan_stream(scan, &stream, &err);
-  frz_scan_free(scan);
-  return st == FRZ_OK ? print_stream(run, &stream) : report(&err);
+  if (line->n_arguments != at + 1)
+    return report_usage("%s wants one table", line->arguments[at - 1]);
+  if ((line->snapshot_id != 0) + (line->ref != NULL) + (line->as_of_ms != 0) > 1)
+    return report_usage("at most one of --snapshot, --ref and --as-of");
+  return is_table_name(line->arguments[at]) ? EXIT_FINE : EXIT_USAGE;
 }
 
 int check_scan(const command_line *line)
 {
-  if (line->n_arguments != 2) return report_usage("scan wants one table");
-  if ((line->snapshot_id != 0) + (line->ref != NULL) + (line->as_of_ms != 0) > 1)
-    return report_usage("at most one of --snapshot, --ref and --as-of");
-  return is_table_name(line->arguments[1]) ? EXIT_FINE : EXIT_USAGE;
+  return scan_request_check(line, 1);
 }
 
-int run_scan(const invocation *run)
+int with_scan(const invocation *run, int at, int (*use)(const invocation *run, frz_scan *scan))
 {
   const command_line *line = run->line;
   frz_scan_options options;
@@ -66,10 +61,26 @@ int run_scan(const invocation *run)
   }
   frz_error err = {0};
   frz_table *table = NULL;
-  int code = load_table(run, line->arguments[1], &table, &err) == FRZ_OK
-                 ? scan_table(run, table, &options)
-                 : report_table(&err);
+  frz_scan *scan = NULL;
+  int code =
+      load_table(run, line->arguments[at], &table, &err) == FRZ_OK ? EXIT_FINE : report_table(&err);
+  if (code == EXIT_FINE && frz_table_scan(table, &options, &scan, &err) != FRZ_OK)
+    code = report(&err);
+  if (code == EXIT_FINE) code = use(run, scan);
+  frz_scan_free(scan);
   frz_table_free(table);
   free(list);
   return code;
+}
+
+static int print_scan(const invocation *run, frz_scan *scan)
+{
+  frz_error err = {0};
+  struct ArrowArrayStream stream = {0};
+  return frz_scan_stream(scan, &stream, &err) == FRZ_OK ? print_stream(run, &stream) : report(&err);
+}
+
+int run_scan(const invocation *run)
+{
+  return with_scan(run, 1, print_scan);
 }

@@ -167,7 +167,7 @@ static bool print_batch(row_printer *printer, const struct ArrowArray *batch)
 
 /* ---- streams ---- */
 
-static int report_stream(struct ArrowArrayStream *stream, int code)
+int report_stream(struct ArrowArrayStream *stream, int code)
 {
   frz_error err = {.code = code == ECANCELED ? FRZ_ERR_CANCELLED : FRZ_ERR_IO};
   const char *message = stream->get_last_error(stream);

@@ -73,6 +73,8 @@ static PyObject *scan_plan_files(PyObject *object, PyObject *unused)
 static PyMethodDef scan_methods[] = {
     {"stream", scan_stream, METH_NOARGS, "The rows, as a Stream."},
     {"plan_files", scan_plan_files, METH_NOARGS, "The data files, as a Stream."},
+    {"explain", core_scan_explain, METH_NOARGS, "What the scan would read."},
+    {"report", core_scan_report, METH_NOARGS, "What its streams have read so far."},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot scan_slots[] = {{Py_tp_doc, "A prepared scan."},

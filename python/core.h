@@ -111,6 +111,10 @@ PyObject *core_table_new(core_state *state, core_context *context, frz_table *ta
 /** Parse (snapshot_id, ref, as_of_ms, row_filter, selected_fields, limit, case_sensitive,
  * from_snapshot_id). The
  * texts belong to `tuple`; dispose `selected` afterwards. */
+/* Of a Scan: see frazil/explain.h. */
+PyObject *core_scan_explain(PyObject *object, PyObject *unused);
+PyObject *core_scan_report(PyObject *object, PyObject *unused);
+
 int core_scan_options_from(PyObject *tuple, frz_scan_options *options, core_texts *selected);
 
 /** Make a type with this module's state. */

@@ -9,6 +9,7 @@
 #include "frazil/context.h"
 #include "frazil/evolution.h"
 #include "frazil/exchange.h"
+#include "frazil/explain.h"
 #include "frazil/maintenance.h"
 #include "frazil/online.h"
 #include "frazil/pit.h"

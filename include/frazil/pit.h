@@ -11,6 +11,7 @@
 #define FRAZIL_PIT_H
 
 #include "frazil/arrow.h"
+#include "frazil/explain.h"
 #include "frazil/table.h"
 
 #ifdef __cplusplus
@@ -63,6 +64,21 @@ typedef struct frz_pit_progress {
   int64_t rows_total;
 } frz_pit_progress;
 
+/** How a view was joined. */
+typedef struct frz_pit_report {
+  size_t struct_bytes;    /**< Of this struct as the library knows it. */
+  frz_read_report search; /**< The pass over keys and times; files may be left out unopened when
+                             newer ones have decided. A pass a slice. */
+  frz_read_report fetch;  /**< The winners' features, by position; its plan is that of `search`,
+                             and bytes_wanted is 0. */
+  int64_t entity_rows;
+  int64_t entity_rows_won; /**< Entity rows with a winner. */
+  int64_t slices;          /**< Passes: more than one where memory does not hold all slots. */
+  int64_t windows;         /**< Fetches: more than one where memory does not hold all features. */
+  int64_t spilled_bytes;   /**< Entity rows and winners written to spill files; entity rows count in
+                              the first view. */
+} frz_pit_report;
+
 typedef struct frz_pit_options {
   size_t struct_bytes;         /**< Set by frz_pit_options_init(). */
   const char *timestamp_field; /**< The entity column that holds t; default "event_timestamp". */
@@ -71,6 +87,8 @@ typedef struct frz_pit_options {
   bool (*progress)(void *progress_ctx, const frz_pit_progress *progress); /**< Told how far
                                   frz_pit_join() is, on the thread that called it, about ten times
                                   a second; false cancels the call. NULL: nobody. */
+  frz_pit_report *reports; /**< One a view, or NULL. Filled as the join and its stream go on;
+                              complete at the stream's end, which they must outlive. */
 } frz_pit_options;
 
 /** @brief Fill `options` with the defaults. */
@@ -96,6 +114,15 @@ FRZ_API frz_status frz_pit_join(frz_context *context, struct ArrowArrayStream *e
                                 const frz_pit_view *views, size_t n_views,
                                 const frz_pit_options *options, struct ArrowArrayStream *stream_out,
                                 frz_error *err) FRZ_MUST_CHECK;
+
+/**
+ * @brief What a join would read: `reports_out`, one a view. Reads the entity rows, manifests, and
+ * the footers and indexes of the files that are left, but no feature row.
+ */
+FRZ_API frz_status frz_pit_explain(frz_context *context, struct ArrowArrayStream *entities,
+                                   const frz_pit_view *views, size_t n_views,
+                                   const frz_pit_options *options, frz_pit_report *reports_out,
+                                   frz_error *err) FRZ_MUST_CHECK;
 
 typedef struct frz_latest_options {
   size_t struct_bytes;          /**< Set by frz_latest_options_init(). */

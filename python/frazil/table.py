@@ -127,6 +127,15 @@ class Scan(Rows):
 
         return _convert.guarded_iterator(map(FileTask._make, self._handle.plan_files().rows()))
 
+    def explain(self) -> dict[str, int]:
+        """What the scan would read, and how much is left out why: manifests, files, row groups,
+        pages, rows and bytes. Reads manifests and footers, but no row."""
+        return self._handle.explain()
+
+    def report(self) -> dict[str, int]:
+        """What this scan has read so far, with the keys of explain()."""
+        return self._handle.report()
+
     def count(self) -> int:
         """The number of rows. No column is kept."""
         return _convert.guarded(

@@ -214,6 +214,7 @@ frz_status frz_feature_table_scan(frz_feature_table *table, const char *const *n
   FRZ_TRY(frz_projection_make(table->metadata, table->schema, names, n_names, true, table->filter,
                               BATCH_ROWS, &table->arena, &pass.projection, err));
   pass.projection.prune = table->prune;
+  pass.projection.counts = table->search_counts;
   frz_arena arena;
   frz_arena_init(&arena, frz_context_alloc(table->context), FRZ_LIMIT_JOIN_BYTES);
   pthread_mutex_init(&pass.lock, NULL);

@@ -163,7 +163,7 @@ frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *tim
   }
   FRZ_TRY(frz_scan_plan_make_from(table->context, table->storage, table->metadata, table->snapshot,
                                   table->from_snapshot_id, table->schema, table->prune,
-                                  &table->plan, err));
+                                  table->search_counts, &table->plan, err));
   table->is_planned = true;
   FRZ_TRY(frz_delete_cache_create(table->context, table->storage, table->metadata, table->schema,
                                   &table->deletes, err));
@@ -302,6 +302,8 @@ static frz_status make_groups(fetch_pass *pass, const char *const *names, size_t
     size_t n = first_column(pass, n_names, g + 1) - first;
     FRZ_TRY(frz_projection_make(table->metadata, table->schema, names + first, n, true, NULL,
                                 BATCH_ROWS, arena, &pass->groups[g], err));
+    /* Each group reads the same rows: they count once. */
+    if (g == 0) pass->groups[g].counts = table->fetch_counts;
   }
   return FRZ_OK;
 }

@@ -23,8 +23,10 @@ typedef struct frz_feature_table {
   bool is_planned;
   frz_scan_plan plan;
   frz_delete_cache *deletes;
-  const frz_field *time_field; /* that it was planned for */
-  uint32_t *task_of_rank;      /* tasks by data sequence number (v1: snapshot order), then path */
+  const frz_field *time_field;    /* that it was planned for */
+  frz_read_counts *search_counts; /* of plan and scan; NULL: nobody's */
+  frz_read_counts *fetch_counts;
+  uint32_t *task_of_rank; /* tasks by data sequence number (v1: snapshot order), then path */
 } frz_feature_table;
 
 /** Choose snapshot and schema. `scan` may be NULL. */
@@ -68,6 +70,10 @@ size_t frz_feature_table_lanes(const frz_feature_table *table);
 frz_status frz_feature_table_scan(frz_feature_table *table, const char *const *names,
                                   size_t n_names, const frz_feature_visitor *visitor,
                                   frz_error *err) FRZ_MUST_CHECK;
+
+/** Open every planned file as a scan of `names` would, to count what it would read. */
+frz_status frz_feature_table_explain(frz_feature_table *table, const char *const *names,
+                                     size_t n_names, frz_error *err) FRZ_MUST_CHECK;
 
 /** One row to fetch. */
 typedef struct frz_row_reference {

@@ -23,6 +23,39 @@ void frz_joined_view_dispose(frz_joined_view *view)
   frz_feature_table_dispose(&view->table);
 }
 
+frz_status frz_joined_view_open(frz_joined_view *view, frz_table *table,
+                                const frz_scan_options *scan, frz_error *err)
+{
+  FRZ_TRY(frz_feature_table_open(&view->table, table, scan, err));
+  frz_storage *counted;
+  FRZ_TRY(frz_storage_count(view->table.storage, &view->search.storage, &counted, err));
+  frz_storage_release(view->table.storage); /* the counted view holds it */
+  view->table.storage = counted;
+  view->table.search_counts = &view->search;
+  view->table.fetch_counts = &view->fetch;
+  return FRZ_OK;
+}
+
+void frz_joined_view_report(frz_joined_view *view)
+{
+  frz_pit_report *report = view->report;
+  if (report == NULL) return;
+  frz_read_counts_report(&view->search, &report->search);
+  frz_read_counts_report(&view->fetch, &report->fetch);
+  report->fetch.bytes_wanted = 0; /* columns are read in groups, of which one counts */
+}
+
+/* One storage counts both: what a fetch asked for is moved to its own counts. */
+static void move_requests(frz_joined_view *view, long long n_requests, long long n_bytes)
+{
+  long long requests = atomic_load(&view->search.storage.n_requests) - n_requests;
+  long long bytes = atomic_load(&view->search.storage.n_bytes) - n_bytes;
+  atomic_fetch_sub(&view->search.storage.n_requests, requests);
+  atomic_fetch_sub(&view->search.storage.n_bytes, bytes);
+  atomic_fetch_add(&view->fetch.storage.n_requests, requests);
+  atomic_fetch_add(&view->fetch.storage.n_bytes, bytes);
+}
+
 size_t frz_joined_view_memory(const frz_joined_view *view)
 {
   return view->numbers.capacity + frz_batch_memory(&view->features) + view->winners.memory_bytes;
@@ -134,11 +167,15 @@ frz_status frz_joined_view_next_window(frz_joined_view *view, frz_error *err)
   view->next_window++;
   FRZ_TRY_OUT(number_winners(view, &found, &references, err));
   frz_buf_dispose(&found);
+  long long n_requests = atomic_load(&view->search.storage.n_requests);
+  long long n_bytes = atomic_load(&view->search.storage.n_bytes);
   FRZ_TRY_OUT(frz_feature_table_fetch(
       &view->table, view->fetched.names, view->fetched.n_names,
       (const frz_row_reference *)(void *)references.data,
       view->fetched.n_names != 0 ? references.size / sizeof(frz_row_reference) : 0, &view->features,
       err));
+  move_requests(view, n_requests, n_bytes);
+  frz_joined_view_report(view);
 out:
   frz_buf_dispose(&found);
   frz_buf_dispose(&references);

@@ -20,7 +20,10 @@ typedef struct frz_joined_view {
   frz_name_list fetched;   /* distinct columns */
   size_t *column_of_feature;
   size_t n_features;
+  frz_read_counts search, fetch;
+  frz_pit_report *report; /* NULL: nobody's */
   frz_window_winners winners;
+  int64_t n_slices;
   int64_t first_row; /* of the window that is fetched */
   int64_t n_rows;
   size_t next_window;
@@ -29,6 +32,13 @@ typedef struct frz_joined_view {
 } frz_joined_view;
 
 void frz_joined_view_dispose(frz_joined_view *view);
+
+/** Open the view's table, with counts of what is read of it. */
+frz_status frz_joined_view_open(frz_joined_view *view, frz_table *table,
+                                const frz_scan_options *scan, frz_error *err) FRZ_MUST_CHECK;
+
+/** Bring the report up to date. */
+void frz_joined_view_report(frz_joined_view *view);
 
 /**
  * Cut the entity rows into windows whose features take about `bytes_max`. The table is planned: its

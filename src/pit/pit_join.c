@@ -61,6 +61,8 @@ typedef struct pit_result {
   frz_joined_view *views;
   size_t n_views;
   size_t next_block;
+  frz_pit_report *reports; /* NULL: none */
+  bool plan_only;          /* explain: no feature row is read */
 } pit_result;
 
 void frz_pit_view_init(frz_pit_view *view)
@@ -518,8 +520,13 @@ static frz_status find_winners(pit_result *result, const frz_pit_view *spec,
   FRZ_TRY_OUT(plan_view(result, &found, &columns, &options, table, &any, err));
   size_t share = result->memory_bytes_max / 2 / result->n_views;
   FRZ_TRY_OUT(frz_joined_view_make_windows(view, &result->entities, feature_fields, share, err));
-  FRZ_TRY_OUT(begin_view(watch, table, count_slices(&result->entities, rows_max), err));
+  view->n_slices = count_slices(&result->entities, rows_max);
+  FRZ_TRY_OUT(begin_view(watch, table, view->n_slices, err));
   size_t n_blocks = frz_entity_rows_blocks(&result->entities);
+  if (result->plan_only) {
+    FRZ_TRY_OUT(frz_feature_table_explain(table, columns.names.names, columns.names.n_names, err));
+    n_blocks = 0;
+  }
   for (size_t block = 0; any && block < n_blocks; block = slice.end_block) {
     slice_dispose(&slice);
     slice_init(&slice, result->alloc);
@@ -591,14 +598,30 @@ static frz_status check_view(const frz_pit_view *spec, frz_error *err)
   return FRZ_OK;
 }
 
+static void begin_report(const pit_result *result, frz_joined_view *view, bool is_first)
+{
+  frz_pit_report *report = view->report;
+  if (report == NULL) return;
+  report->entity_rows = result->entities.n_rows;
+  report->entity_rows_won = view->winners.n_added;
+  report->slices = view->n_slices;
+  report->windows = (int64_t)frz_window_winners_windows(&view->winners);
+  if (view->winners.file != NULL) report->spilled_bytes = frz_spill_file_end(view->winners.file);
+  if (is_first && result->entities.file != NULL)
+    report->spilled_bytes += frz_spill_file_end(result->entities.file);
+  frz_joined_view_report(view);
+}
+
 static frz_status join_view(pit_result *result, const frz_pit_view *spec, bool full,
                             frz_joined_view *view, join_watch *watch, frz_error *err)
 {
   FRZ_TRY(check_view(spec, err));
-  FRZ_TRY(frz_feature_table_open(&view->table, spec->table, spec->scan, err));
+  FRZ_TRY(frz_joined_view_open(view, spec->table, spec->scan, err));
   size_t first_field = result->n_fields;
   FRZ_TRY(add_fields(result, spec, full, view, err));
   FRZ_TRY(find_winners(result, spec, result->fields + first_field, view, watch, err));
+  begin_report(result, view, watch->told.view == 0);
+  if (result->plan_only) return FRZ_OK;
   /* Where one window holds all, its features take the place of table and winners. */
   if (frz_window_winners_windows(&view->winners) != 1) return FRZ_OK;
   FRZ_TRY(frz_joined_view_next_window(view, err));
@@ -655,6 +678,9 @@ static frz_status prepare_result(pit_result *result, const frz_pit_view *views, 
     frz_window_winners_init(&view->winners, result->context,
                             winner_bytes > WINNER_BYTES_MIN ? winner_bytes : WINNER_BYTES_MIN);
     frz_buf_init(&view->numbers, result->alloc, SIZE_MAX / 2);
+    view->report = result->reports != NULL ? &result->reports[v] : NULL;
+    if (view->report != NULL)
+      *view->report = (frz_pit_report){.struct_bytes = sizeof *view->report};
     result->n_views++;
   }
   return FRZ_OK;
@@ -671,8 +697,8 @@ static size_t memory_for_rows(frz_context *context)
 
 static frz_status make_result(frz_context *context, struct ArrowArrayStream *entities,
                               const frz_pit_view *views, size_t n_views,
-                              const frz_pit_options *options, pit_result **result_out,
-                              frz_error *err)
+                              const frz_pit_options *options, bool plan_only,
+                              pit_result **result_out, frz_error *err)
 {
   const frz_alloc *alloc = frz_context_alloc(context);
   pit_result *result = frz_alloc_zeroed(alloc, sizeof *result);
@@ -685,6 +711,8 @@ static frz_status make_result(frz_context *context, struct ArrowArrayStream *ent
   result->context = context;
   result->alloc = alloc;
   result->timestamp_field = options->timestamp_field;
+  result->reports = options->reports;
+  result->plan_only = plan_only;
   result->memory_bytes_max = memory_for_rows(context);
   frz_arena_init(&result->arena, alloc, FRZ_LIMIT_JOIN_BYTES);
   frz_entity_rows_init(&result->entities, context, result->memory_bytes_max / 4);
@@ -720,22 +748,44 @@ static frz_status fill_options(const frz_pit_options *options, frz_pit_options *
   return FRZ_OK;
 }
 
-frz_status frz_pit_join(frz_context *context, struct ArrowArrayStream *entities,
+static frz_status start(frz_context *context, struct ArrowArrayStream *entities,
                         const frz_pit_view *views, size_t n_views, const frz_pit_options *options,
-                        struct ArrowArrayStream *stream_out, frz_error *err)
+                        frz_pit_report *reports, pit_result **result_out, frz_error *err)
 {
   frz_pit_options filled;
   frz_status st = fill_options(options, &filled, err);
   bool valid = context != NULL && entities != NULL && (views != NULL || n_views == 0) &&
-               stream_out != NULL && (st != FRZ_OK || filled.timestamp_field != NULL);
+               (st != FRZ_OK || filled.timestamp_field != NULL);
   if (!valid) st = frz_fail(err, FRZ_ERR_INVALID, "frz_pit_join: an argument is NULL");
   if (st != FRZ_OK) {
     if (entities != NULL && entities->release != NULL) entities->release(entities);
     return st;
   }
+  bool plan_only = reports != NULL;
+  if (plan_only) filled.reports = reports;
+  return make_result(context, entities, views, n_views, &filled, plan_only, result_out, err);
+}
+
+frz_status frz_pit_join(frz_context *context, struct ArrowArrayStream *entities,
+                        const frz_pit_view *views, size_t n_views, const frz_pit_options *options,
+                        struct ArrowArrayStream *stream_out, frz_error *err)
+{
   pit_result *result = NULL;
-  FRZ_TRY(make_result(context, entities, views, n_views, &filled, &result, err));
+  if (stream_out == NULL) context = NULL; /* refused with the rest */
+  FRZ_TRY(start(context, entities, views, n_views, options, NULL, &result, err));
   frz_batch_source source = {result, result_next, result_free};
   return frz_stream_export(result->fields, result->n_fields, source, result->alloc, stream_out,
                            err);
+}
+
+frz_status frz_pit_explain(frz_context *context, struct ArrowArrayStream *entities,
+                           const frz_pit_view *views, size_t n_views,
+                           const frz_pit_options *options, frz_pit_report *reports_out,
+                           frz_error *err)
+{
+  pit_result *result = NULL;
+  if (reports_out == NULL) context = NULL; /* refused with the rest */
+  FRZ_TRY(start(context, entities, views, n_views, options, reports_out, &result, err));
+  result_free(result);
+  return FRZ_OK;
 }

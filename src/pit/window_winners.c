@@ -109,6 +109,7 @@ frz_status frz_window_winners_add(frz_window_winners *winners, int64_t entity_ro
   frz_slot_winner winner = {position, file_rank, (uint32_t)(entity_row - window->first_row)};
   FRZ_TRY(frz_buf_append(&window->gathered, &winner, sizeof winner, err));
   winners->memory_bytes += sizeof winner;
+  winners->n_added++;
   return winners->memory_bytes > winners->memory_bytes_max ? spill(winners, err) : FRZ_OK;
 }
 

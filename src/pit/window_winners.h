@@ -13,7 +13,8 @@
 typedef struct frz_window_winners {
   frz_context *context;
   const frz_alloc *alloc;
-  frz_buf windows;         /* winner_window, one a window */
+  frz_buf windows; /* winner_window, one a window */
+  int64_t n_added;
   size_t memory_bytes;     /* of winners in memory */
   size_t memory_bytes_max; /* more go to the file */
   frz_spill_file *file;    /* NULL: all in memory */

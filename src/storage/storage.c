@@ -28,8 +28,10 @@ struct frz_storage {
   size_t n_properties;
   const frz_storage_lender *lender; /* NULL: none */
   void *lender_ctx;
-  pthread_mutex_t lock; /* while S3 is set up */
-  _Atomic(frz_s3 *) s3; /* NULL: not used yet */
+  pthread_mutex_t lock;       /* while S3 is set up */
+  _Atomic(frz_s3 *) s3;       /* NULL: not used yet */
+  frz_storage *inner;         /* of a view that counts; retained */
+  frz_storage_counts *counts; /* of a view */
   bool wrapped;
   frz_storage_ops ops; /* of a wrapped storage */
   void *ctx;
@@ -154,6 +156,7 @@ void frz_storage_set_lender(frz_storage *storage, const frz_storage_lender *lend
 
 frz_content_cache *frz_storage_manifest_cache(frz_storage *storage)
 {
+  while (storage->inner != NULL) storage = storage->inner;
   return storage->manifest_cache;
 }
 
@@ -212,7 +215,63 @@ void frz_storage_release(frz_storage *storage)
   frz_arena_free(&storage->arena);
   pthread_mutex_destroy(&storage->lock);
   if (storage->wrapped && storage->ops.free != NULL) storage->ops.free(storage->ctx);
+  frz_storage_release(storage->inner);
   frz_alloc_free(storage->alloc, storage, sizeof *storage);
+}
+
+/* ---- counting ---- */
+
+typedef struct counted_source {
+  frz_source base;
+  frz_source *inner;
+  frz_storage_counts *counts;
+  const frz_alloc *alloc;
+} counted_source;
+
+static frz_status counted_read(frz_source *source, const frz_range *ranges, size_t n_ranges,
+                               frz_error *err)
+{
+  counted_source *self = (counted_source *)source;
+  int64_t bytes = 0;
+  for (size_t i = 0; i < n_ranges; i++) bytes += (int64_t)ranges[i].size;
+  atomic_fetch_add(&self->counts->n_requests, (long long)n_ranges);
+  atomic_fetch_add(&self->counts->n_bytes, bytes);
+  return self->inner->read_ranges(self->inner, ranges, n_ranges, err);
+}
+
+static void counted_free(frz_source *source)
+{
+  counted_source *self = (counted_source *)source;
+  frz_source_free(self->inner);
+  frz_alloc_free(self->alloc, self, sizeof *self);
+}
+
+/* Takes `inner`, on failure too. */
+static frz_status count_source(const frz_storage *storage, frz_source *inner,
+                               frz_source **source_out, frz_error *err)
+{
+  counted_source *self = frz_alloc_zeroed(storage->alloc, sizeof *self);
+  if (self == NULL) {
+    frz_source_free(inner);
+    return frz_fail_nomem(err, "file");
+  }
+  self->base = (frz_source){inner->size_bytes, counted_read, counted_free};
+  self->inner = inner;
+  self->counts = storage->counts;
+  self->alloc = storage->alloc;
+  *source_out = &self->base;
+  return FRZ_OK;
+}
+
+frz_status frz_storage_count(frz_storage *storage, frz_storage_counts *counts,
+                             frz_storage **view_out, frz_error *err)
+{
+  frz_storage *view;
+  FRZ_TRY(frz_storage_create(storage->context, NULL, 0, &view, err));
+  view->inner = frz_storage_retain(storage);
+  view->counts = counts;
+  *view_out = view;
+  return FRZ_OK;
 }
 
 /* The operations for a URI and what to call them with. */
@@ -242,6 +301,7 @@ static frz_status use_s3(frz_storage *storage, target *target_out, frz_error *er
 static frz_status choose(frz_storage *storage, frz_str uri, target *target_out, frz_error *err)
 {
   if (uri.size == 0) return frz_fail(err, FRZ_ERR_INVALID, "empty URI");
+  while (storage->inner != NULL) storage = storage->inner;
   if (storage->wrapped) {
     *target_out = (target){&storage->ops, storage->ctx};
     return FRZ_OK;
@@ -267,7 +327,10 @@ frz_status frz_storage_open(frz_storage *storage, frz_str uri, frz_source **sour
 {
   target to = {0};
   FRZ_TRY(choose(storage, uri, &to, err));
-  return to.ops->open(to.ctx, uri, source_out, err);
+  if (storage->counts == NULL) return to.ops->open(to.ctx, uri, source_out, err);
+  frz_source *inner;
+  FRZ_TRY(to.ops->open(to.ctx, uri, &inner, err));
+  return count_source(storage, inner, source_out, err);
 }
 
 frz_status frz_storage_create_file(frz_storage *storage, frz_str uri, bool must_be_new,

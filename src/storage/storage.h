@@ -8,6 +8,8 @@
 #ifndef FRZ_STORAGE_STORAGE_H
 #define FRZ_STORAGE_STORAGE_H
 
+#include <stdatomic.h>
+
 #include "base/runtime.h"
 #include "base/source.h"
 #include "storage/content_cache.h"
@@ -73,6 +75,17 @@ void frz_storage_set_lender(frz_storage *storage, const frz_storage_lender *lend
  * the end. */
 frz_status frz_storage_wrap(frz_context *context, const frz_storage_ops *ops, void *ctx,
                             frz_storage **storage_out, frz_error *err) FRZ_MUST_CHECK;
+
+/** What was asked of a storage's files. Any number of threads count. */
+typedef struct frz_storage_counts {
+  atomic_llong n_requests; /* range reads: one a call and range */
+  atomic_llong n_bytes;
+} frz_storage_counts;
+
+/** The same storage, with a count of what is read through this view of it. `counts` must outlive
+ * the view and what is opened through it. */
+frz_status frz_storage_count(frz_storage *storage, frz_storage_counts *counts,
+                             frz_storage **view_out, frz_error *err) FRZ_MUST_CHECK;
 
 /** Storages are shared by tables, scans and streams: counted references. */
 frz_storage *frz_storage_retain(frz_storage *storage);

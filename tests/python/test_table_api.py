@@ -351,3 +351,18 @@ def test_lineage_is_kept_by_whoever_writes_rows_again(catalog, mode):
     assert lineage() == before
     table.maintenance.compact()
     assert len(list(table.scan().plan_files())) == 1 and lineage() == before
+
+
+def test_a_scan_explains_itself(catalog):
+    table = catalog.create_table("ns.explained", pa.schema([("id", pa.int64()), ("x", pa.float64())]))
+    for first in (0, 100, 200):
+        table.append(pa.table({"id": range(first, first + 100), "x": [0.5] * 100}))
+    scan = table.scan("id >= 150 and id < 180", selected_fields=("x",))
+    plan = scan.explain()
+    assert (plan["files_total"], plan["files_pruned_by_bounds"], plan["files_planned"]) == (3, 2, 1)
+    assert plan["rows_planned"] == 100 and plan["rows_read"] == 0
+    assert scan.report()["files_planned"] == 0
+    assert scan.to_arrow().num_rows == 30
+    done = scan.report()
+    assert done["rows_matched"] == 30 and done["files_planned"] == 1
+    assert done["requests"] > 0 and done["bytes_read"] > done["bytes_wanted"] > 0

@@ -402,14 +402,14 @@ static frz_status step(frz_file_reader *reader, frz_batch *batch, int64_t first,
     number_positions(reader, first, batch->n_rows);
     n_live = drop_positions(reader, first, batch->n_rows);
   }
-  if (!wants_all) {
-    FRZ_TRY(drop_keys(reader, batch, &n_live, err));
-    reader->n_live_rows += n_live;
-    FRZ_TRY(drop_unmatched(reader, batch, &n_live, err));
-    if (n_live == 0) return FRZ_OK;
-  } else {
-    reader->n_live_rows += n_live;
-  }
+  if (!wants_all) FRZ_TRY(drop_keys(reader, batch, &n_live, err));
+  reader->n_live_rows += n_live;
+  frz_read_counts *counts = file->projection->counts;
+  FRZ_COUNT(counts, n_rows_read, batch->n_rows);
+  FRZ_COUNT(counts, n_rows_deleted, batch->n_rows - n_live);
+  if (!wants_all) FRZ_TRY(drop_unmatched(reader, batch, &n_live, err));
+  FRZ_COUNT(counts, n_rows_matched, n_live);
+  if (n_live == 0) return FRZ_OK;
   if (wants_positions)
     for (int64_t i = 0; i < n_live; i++) reader->matches[i] = reader->positions[reader->rows[i]];
   if (positions_out != NULL) *positions_out = reader->matches;

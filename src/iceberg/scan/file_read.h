@@ -12,6 +12,7 @@
 #include "arrow/column.h"
 #include "arrow/row_range.h"
 #include "codec/roaring.h"
+#include "iceberg/scan/read_counts.h"
 #include "iceberg/scan/scan_plan.h"
 
 /** What all files of one scan share. Immutable once made; used by several threads. */
@@ -24,6 +25,7 @@ typedef struct frz_projection {
   const frz_expr *filter;              /* NULL: every row */
   const frz_expr *prune;               /* rows that do not match may be left out; NULL: filter */
   int64_t batch_rows_max;
+  frz_read_counts *counts; /* of what is read through it; NULL: nobody's */
 } frz_projection;
 
 /** Build a projection in an arena. `names` NULL: all columns. FRZ_ERR_INVALID names an unknown

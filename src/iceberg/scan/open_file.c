@@ -215,6 +215,35 @@ static frz_status make_maps(opening *self, frz_error *err)
 
 /* ---- rows ---- */
 
+/* What of the file there is to read: of the asked rows what the filter may want. */
+static void count_choice(const frz_open_file *file, const frz_open_options *options)
+{
+  frz_read_counts *counts = file->projection->counts;
+  if (counts == NULL) return;
+  int64_t n_groups = 0;
+  size_t at = 0;
+  for (size_t g = 0; g < file->rows->n_groups; g++) {
+    frz_row_range group = file->rows->groups[g];
+    while (at < options->n_ranges && options->ranges[at].last <= group.first) at++;
+    n_groups += options->ranges == NULL ||
+                (at < options->n_ranges && options->ranges[at].first < group.last);
+  }
+  FRZ_COUNT(counts, n_files_opened, 1);
+  FRZ_COUNT(counts, n_row_groups, n_groups);
+  const frz_row_range *ranges = file->ranges;
+  size_t n_ranges = file->n_ranges;
+  if (options->ranges != NULL && ranges == file->rows->groups) { /* no filter chose */
+    ranges = options->ranges;
+    n_ranges = options->n_ranges;
+  }
+  int64_t n_rows = 0;
+  for (size_t i = 0; i < n_ranges; i++) n_rows += ranges[i].last - ranges[i].first;
+  FRZ_COUNT(counts, n_rows_wanted, n_rows);
+  if (file->rows->stored_bytes != NULL)
+    FRZ_COUNT(counts, n_bytes_wanted,
+              file->rows->stored_bytes(file->rows, file->selected, ranges, n_ranges));
+}
+
 static frz_status choose_rows(opening *self, const frz_open_options *options, frz_error *err)
 {
   frz_open_file *file = self->file;
@@ -226,7 +255,8 @@ static frz_status choose_rows(opening *self, const frz_open_options *options, fr
                            .filter =
                                projection->prune != NULL ? projection->prune : projection->filter,
                            .ranges = options->ranges,
-                           .n_ranges = options->n_ranges};
+                           .n_ranges = options->n_ranges,
+                           .counts = projection->counts};
   if (choice.filter != NULL && rows->choose != NULL)
     return rows->choose(rows, &choice, &file->arena, &file->ranges, &file->n_ranges, err);
   file->ranges = rows->groups;
@@ -350,7 +380,9 @@ static frz_status open_columns(opening *self, frz_delete_cache *deletes,
   file->keys.n_leaves = options->n_key_ids;
   FRZ_TRY(make_check_leaves(self, err));
   file->selected = self->selected;
-  return choose_rows(self, options, err);
+  FRZ_TRY(choose_rows(self, options, err));
+  count_choice(file, options);
+  return FRZ_OK;
 }
 
 frz_status frz_open_file_create(frz_context *context, frz_storage *storage,

@@ -134,9 +134,26 @@ static frz_status parquet_choose(const frz_row_file *file, const frz_row_choice 
                                  .leaf_ids = leaf_ids,
                                  .source = choice->source,
                                  .schema = choice->schema,
-                                 .filter = choice->filter};
+                                 .filter = choice->filter,
+                                 .counts = choice->counts};
   return frz_row_prune(&filter, rows->parquet, choice->ranges, choice->n_ranges, arena, ranges_out,
                        n_ranges_out, err);
+}
+
+static int64_t parquet_stored_bytes(const frz_row_file *file, const bool *selected_leaves,
+                                    const frz_row_range *ranges, size_t n_ranges)
+{
+  const frz_parquet_metadata *footer = ((const parquet_rows *)file)->footer;
+  int64_t bytes = 0;
+  size_t at = 0;
+  for (size_t g = 0; g < footer->n_row_groups; g++) {
+    const frz_parquet_row_group *group = &footer->row_groups[g];
+    while (at < n_ranges && ranges[at].last <= group->first_row) at++;
+    if (at == n_ranges || ranges[at].first >= group->first_row + group->n_rows) continue;
+    for (size_t leaf = 0; leaf < file->n_leaves; leaf++)
+      if (selected_leaves[leaf]) bytes += group->chunks[leaf].compressed_bytes;
+  }
+  return bytes;
 }
 
 /* ---- rows ---- */
@@ -208,6 +225,7 @@ frz_status frz_parquet_rows_open(frz_context *context, frz_storage *storage, frz
   rows->base.explain = parquet_explain;
   rows->base.prune = parquet_prune;
   rows->base.choose = parquet_choose;
+  rows->base.stored_bytes = parquet_stored_bytes;
   rows->base.read = parquet_read;
   rows->base.free = parquet_rows_free;
   frz_arena_init(&rows->arena, alloc, FRZ_LIMIT_OPEN_FILE_BYTES);

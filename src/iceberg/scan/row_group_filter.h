@@ -6,6 +6,7 @@
 
 #include "iceberg/filter/expression.h"
 #include "iceberg/scan/column_map.h"
+#include "iceberg/scan/read_counts.h"
 #include "parquet/format/parquet_metadata.h"
 
 /** What the statistics of a file belong to. */
@@ -15,6 +16,7 @@ typedef struct frz_row_group_filter {
   const frz_column_source *source; /* for the columns that the file lacks */
   const frz_schema *schema;
   const frz_expr *filter;
+  frz_read_counts *counts; /* of what is left out; NULL: nobody's */
 } frz_row_group_filter;
 
 /** The page of a leaf that holds some rows. */

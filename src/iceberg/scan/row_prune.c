@@ -84,10 +84,17 @@ static bool is_asked(const frz_parquet_row_group *group, const frz_row_range *as
 static size_t test_row_groups(pruning *self)
 {
   size_t n = 0;
+  size_t n_dropped = 0;
   for (size_t i = 0; i < self->filter->file->n_row_groups; i++) {
-    self->is_wanted[i] = self->is_wanted[i] && may_match(self, i, NULL, 0);
+    bool was_wanted = self->is_wanted[i];
+    self->is_wanted[i] = was_wanted && may_match(self, i, NULL, 0);
     n += self->is_wanted[i];
+    n_dropped += was_wanted && !self->is_wanted[i];
   }
+  if (self->n_keys == 0)
+    FRZ_COUNT(self->filter->counts, n_groups_by_statistics, n_dropped);
+  else
+    FRZ_COUNT(self->filter->counts, n_groups_by_bloom, n_dropped);
   return n;
 }
 
@@ -308,6 +315,8 @@ static frz_status add_row_group(pruning *self, size_t row_group, size_t *at, frz
     size_t n = pages_at(self, pages, group->n_rows, row, at, held, &end);
     assert(end > row);
     bool wanted = n == 0 || may_match(self, row_group, held, n);
+    FRZ_COUNT(self->filter->counts, n_pages, n != 0);
+    FRZ_COUNT(self->filter->counts, n_pages_pruned, !wanted);
     if (wanted && wanted_from < 0) wanted_from = row;
     if (!wanted && wanted_from >= 0) {
       FRZ_TRY(add_range(self, base + wanted_from, base + row, err));

@@ -12,6 +12,7 @@
 #include "arrow/row_range.h"
 #include "iceberg/filter/expression.h"
 #include "iceberg/scan/column_map.h"
+#include "iceberg/scan/read_counts.h"
 #include "storage/storage.h"
 
 typedef struct frz_row_file frz_row_file;
@@ -32,6 +33,7 @@ typedef struct frz_row_choice {
   const frz_expr *filter;
   const frz_row_range *ranges; /* the only rows that matter; NULL: all */
   size_t n_ranges;
+  frz_read_counts *counts; /* of what is left out; NULL: nobody's */
 } frz_row_choice;
 
 typedef struct frz_row_read_options {
@@ -59,6 +61,9 @@ struct frz_row_file {
    * rows that do not matter too. NULL: every row may match. */
   frz_status (*choose)(const frz_row_file *file, const frz_row_choice *choice, frz_arena *arena,
                        const frz_row_range **ranges_out, size_t *n_ranges_out, frz_error *err);
+  /** Bytes that the selected columns of the ranges' groups take in the file. NULL: not known. */
+  int64_t (*stored_bytes)(const frz_row_file *file, const bool *selected_leaves,
+                          const frz_row_range *ranges, size_t n_ranges);
   /** The options' arrays are copied. */
   frz_status (*read)(const frz_row_file *file, const frz_row_read_options *options,
                      frz_row_reader **reader_out, frz_error *err);

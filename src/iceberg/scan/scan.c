@@ -36,9 +36,11 @@ static frz_status bind_scan(frz_scan *scan, const frz_scan_options *options, frz
   scan->limit_rows = filled.limit_rows;
   int64_t batch_rows = filled.batch_rows_max;
   if (filled.limit_rows > 0 && filled.limit_rows < batch_rows) batch_rows = filled.limit_rows;
-  return frz_projection_make(scan->metadata, schema, filled.selected_fields,
-                             filled.n_selected_fields, filled.case_sensitive, filter, batch_rows,
-                             &scan->arena, &scan->projection, err);
+  FRZ_TRY(frz_projection_make(scan->metadata, schema, filled.selected_fields,
+                              filled.n_selected_fields, filled.case_sensitive, filter, batch_rows,
+                              &scan->arena, &scan->projection, err));
+  scan->projection.counts = &scan->counts;
+  return FRZ_OK;
 }
 
 frz_status frz_table_scan(frz_table *table, const frz_scan_options *options, frz_scan **scan_out,
@@ -52,10 +54,11 @@ frz_status frz_table_scan(frz_table *table, const frz_scan_options *options, frz
   if (scan == NULL) return frz_fail_nomem(err, "scan");
   atomic_init(&scan->references, 1);
   scan->context = context;
-  scan->storage = frz_storage_retain(frz_table_storage(table));
   scan->metadata = frz_table_current(table);
   frz_arena_init(&scan->arena, alloc, FRZ_LIMIT_OPEN_FILE_BYTES);
-  frz_status st = bind_scan(scan, options, err);
+  frz_status st =
+      frz_storage_count(frz_table_storage(table), &scan->counts.storage, &scan->storage, err);
+  if (st == FRZ_OK) st = bind_scan(scan, options, err);
   if (st == FRZ_OK)
     *scan_out = scan;
   else

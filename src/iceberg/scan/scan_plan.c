@@ -36,7 +36,8 @@ struct frz_scan_planner {
   const frz_data_file *unreadable; /* a delete file; NULL: none */
   const int32_t *metric_ids;       /* with !all_metrics */
   size_t n_metric_ids;
-  frz_plan_counts counts;
+  frz_read_counts *counts; /* NULL: nobody's */
+  size_t n_manifests, n_manifests_read;
 };
 
 /* ---- manifests ---- */
@@ -66,7 +67,7 @@ static frz_status choose_manifests(frz_scan_planner *planner, const frz_snapshot
   else
     FRZ_TRY(frz_manifest_list_read(planner->storage, planner->metadata, snapshot, &planner->arena,
                                    &all, &n_all, err));
-  planner->counts.n_manifests_total = n_all;
+  planner->n_manifests = n_all;
   planner->data = frz_arena_array(&planner->arena, n_all, sizeof *planner->data);
   planner->deletes = frz_arena_array(&planner->arena, n_all, sizeof *planner->deletes);
   if (planner->data == NULL || planner->deletes == NULL) return frz_fail_nomem(err, "scan plan");
@@ -135,7 +136,7 @@ static frz_status index_deletes(frz_scan_planner *planner, frz_error *err)
   if (planner->delete_arenas == NULL || load.entries == NULL || load.n_entries == NULL)
     return frz_fail_nomem(err, "scan plan");
   FRZ_TRY(frz_parallel_for(planner->context, n, load_deletes, &load, err));
-  planner->counts.n_manifests_read += n;
+  planner->n_manifests_read += n;
   for (size_t i = 0; i < n; i++) n_all += load.n_entries[i];
   if (n_all != 0) {
     list = frz_alloc_array(alloc, n_all, sizeof *list);
@@ -274,9 +275,11 @@ void frz_scan_planner_free(frz_scan_planner *planner)
   frz_alloc_free(alloc, planner, sizeof *planner);
 }
 
-frz_plan_counts frz_scan_planner_counts(const frz_scan_planner *planner)
+void frz_scan_planner_count(frz_scan_planner *planner, frz_read_counts *counts)
 {
-  return planner->counts;
+  planner->counts = counts;
+  FRZ_COUNT(counts, n_manifests, planner->n_manifests);
+  FRZ_COUNT(counts, n_manifests_read, planner->n_manifests_read);
 }
 
 /* ---- data files ---- */
@@ -286,8 +289,21 @@ typedef struct data_load {
   frz_scan_part *part;
   frz_scan_task **tasks; /* one array a manifest, in its arena */
   size_t *n_tasks;
-  size_t *n_skipped;
 } data_load;
+
+/* By its partition, or by its bounds? By partition where it would be so without bounds. */
+static void count_left_out(const frz_scan_planner *planner, const frz_partition_spec *spec,
+                           const frz_data_file *file)
+{
+  if (planner->counts == NULL) return;
+  frz_data_file bare = *file;
+  bare.n_lower_bounds = bare.n_upper_bounds = bare.n_value_counts = 0;
+  bare.n_null_counts = bare.n_nan_counts = 0;
+  if (frz_expr_may_match_file(planner->filter, spec, planner->schema, &bare))
+    FRZ_COUNT(planner->counts, n_files_by_bounds, 1);
+  else
+    FRZ_COUNT(planner->counts, n_files_by_partition, 1);
+}
 
 static frz_status make_task(const frz_scan_planner *planner, const frz_manifest_entry *entry,
                             frz_arena *arena, frz_scan_task *task_out, bool *wanted_out,
@@ -302,7 +318,10 @@ static frz_status make_task(const frz_scan_planner *planner, const frz_manifest_
                     FRZ_STR_ARG(entry->file.path), entry->file.spec_id);
   *wanted_out = planner->filter == NULL ||
                 frz_expr_may_match_file(planner->filter, spec, planner->schema, &entry->file);
-  if (!*wanted_out) return FRZ_OK;
+  if (!*wanted_out) {
+    count_left_out(planner, spec, &entry->file);
+    return FRZ_OK;
+  }
   *task_out = (frz_scan_task){.entry = entry, .spec = spec};
   return frz_delete_index_find(planner->index, task_out, arena, err);
 }
@@ -339,7 +358,6 @@ static frz_status load_data(void *arg, size_t i, frz_error *err)
   }
   load->tasks[i] = tasks;
   load->n_tasks[i] = n_tasks;
-  load->n_skipped[i] = n_entries - n_tasks;
   if (n_tasks == 0) frz_arena_free(arena);
   return FRZ_OK;
 }
@@ -353,13 +371,29 @@ static frz_status gather(data_load *load, size_t n, frz_error *err)
   part->tasks = frz_arena_array(&part->arenas[n], n_tasks, sizeof *part->tasks);
   if (part->tasks == NULL) return frz_fail_nomem(err, "scan plan");
   for (size_t i = 0; i < n; i++) {
-    load->planner->counts.n_files_skipped += load->n_skipped[i];
     if (load->n_tasks[i] == 0) continue;
     memcpy(part->tasks + part->n_tasks, load->tasks[i], load->n_tasks[i] * sizeof *part->tasks);
     part->n_tasks += load->n_tasks[i];
   }
   assert(part->n_tasks == n_tasks);
   return FRZ_OK;
+}
+
+static void count_tasks(frz_read_counts *counts, const frz_scan_part *part)
+{
+  if (counts == NULL) return;
+  int64_t n_rows = 0;
+  int64_t n_bytes = 0;
+  int64_t n_with_deletes = 0;
+  for (size_t i = 0; i < part->n_tasks; i++) {
+    n_rows += part->tasks[i].entry->file.n_rows;
+    n_bytes += part->tasks[i].entry->file.size_bytes;
+    n_with_deletes += part->tasks[i].n_deletes != 0;
+  }
+  FRZ_COUNT(counts, n_files, part->n_tasks);
+  FRZ_COUNT(counts, n_files_with_deletes, n_with_deletes);
+  FRZ_COUNT(counts, n_rows_planned, n_rows);
+  FRZ_COUNT(counts, n_bytes_planned, n_bytes);
 }
 
 frz_status frz_scan_planner_next(frz_scan_planner *planner, size_t n_manifests_max,
@@ -376,15 +410,15 @@ frz_status frz_scan_planner_next(frz_scan_planner *planner, size_t n_manifests_m
   data_load load = {.planner = planner, .part = &part};
   load.tasks = frz_arena_array(&part.arenas[n], n, sizeof *load.tasks);
   load.n_tasks = frz_arena_array(&part.arenas[n], n, sizeof *load.n_tasks);
-  load.n_skipped = frz_arena_array(&part.arenas[n], n, sizeof *load.n_skipped);
-  if (load.tasks == NULL || load.n_tasks == NULL || load.n_skipped == NULL) {
+  if (load.tasks == NULL || load.n_tasks == NULL) {
     st = frz_fail_nomem(err, "scan plan");
     goto out;
   }
   FRZ_TRY_OUT(frz_parallel_for(planner->context, n, load_data, &load, err));
   FRZ_TRY_OUT(gather(&load, n, err));
   planner->next_data += n;
-  planner->counts.n_manifests_read += n;
+  FRZ_COUNT(planner->counts, n_manifests_read, n);
+  count_tasks(planner->counts, &part);
   *part_out = part;
   *more_out = planner->next_data < planner->n_data;
   part = (frz_scan_part){0};
@@ -410,28 +444,26 @@ frz_status frz_scan_plan_make(frz_context *context, frz_storage *storage,
                               const frz_schema *schema, const frz_expr *filter,
                               frz_scan_plan *plan_out, frz_error *err)
 {
-  return frz_scan_plan_make_from(context, storage, metadata, snapshot, 0, schema, filter, plan_out,
-                                 err);
+  return frz_scan_plan_make_from(context, storage, metadata, snapshot, 0, schema, filter, NULL,
+                                 plan_out, err);
 }
 
 frz_status frz_scan_plan_make_from(frz_context *context, frz_storage *storage,
                                    const frz_table_metadata *metadata, const frz_snapshot *snapshot,
                                    int64_t from_id, const frz_schema *schema,
-                                   const frz_expr *filter, frz_scan_plan *plan_out, frz_error *err)
+                                   const frz_expr *filter, frz_read_counts *counts,
+                                   frz_scan_plan *plan_out, frz_error *err)
 {
   frz_status st = FRZ_OK;
   frz_scan_plan plan = {0};
   bool more = false;
   FRZ_TRY(frz_scan_planner_create_from(context, storage, metadata, snapshot, from_id, schema,
                                        filter, true, &plan.planner, err));
+  frz_scan_planner_count(plan.planner, counts);
   FRZ_TRY_OUT(frz_scan_planner_next(plan.planner, SIZE_MAX, &plan.part, &more, err));
   assert(!more);
-  frz_plan_counts counts = frz_scan_planner_counts(plan.planner);
   plan.tasks = plan.part.tasks;
   plan.n_tasks = plan.part.n_tasks;
-  plan.n_manifests_total = counts.n_manifests_total;
-  plan.n_manifests_read = counts.n_manifests_read;
-  plan.n_files_skipped = counts.n_files_skipped;
   *plan_out = plan;
   plan = (frz_scan_plan){0};
 out:

@@ -9,6 +9,7 @@
 #include "frazil/table.h"
 #include "iceberg/filter/expression.h"
 #include "iceberg/manifest/manifest.h"
+#include "iceberg/scan/read_counts.h"
 
 /**
  * Turn public scan options into a snapshot (NULL: the table is empty), the schema to read it with
@@ -54,10 +55,6 @@ typedef struct frz_scan_part {
   size_t n_tasks;
 } frz_scan_part;
 
-typedef struct frz_plan_counts {
-  size_t n_manifests_total, n_manifests_read, n_files_skipped;
-} frz_plan_counts;
-
 /**
  * Read the manifest list and the delete manifests. Everything is borrowed until the planner is
  * freed. `snapshot` NULL: an empty table. With `all_metrics` the tasks keep every column's bounds
@@ -92,7 +89,8 @@ frz_status frz_scan_planner_check_deletes(const frz_scan_planner *planner,
 frz_status frz_scan_tasks_check(const frz_scan_task *tasks, size_t n_tasks,
                                 frz_error *err) FRZ_MUST_CHECK;
 
-frz_plan_counts frz_scan_planner_counts(const frz_scan_planner *planner);
+/** Count in `counts` (may be NULL) what was found so far and what is found from here. */
+void frz_scan_planner_count(frz_scan_planner *planner, frz_read_counts *counts);
 
 /* ---- at once ---- */
 
@@ -101,7 +99,6 @@ typedef struct frz_scan_plan {
   frz_scan_part part;
   frz_scan_task *tasks; /* manifest and entry order; of the part */
   size_t n_tasks;
-  size_t n_manifests_total, n_manifests_read, n_files_skipped; /* for explain */
 } frz_scan_plan;
 
 /** `filter` may be NULL; bound to `schema`. Manifests are read in parallel. Tasks keep all metrics.
@@ -111,12 +108,13 @@ frz_status frz_scan_plan_make(frz_context *context, frz_storage *storage,
                               const frz_schema *schema, const frz_expr *filter,
                               frz_scan_plan *plan_out, frz_error *err) FRZ_MUST_CHECK;
 /** As above, of the files alone that were appended after the snapshot `from_id` (0: of all files);
- * the range was checked by frz_appends_check(). */
+ * the range was checked by frz_appends_check(). `counts` may be
+ * NULL. */
 frz_status frz_scan_plan_make_from(frz_context *context, frz_storage *storage,
                                    const frz_table_metadata *metadata, const frz_snapshot *snapshot,
                                    int64_t from_id, const frz_schema *schema,
-                                   const frz_expr *filter, frz_scan_plan *plan_out,
-                                   frz_error *err) FRZ_MUST_CHECK;
+                                   const frz_expr *filter, frz_read_counts *counts,
+                                   frz_scan_plan *plan_out, frz_error *err) FRZ_MUST_CHECK;
 void frz_scan_plan_dispose(frz_scan_plan *plan);
 
 #endif

@@ -19,7 +19,8 @@ struct frz_scan {
   const frz_snapshot *snapshot; /* NULL: the table is empty */
   int64_t from_snapshot_id;     /* not 0: only rows appended after it */
   frz_projection projection;
-  int64_t limit_rows; /* -1: none */
+  frz_read_counts counts; /* of its streams together */
+  int64_t limit_rows;     /* -1: none */
 };
 
 frz_scan *frz_scan_retain(frz_scan *scan);

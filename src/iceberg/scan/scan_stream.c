@@ -478,6 +478,7 @@ static frz_status prepare(scan_stream *stream, frz_error *err)
   FRZ_TRY(frz_scan_planner_create_from(stream->context, scan->storage, scan->metadata,
                                        scan->snapshot, scan->from_snapshot_id, projection->schema,
                                        projection->filter, false, &stream->planner, err));
+  frz_scan_planner_count(stream->planner, projection->counts);
   stream->more_manifests = true;
   return frz_scan_planner_check_deletes(stream->planner, err);
 }

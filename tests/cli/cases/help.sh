@@ -4,7 +4,7 @@ frazil help | cmp - <(frazil --help)
 frazil help scan | cmp - <(frazil scan --help)
 frazil alter --help
 frazil table --help
-for command in catalog scan import pit compact rewrite-manifests expire orphans verify version; do
+for command in catalog scan import pit explain compact rewrite-manifests expire orphans verify version; do
   echo "== $command"
   frazil "$command" --help | grep -E '^  (-|[a-z])' | cut -c1-30
 done
