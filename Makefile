@@ -3,11 +3,13 @@
 MESON := .venv/bin/meson
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test test-spark interop conformance check bench fuzz feast-universal install clean help
+.PHONY: demo test test-spark interop conformance check bench fuzz feast-universal install clean help test-joins test-duckdb2
 
 help:
 	@echo "make demo             build, and run examples/iceberg-local"
 	@echo "make test             every test: C under sanitizers, Python, interoperability"
+	@echo "make test-joins       10,000 random joins against brute force and DuckDB; make test runs 240 of them"
+	@echo "make test-duckdb2     what concerns DuckDB, with version 2.0; make test has 1.5"
 	@echo "make test-spark       the tests against Spark, which make test skips where there is none"
 	@echo "make interop          catalogs and stores on real servers, into docs/conformance/backends.md"
 	@echo "make conformance      docs/conformance: other implementations' files, other engines on our tables"
@@ -26,6 +28,17 @@ test:
 	@tools/setup test
 	@tools/install-python
 	@.venv/bin/python tools/run-tests
+
+test-joins:
+	@tools/setup test
+	@tools/install-python
+	@FRAZIL_JOIN_CASES=10000 .venv/bin/python -m pytest -q -n 2 tests/interop/test_join.py -k random
+
+test-duckdb2:
+	@tools/setup test
+	@tools/install-python
+	@test -d build/duckdb2 || .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/duckdb2 -r requirements/duckdb2.txt
+	@PYTHONPATH=build/duckdb2 .venv/bin/python -m pytest -q -n 2 tests/feast/test_feast_engines.py tests/feast/test_feast_offline.py tests/interop/test_join.py
 
 test-spark:
 	@tools/setup spark

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import os
 import random
 import uuid
 
@@ -11,6 +12,9 @@ import pandas as pd
 import polars
 import pyarrow as pa
 import pytest
+from join_cases import Pool, listed
+
+from frazil.feast import duckdb_sql
 
 EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 TABLES_PER_TYPE = 25
@@ -133,6 +137,33 @@ def test_several_keys_equal_brute_force(catalog):
         types = [(kind, domain[:2]) for kind, domain in types]
         found += run_table(catalog, generator, types, f"several_{case}")
     assert found > 100
+
+
+CASES = int(os.environ.get("FRAZIL_JOIN_CASES", "240"))
+CASES_PER_POOL = 20
+PARTS = 4  # so that two processes can share the work
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_random_joins_equal_brute_force_and_duckdb(catalog, part):
+    """Tables of all types and versions with deletes, several views, differing keys and units, pins, time to live, the created
+    cutoff. `make test-joins` runs 10,000 of them."""
+    found = rows = 0
+    for number in range(part, CASES // CASES_PER_POOL, PARTS):
+        pool = Pool(catalog, random.Random(f"pool {number}"), f"pool{number}")
+        for case_number in range(CASES_PER_POOL):
+            case = pool.case()
+            native = frazil.pit_join(case.entity, case.views).to_arrow()
+            native = native.select(range(case.entity.num_columns, native.num_columns))
+            told = (number, case_number, case.views, case.entity.to_pylist())
+            assert listed(native.columns) == listed(case.brute_force()), told
+            by_duckdb = duckdb_sql.pit_join(case.entity, case.views)
+            assert by_duckdb.schema == native.schema, told
+            assert listed(by_duckdb.columns) == listed(native.columns), told
+            rows += native.num_rows
+            found += native.num_rows - native.column(0).null_count
+        pool.drop()
+    assert found > rows // 20 > 0
 
 
 def int_table(catalog, name, keys, key_type, events, unit="us"):

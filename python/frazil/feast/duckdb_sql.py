@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,8 +25,18 @@ import pyarrow.compute as pc
 
 import frazil
 from frazil import Catalog, NotFoundError, Table, View
-from frazil._convert import guarded, microseconds_of, milliseconds_of
-from frazil.feast.feast_types import conform_key
+from frazil._convert import guarded, microseconds_of
+from frazil.feast.join_inputs import (
+    column_types,
+    comparable_key,
+    features_of,
+    file_order,
+    join_keys_of,
+    pin_of,
+    restored,
+    stored,
+    stored_type,
+)
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _MICROSECOND = timedelta(microseconds=1)
@@ -381,88 +391,6 @@ def _union(parts: list[str]) -> list[str]:
 # ---- the join over streams ----
 
 
-def _stored_type(kind: pa.DataType) -> pa.DataType:
-    """The type that carries a column through DuckDB without loss."""
-    if isinstance(kind, pa.BaseExtensionType):
-        return _stored_type(kind.storage_type)
-    if pa.types.is_timestamp(kind) and kind.tz is not None and kind.unit == "ns":
-        return pa.timestamp("ns")  # DuckDB before 2.0 cuts those with a zone to microseconds
-    if pa.types.is_list(kind):
-        return pa.list_(_stored_type(kind.value_type))
-    return kind
-
-
-def _stored(column: Any) -> Any:
-    kind = column.type
-    if isinstance(kind, pa.BaseExtensionType):
-        return _stored(
-            column.storage
-            if isinstance(column, pa.ExtensionArray)
-            else pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
-        )
-    wanted = _stored_type(kind)
-    return column if kind == wanted else column.cast(wanted)
-
-
-def _restored(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """A column of a result in the type that the native engine gives it."""
-    if column.type == kind:
-        return column
-    if isinstance(kind, pa.BaseExtensionType):
-        chunks = _restored(column, kind.storage_type).chunks
-        return pa.chunked_array([kind.wrap_array(chunk) for chunk in chunks], kind)
-    return column.cast(kind)
-
-
-def file_order(table: Table, pin: dict[str, Any]) -> list[str]:
-    """The data files of a snapshot by data sequence number (version 1: by snapshot), then path:
-    among rows of one event and created time the one of the last file wins."""
-    tasks = list(table.scan(**pin).plan_files())
-    sequences = {task.file_path: task.data_sequence_number for task in tasks}
-    if table.format_version == 1:
-        times = {snapshot.snapshot_id: snapshot.timestamp_ms for snapshot in table.snapshots()}
-        for entry in table.inspect.entries(_snapshot_id(table, pin)).to_pylist():
-            path = entry["data_file"]["file_path"]
-            if path in sequences:
-                sequences[path] = times.get(entry["snapshot_id"], 0)
-    return sorted(sequences, key=lambda path: (sequences[path], path.encode()))
-
-
-def _snapshot_id(table: Table, pin: dict[str, Any]) -> int | None:
-    if pin.get("snapshot_id"):
-        return int(pin["snapshot_id"])
-    if pin.get("ref"):
-        return table.refs()[pin["ref"]].snapshot_id
-    if pin.get("as_of") is not None:
-        until = milliseconds_of(pin["as_of"])
-        before = [each for each in table.history() if each.timestamp_ms <= until]
-        return before[-1].snapshot_id if before else None
-    return table.current_snapshot_id()
-
-
-def join_keys_of(view: View) -> dict[str, str]:
-    """Entity column to table column."""
-    keys = view.join_keys
-    return dict(keys) if isinstance(keys, Mapping) else {key: key for key in keys}
-
-
-def features_of(view: View) -> list[tuple[str, str]]:
-    """Table columns and their names in the result."""
-    features = view.features
-    each = features.items() if isinstance(features, Mapping) else features
-    return [(name, name) if isinstance(name, str) else (name[0], name[1]) for name in each]
-
-
-def pin_of(view: View) -> dict[str, Any]:
-    pins = {
-        "snapshot_id": view.snapshot_id,
-        "ref": view.ref,
-        "as_of": view.as_of,
-        "from_snapshot_id": view.from_snapshot_id,
-    }
-    return {name: value for name, value in pins.items() if value is not None}
-
-
 class _FeatureRows:
     """A view's rows as a relation c0, c1... of its distinct columns, and what decides its ties."""
 
@@ -494,7 +422,7 @@ class _FeatureRows:
         )
         rows = scan.to_arrow_batch_reader()
         names = [self.name(column) for column in self.columns] + self.ties
-        fields = [(name, _stored_type(rows.schema.field(column).type))
+        fields = [(name, stored_type(rows.schema.field(column).type))
                   for name, column in zip(names, [*self.columns, *self.ties])]  # fmt: skip
         schema = pa.schema(
             [(name, pa.int64() if name == "_file" else kind) for name, kind in fields]
@@ -502,7 +430,7 @@ class _FeatureRows:
 
         def batches() -> Iterator[pa.RecordBatch]:
             for batch in rows:
-                made = [_stored(batch.column(column)) for column in self.columns]
+                made = [stored(batch.column(column)) for column in self.columns]
                 for tie in self.ties:
                     column = batch.column(tie)
                     if tie == "_file":
@@ -531,62 +459,6 @@ class _FeatureRows:
         )
 
 
-def column_types(table: Table) -> dict[str, str]:
-    """Iceberg types by column. A column that is gone has the type that it had last: a table that
-    is held at an earlier snapshot has the columns of its time."""
-    schemas = table.schemas()
-    types: dict[str, str] = {}
-    for schema in (table.schema(), *(schemas[number] for number in sorted(schemas, reverse=True))):
-        for field in schema:
-            types.setdefault(field.name, field.type)
-    return types
-
-
-def _key(column: pa.ChunkedArray, iceberg_type: str, name: str) -> pa.ChunkedArray:
-    """An entity key column in a type that DuckDB compares as the contract does: what the table's
-    type cannot hold becomes a null, which matches nothing."""
-    column = _stored(conform_key(column, iceberg_type, name))
-    kind = column.type
-    is_text = pa.types.is_string(kind)
-    if pa.types.is_boolean(kind) and iceberg_type != "boolean":
-        column = column.cast(pa.int8())
-    if iceberg_type in ("float", "double") and pa.types.is_integer(column.type):
-        exact = [v if v is None or int(float(v)) == v else None for v in column.to_pylist()]
-        return pa.chunked_array([pa.array(exact, pa.float64())])
-    if iceberg_type == "boolean" and pa.types.is_integer(kind):
-        flags = {0: False, 1: True}
-        return pa.chunked_array([pa.array(map(flags.get, column.to_pylist()), pa.bool_())])
-    if iceberg_type.startswith(("binary", "fixed", "uuid")) and is_text:
-        return column.cast(pa.binary())
-    if iceberg_type == "string" and not is_text:
-        texts = [None if v is None else _text(v) for v in column.to_pylist()]
-        return pa.chunked_array([pa.array(texts, pa.string())])
-    if pa.types.is_timestamp(kind):
-        return _key_time(column, "ns" if iceberg_type.endswith("_ns") else "us")
-    return column
-
-
-def _text(value: bytes) -> str | None:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-
-
-def _key_time(column: pa.ChunkedArray, unit: str) -> pa.ChunkedArray:
-    """Times in a unit; those between two of its steps, or out of its reach, are nulls."""
-    wanted = pa.timestamp(unit, None if unit == "ns" else column.type.tz)
-    have, want = _PER_SECOND[column.type.unit], _PER_SECOND[unit]
-    exact = []
-    for value in column.cast(pa.int64()).to_pylist():
-        moved = None if value is None or value * want % have else value * want // have
-        exact.append(moved if moved is None or _INT64_MIN <= moved <= _INT64_MAX else None)
-    return pa.chunked_array([pa.array(exact, pa.int64()).cast(wanted)])
-
-
 def pit_join(
     entity: pa.Table,
     views: Sequence[View],
@@ -612,8 +484,8 @@ def pit_join(
     if not is_ns:
         times = times.cast(pa.timestamp("us", times.type.tz))
     columns = {
-        names[name]: _stored(times) if name == timestamp_field
-        else _key(entity.column(name), kinds[name], name)
+        names[name]: stored(times) if name == timestamp_field
+        else comparable_key(entity.column(name), kinds[name], name)
         for name in entity.column_names
         if name == timestamp_field or name in kinds
     }  # fmt: skip
@@ -626,6 +498,6 @@ def pit_join(
             connection.register(name, stream)
         result = guarded(lambda: _fetch(connection, sql))
     return pa.table(
-        [_restored(column, field.type) for column, field in zip(result.columns, schema)],
+        [restored(column, field.type) for column, field in zip(result.columns, schema)],
         schema=schema,
     )
