@@ -105,6 +105,8 @@ def _connected(memory_limit_mb: int | None = None) -> Iterator[Any]:
             connection.execute("SET TimeZone = 'UTC'")
             # A name in a query is a table, never a variable of the Python program.
             connection.execute("SET python_enable_replacements = false")
+            # A stream has no known length, and DuckDB would take it to be short enough for a loop.
+            connection.execute("SET asof_loop_join_threshold = 0")
             yield connection
         finally:
             connection.close()
@@ -117,9 +119,7 @@ def _lock(connection: Any) -> None:
 
 
 def _fetch(connection: Any, sql: str) -> pa.Table:
-    result = connection.execute(sql)
-    # DuckDB 2.0 has the first only, older ones the second.
-    return (getattr(result, "to_arrow_table", None) or result.fetch_arrow_table)()
+    return connection.sql(sql).to_arrow_table()
 
 
 class _Stream:

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from frazil import Table, View
-from frazil._convert import milliseconds_of
 from frazil.feast.feast_types import conform_key
+from frazil.feast.pins import chosen_snapshot
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -37,24 +37,11 @@ def file_order(table: Table, pin: dict[str, Any]) -> list[str]:
     sequences = {task.file_path: task.data_sequence_number for task in tasks}
     if table.format_version == 1:
         times = {snapshot.snapshot_id: snapshot.timestamp_ms for snapshot in table.snapshots()}
-        for entry in table.inspect.entries(snapshot_id_of(table, pin)).to_pylist():
+        for entry in table.inspect.entries(chosen_snapshot(table, pin)).to_pylist():
             path = entry["data_file"]["file_path"]
             if path in sequences:
                 sequences[path] = times.get(entry["snapshot_id"], 0)
     return sorted(sequences, key=lambda path: (sequences[path], path.encode()))
-
-
-def snapshot_id_of(table: Table, pin: dict[str, Any]) -> int | None:
-    """The snapshot that a pin, as arguments of a scan, means."""
-    if pin.get("snapshot_id"):
-        return int(pin["snapshot_id"])
-    if pin.get("ref"):
-        return table.refs()[pin["ref"]].snapshot_id
-    if pin.get("as_of") is not None:
-        until = milliseconds_of(pin["as_of"])
-        before = [each for each in table.history() if each.timestamp_ms <= until]
-        return before[-1].snapshot_id if before else None
-    return table.current_snapshot_id()
 
 
 def join_keys_of(view: View) -> dict[str, str]:

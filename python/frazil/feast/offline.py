@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Dict, List, Literal, Optional, Tuple, Union
+from typing import Any, Dict, List, Literal, NamedTuple, Optional, Tuple, Union
 
 import pandas as pd
 import pyarrow as pa
@@ -75,7 +75,14 @@ class IcebergOfflineStoreConfig(FrazilStoreConfig):
     """ Offline store type selector. """
 
     engine: Literal["native", "duckdb", "spark"] = "native"
-    """ What runs the join: native is C; duckdb runs the same contract as a query. """
+    """ What runs the join: native is C; duckdb and spark run the same contract as queries. """
+
+    spark_conf: Optional[Dict[str, str]] = None
+    """ Configuration of the Spark session, where none is active. """
+
+    spark_catalog: Optional[StrictStr] = None
+    """ A catalog of the Spark session that has the tables; without one Spark reads them by the
+    metadata files that our catalog names. """
 
     staging_location: Optional[StrictStr] = None
     """ Folder that to_remote_storage() writes Parquet files under. """
@@ -99,8 +106,6 @@ class IcebergOfflineStoreConfig(FrazilStoreConfig):
 def _settings(config: RepoConfig) -> IcebergOfflineStoreConfig:
     settings = store_settings(config)
     assert isinstance(settings, IcebergOfflineStoreConfig)
-    if settings.engine == "spark":
-        raise UnsupportedError("engine: spark is not available yet; use native or duckdb")
     return settings
 
 
@@ -294,11 +299,34 @@ class _HistoricalJoin:
         return [view.opened.read() for view in self.views]
 
     def run(self) -> Result:
+        """The entity rows and their features, by the store's engine."""
+        entities, joined, keys = self._prepared()
+        options: dict[str, Any] = {"memory_limit_mb": self.settings.memory_limit_mb}
+        join: Callable[..., Result] = _pit_join
+        if self.settings.engine == "duckdb":
+            join = duckdb_sql.pit_join
+        elif self.settings.engine == "spark":
+            join, options = _spark().pit_join, {"settings": self.settings}
+        features = join(keys, joined, timestamp_field=entities.timestamp_field, **options)
+        return _beside(entities.table, features, self._outputs())
+
+    def spark_frame(self, spark: Any) -> Any:
+        """The same as a Spark frame."""
+        entities, joined, keys = self._prepared()
+        frame = _spark().joined_frame(
+            spark, self.settings, keys, joined, entities.timestamp_field, kept=entities.table
+        )
+        return frame.toDF(*entities.column_names(), *self._outputs())
+
+    def _outputs(self) -> list[str]:
+        return [output for view in self.views for _, output in view.features]
+
+    def _prepared(self) -> tuple[EntityRows, list[View], pa.Table]:
         tables = [view.load() for view in self.views]
         entities = self.entities
         if entities is None:
             entities = self._entities_in_range(tables)
-        outputs = [output for view in self.views for _, output in view.features]
+        outputs = self._outputs()
         clash = set(outputs) & set(entities.column_names())
         if clash or len(set(outputs)) != len(outputs):
             twice = sorted(clash or {name for name in outputs if outputs.count(name) > 1})
@@ -307,14 +335,7 @@ class _HistoricalJoin:
                 "or drop them from entity_df"
             )
         keys, joined = self._joined(tables, entities)
-        join = duckdb_sql.pit_join if self.settings.engine == "duckdb" else _pit_join
-        features = join(
-            keys,
-            joined,
-            timestamp_field=entities.timestamp_field,
-            memory_limit_mb=self.settings.memory_limit_mb,
-        )
-        return _beside(entities.table, features, outputs)
+        return entities, joined, keys
 
     def _joined(self, tables: list[Table], entities: EntityRows) -> tuple[pa.Table, list[View]]:
         """Keys and times of the entity rows, and the views to join. Other entity columns are put
@@ -401,6 +422,29 @@ def _same_unit(parts: list[pa.Table]) -> list[pa.Table]:
     ]
 
 
+def _spark() -> Any:
+    """The engine for Spark; pyspark is imported with it."""
+    try:
+        from frazil.feast import spark
+    except ImportError as error:
+        raise ImportError(
+            f"engine: spark needs pyspark 4 ({error.name} is missing): pip install 'frazil[spark]'"
+        ) from error
+    return spark
+
+
+def _job(
+    config: RepoConfig,
+    settings: IcebergOfflineStoreConfig,
+    frame: Callable[[Any], Any],
+    **options: Any,
+) -> IcebergRetrievalJob:
+    """A job; with engine: spark one that has its rows as a Spark frame, too."""
+    if settings.engine == "spark":
+        return _spark().IcebergSparkRetrievalJob(config, frame=frame, **options)
+    return IcebergRetrievalJob(config, **options)
+
+
 def _pit_join(entity: pa.Table, views: list[View], **options: Any) -> pa.RecordBatchReader:
     """The features that the native engine adds to entity rows."""
     rows = frazil.pit_join(entity, views, **options).to_arrow_batch_reader()
@@ -469,8 +513,10 @@ class IcebergOfflineStore(OfflineStore):
             bounds = entities.range()  # type: ignore[assignment]
         entity_sql = entity_df if isinstance(entity_df, str) else None
         join = _HistoricalJoin(config, settings, views, entities, dates, entity_sql)
-        return IcebergRetrievalJob(
+        return _job(
             config,
+            settings,
+            frame=join.spark_frame,
             run=join.run,
             sql=join.to_sql,
             snapshots=join.snapshots,
@@ -507,12 +553,16 @@ class IcebergOfflineStore(OfflineStore):
         settings = _settings(config)
         source = _source(data_source, "pull_latest")
         created = created_timestamp_column or None
+        pull = _Pull(join_key_columns, feature_name_columns, timestamp_field, created,
+                     start_date, end_date, is_latest=True)  # fmt: skip
 
         pulled = _opened(config, settings, source)
 
-        def run() -> pa.RecordBatchReader:
+        def run() -> Result:
             table = pulled.load()
             _check_join_keys(source, table, join_key_columns)
+            if settings.engine == "spark":
+                return _spark_rows(settings, source, pulled, pull)
             rows = frazil.latest_per_key(
                 table,
                 join_key_columns,
@@ -529,12 +579,19 @@ class IcebergOfflineStore(OfflineStore):
             return rows if join_key_columns else _with_dummy_entity(rows)
 
         def sql() -> str:
-            return _pull_sql(
-                config, source, join_key_columns, feature_name_columns, timestamp_field, created,
-                start_date, end_date, is_latest=True,
-            )  # fmt: skip
+            return _pull_sql(config, source, pull)
 
-        return IcebergRetrievalJob(config, run=run, sql=sql, snapshots=lambda: [pulled.read()])
+        def frame(spark: Any) -> Any:
+            return _spark_pull(spark, settings, source, pulled, pull)
+
+        return _job(
+            config,
+            settings,
+            frame=frame,
+            run=run,
+            sql=sql,
+            snapshots=lambda: [pulled.read()],
+        )
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -550,6 +607,8 @@ class IcebergOfflineStore(OfflineStore):
         settings = _settings(config)
         source = _source(data_source, "pull_all")
         created = created_timestamp_column or None
+        pull = _Pull(join_key_columns, feature_name_columns, timestamp_field, created,
+                     start_date, end_date, is_latest=False)  # fmt: skip
 
         pulled = _opened(config, settings, source)
 
@@ -567,7 +626,9 @@ class IcebergOfflineStore(OfflineStore):
             )
             return found, columns
 
-        def run() -> pa.RecordBatchReader:
+        def run() -> Result:
+            if settings.engine == "spark":
+                return _spark_rows(settings, source, pulled, pull)
             found, columns = scan()
             rows = found.to_arrow_batch_reader()
             if columns is not None:
@@ -579,13 +640,15 @@ class IcebergOfflineStore(OfflineStore):
             return sum(task.record_count for task in scan()[0].plan_files())
 
         def sql() -> str:
-            return _pull_sql(
-                config, source, join_key_columns, feature_name_columns, timestamp_field, created,
-                start_date, end_date, is_latest=False,
-            )  # fmt: skip
+            return _pull_sql(config, source, pull)
 
-        return IcebergRetrievalJob(
+        def frame(spark: Any) -> Any:
+            return _spark_pull(spark, settings, source, pulled, pull)
+
+        return _job(
             config,
+            settings,
+            frame=frame,
             run=run,
             sql=sql,
             snapshots=lambda: [pulled.read()],
@@ -801,6 +864,8 @@ def _entities(
         )
     if hasattr(entity_df, "__arrow_c_stream__"):
         return entity_rows.from_arrow(pa.table(entity_df))
+    if hasattr(entity_df, "toArrow"):  # of Spark
+        return entity_rows.from_arrow(entity_df.toArrow())
     raise ValueError(
         "entity_df is a pandas DataFrame, an SQL query, an Arrow table or None, "
         f"not {type(entity_df).__name__}"
@@ -860,34 +925,72 @@ def _saved_time(table: Table, timestamp_field: str) -> str:
     return table.properties.get(DATASET_TIME, timestamp_field)
 
 
-def _pull_sql(
-    config: RepoConfig,
+class _Pull(NamedTuple):
+    """What a pull asks of a table, in the table's names."""
+
+    join_keys: list[str]
+    features: list[str]
+    timestamp_field: str
+    created: str | None
+    start: datetime | None
+    end: datetime | None
+    is_latest: bool
+
+
+def _spark_pull(
+    spark: Any,
+    settings: IcebergOfflineStoreConfig,
     source: FrazilSource,
-    join_keys: list[str],
-    features: list[str],
-    timestamp_field: str,
-    created: str | None,
-    start: datetime | None,
-    end: datetime | None,
-    is_latest: bool,
-) -> str:
+    pulled: OpenedTable,
+    pull: _Pull,
+    is_mapped: bool = True,
+) -> Any:
+    """A pull as a Spark frame. Feast's Spark engine wants columns by the names that they have
+    after the source's field mapping, as from Feast's own Spark store."""
+    table = pulled.load()
+    _check_join_keys(source, table, pull.join_keys)
+    time = _saved_time(table, pull.timestamp_field)
+    columns = _pulled(table, pull.join_keys, pull.features, time, pull.created, pulled.pin)
+    frame = _spark().pulled_frame(
+        spark, settings, table, pulled.pin, pull.join_keys, columns, time, pull.created,
+        pull.start, pull.end, pull.is_latest,
+    )  # fmt: skip
+    if is_mapped:
+        frame = frame.toDF(*(source.field_mapping.get(name, name) for name in frame.columns))
+    if pull.join_keys:
+        return frame
+    return _spark().with_constant(frame, DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL)
+
+
+def _spark_rows(
+    settings: IcebergOfflineStoreConfig, source: FrazilSource, pulled: OpenedTable, pull: _Pull
+) -> pa.Table:
+    spark = _spark().session(settings)
+    frame = _spark_pull(spark, settings, source, pulled, pull, is_mapped=False)
+    return _spark().pulled(frame, pulled.load(), pulled.pin)
+
+
+def _pull_sql(config: RepoConfig, source: FrazilSource, pull: _Pull) -> str:
     settings = _settings(config)
+    stamp, created = pull.timestamp_field, pull.created
     types = duckdb_sql.column_types(source.load(config))
-    wanted = [*join_keys, *features, timestamp_field, *([created] if created else [])]
-    columns = [duckdb_sql.quoted(name) for name in dict.fromkeys(wanted)] if features else ["*"]
-    if not join_keys:
+    wanted = [*pull.join_keys, *pull.features, stamp, *([created] if created else [])]
+    columns = ["*"]
+    if pull.features:
+        columns = [duckdb_sql.quoted(name) for name in dict.fromkeys(wanted)]
+    if not pull.join_keys:
         columns.append(f"'{DUMMY_ENTITY_VAL}' AS {duckdb_sql.quoted(DUMMY_ENTITY_ID)}")
-    where = duckdb_sql.window_sql(timestamp_field, types[timestamp_field], start, end)
+    where = duckdb_sql.window_sql(stamp, types[stamp], pull.start, pull.end)
     text = f"SELECT {', '.join(columns)}\nFROM {_relation(settings, source, _pin(settings, source))}"
-    if is_latest:
-        where = where or [f"{duckdb_sql.quoted(timestamp_field)} IS NOT NULL"]
+    if pull.is_latest:
+        where = where or [f"{duckdb_sql.quoted(stamp)} IS NOT NULL"]
     if where:
         text += f"\nWHERE {' AND '.join(where)}"
-    if not is_latest:
+    if not pull.is_latest:
         return text
-    keys = ", ".join(duckdb_sql.quoted(key) for key in join_keys)
+    keys = ", ".join(duckdb_sql.quoted(key) for key in pull.join_keys)
     by = f"PARTITION BY {keys} " if keys else ""
-    order = f"{duckdb_sql.quoted(timestamp_field)} DESC"
+    order = f"{duckdb_sql.quoted(stamp)} DESC"
     if created:
         order += f", {duckdb_sql.quoted(created)} DESC NULLS LAST"
     return text + f"\nQUALIFY row_number() OVER ({by}ORDER BY {order}) = 1"
