@@ -144,6 +144,18 @@ def test_views_of_one_table_at_two_snapshots(engine_repo):
     same(by_user.to_pandas(), out)
 
 
+def test_null_keys_of_several_and_null_times_match_nothing(engine_repo):
+    """DuckDB 1.5's own ASOF join lets them match: null times, and null keys but for the first."""
+    rows = pa.table({"a": [1, 1], "b": [None, 2], "event_timestamp": pa.array([T0, T0], pa.timestamp("us", "UTC")), "x": [3, 4]})
+    entities = [Entity(name=name, join_keys=[name], value_type=ValueType.INT64) for name in ("a", "b")]
+    view = FeatureView(name="v", entities=entities, schema=[Field(name="x", dtype=Int64)], source=engine_repo.source("d", rows), online=False)
+    engine_repo.store.apply([*entities, view])
+    frame = pa.table({"a": [1, 1, 1], "b": [None, 2, 2], "event_timestamp": pa.array([T0, None, T0], pa.timestamp("us", "UTC"))})
+    job = engine_repo.store.get_historical_features(entity_df=frame.to_pandas(), features=["v:x"])
+    assert job.to_arrow()["x"].to_pylist() == [None, None, 4]
+    assert in_duckdb(engine_repo, job, ["d"], frame)["x"].to_pylist() == [None, None, 4]
+
+
 # ---- names ----
 
 

@@ -277,10 +277,10 @@ def _view_sql(view: SqlView, number: int, own: str) -> str:
     columns += [
         f"{own}f.{quoted(column)} AS {name}" for name, (column, _) in zip(outputs, view.features)
     ]
-    rows = (
-        f"SELECT {', '.join(columns)} FROM {view.relation} AS {own}f"
-        f" WHERE {own}f.{quoted(view.timestamp_field)} IS NOT NULL"
-    )
+    # DuckDB's ASOF join takes two nulls to be equal in all keys but the first.
+    needed = dict.fromkeys([view.timestamp_field, *(theirs for _, theirs in view.join_keys)])
+    present = " AND ".join(f"{own}f.{quoted(name)} IS NOT NULL" for name in needed)
+    rows = f"SELECT {', '.join(columns)} FROM {view.relation} AS {own}f WHERE {present}"
     on = [f"{own}e.{quoted(mine)} = {own}k{i}" for i, (mine, _) in enumerate(view.join_keys)]
     found = ", ".join([f"{own}row", *outputs])
     if view.created_cutoff and view.created_timestamp_column:
@@ -297,8 +297,10 @@ def _view_sql(view: SqlView, number: int, own: str) -> str:
     by = ", ".join([*distinct[:-1], *order])
     newest = f"SELECT DISTINCT ON ({', '.join(distinct)}) * FROM ({rows}) ORDER BY {by}"
     where = f" WHERE {own}time >= {own}lower{number}" if view.ttl else ""
+    # So does it with a null time.
+    timed = f"SELECT * FROM {own}entity WHERE {own}upper{number} IS NOT NULL"
     return (
-        f"{own}v{number} AS (SELECT {found} FROM {own}entity AS {own}e"
+        f"{own}v{number} AS (SELECT {found} FROM ({timed}) AS {own}e"
         f" ASOF JOIN ({newest}) ON {' AND '.join(on)}{where})"
     )
 
