@@ -207,7 +207,7 @@ def check_snapshots(folder):
     table.refresh().append(later.set_column(4, "trips", pa.array([9, 9, 9])).set_column(
         2, "created", pa.array([T0 + 2 * HOUR] * 3, pa.timestamp("us", "UTC"))), truncate_nanoseconds=True)  # fmt: skip
     assert made.toArrow()["now__trips"].to_pylist() == [101, 201]
-    assert jobs[1].to_df()["now__trips"].tolist() == [9, 9]
+    assert jobs[1].to_df()["now__trips"].tolist() == [101, 201], "a job opens its tables once"
 
 
 def check_a_catalog_of_the_session(folder):
