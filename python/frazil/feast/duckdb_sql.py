@@ -70,6 +70,10 @@ def window_sql(
     return where if end is None else [*where, f"{time} <= {microseconds_of(end) * unit}"]
 
 
+def is_binary(iceberg_type: str) -> bool:
+    return iceberg_type.startswith(("binary", "fixed", "uuid"))
+
+
 def free_prefix(names: Iterable[str]) -> str:
     """What none of the names starts with, to DuckDB, which does not tell capitals from small
     letters: for the names that a query needs of its own."""
@@ -233,6 +237,8 @@ class SqlView:
     features: tuple[tuple[str, str], ...]
     """ Table column, name in the result. """
     created_cutoff: bool = False
+    binary_keys: tuple[str, ...] = ()
+    """ Table columns that are keys and bytes. """
     tie_columns: tuple[str, ...] = ()
     """ Decide among rows of one created time: the greatest of the first, then of the second... """
 
@@ -262,7 +268,15 @@ def _view_sql(view: SqlView, number: int, own: str) -> str:
     and time stays, and an ASOF join finds it; its time is the greatest, so that where it is too
     old every other is, too. With the cutoff the best row of a time depends on the entity row.
     """
-    keys = [f"{own}f.{quoted(theirs)} AS {own}k{i}" for i, (_, theirs) in enumerate(view.join_keys)]
+
+    def key(column: str, theirs: str) -> str:
+        # DuckDB 1.5 mixes up one zero byte and two in an ASOF join.
+        return f"hex({column})" if theirs in view.binary_keys else column
+
+    keys = [
+        f"{key(f'{own}f.{quoted(theirs)}', theirs)} AS {own}k{i}"
+        for i, (_, theirs) in enumerate(view.join_keys)
+    ]
     time = number_of(f"{own}f.{quoted(view.timestamp_field)}", view.time_type)
     columns = [*keys, f"{time} AS {own}time"]
     order = [f"{own}time DESC"]
@@ -281,7 +295,10 @@ def _view_sql(view: SqlView, number: int, own: str) -> str:
     needed = dict.fromkeys([view.timestamp_field, *(theirs for _, theirs in view.join_keys)])
     present = " AND ".join(f"{own}f.{quoted(name)} IS NOT NULL" for name in needed)
     rows = f"SELECT {', '.join(columns)} FROM {view.relation} AS {own}f WHERE {present}"
-    on = [f"{own}e.{quoted(mine)} = {own}k{i}" for i, (mine, _) in enumerate(view.join_keys)]
+    on = [
+        f"{key(f'{own}e.{quoted(mine)}', theirs)} = {own}k{i}"
+        for i, (mine, theirs) in enumerate(view.join_keys)
+    ]
     found = ", ".join([f"{own}row", *outputs])
     if view.created_cutoff and view.created_timestamp_column:
         on += [f"{own}time <= {own}upper{number}", f"{own}created <= {own}made{number}"]
@@ -457,6 +474,9 @@ class _FeatureRows:
             ttl=view.ttl,
             features=tuple((self.name(column), name) for column, name in self.features),
             created_cutoff=view.created_cutoff,
+            binary_keys=tuple(
+                self.name(each) for each in self.join_keys.values() if is_binary(types[each])
+            ),
             tie_columns=tuple(self.ties),
         )
 

@@ -273,6 +273,11 @@ class _JoinedView:
             ttl=self.ttl,
             features=self.features,
             created_cutoff=self.created_cutoff,
+            binary_keys=tuple(
+                each
+                for each in self.join_keys.values()
+                if types[each].startswith(("binary", "fixed"))
+            ),
         )
 
 
