@@ -12,7 +12,7 @@
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
-enum { PROPERTIES_MAX = 64, OPTIONS_MAX = 128, ARGUMENTS_MAX = 64 };
+enum { PROPERTIES_MAX = 64, OPTIONS_MAX = 128, OWNED_MAX = 160, ARGUMENTS_MAX = 64 };
 
 typedef enum output_format {
   FORMAT_PRETTY,
@@ -67,6 +67,8 @@ typedef struct command_line {
   int64_t memory_limit_bytes; /* 0: not given; so for the next */
   int64_t n_threads;
   serve_settings serve;
+  char *owned[OWNED_MAX]; /* texts that are not argv's, see feast_repo_dispose() */
+  int n_owned;
   bool used[OPTIONS_MAX]; /* for each option: it was given */
   output_format format;
   bool has_format;

@@ -115,6 +115,24 @@ static frz_status read_file(const char *path, char **text_out, frz_error *err)
   return *text_out != NULL ? FRZ_OK : fail(err, FRZ_ERR_NOMEM, "no memory for '%.500s'", path);
 }
 
+/* The line frees the text in the end; NULL, where memory or room is short, passes through. */
+static char *own(const repo_reader *reader, char *text)
+{
+  command_line *line = reader->line;
+  if (text == NULL) return NULL;
+  if (line->n_owned == OWNED_MAX) {
+    free(text);
+    return NULL;
+  }
+  line->owned[line->n_owned++] = text;
+  return text;
+}
+
+void feast_repo_dispose(command_line *line)
+{
+  while (line->n_owned > 0) free(line->owned[--line->n_owned]);
+}
+
 /* ---- YAML ---- */
 
 static yaml_node_t *member(repo_reader *reader, yaml_node_t *mapping, const char *name)
@@ -216,10 +234,10 @@ static frz_status sql_places(repo_reader *reader, const char *uri, const char *w
   }
   free(path);
   if (full == NULL) return fail(reader->err, FRZ_ERR_NOMEM, "no memory for a URI");
-  frz_status st = add_property(reader, "uri", full);
+  frz_status st = add_property(reader, "uri", own(reader, full));
   if (st != FRZ_OK || warehouse == NULL) return st;
   char *place = has_scheme(warehouse) ? strdup(warehouse) : join_path(reader->folder, warehouse);
-  return add_property(reader, "warehouse", place);
+  return add_property(reader, "warehouse", own(reader, place));
 }
 
 static frz_status add_options(repo_reader *reader, yaml_node_t *options)
@@ -237,8 +255,8 @@ static frz_status add_options(repo_reader *reader, yaml_node_t *options)
     if (key->type != YAML_SCALAR_NODE || value->type != YAML_SCALAR_NODE)
       return fail(reader->err, FRZ_ERR_INVALID, "'%.500s' line %zu: a storage option is no text",
                   reader->path, value->start_mark.line + 1);
-    st = add_property(reader, strdup((const char *)key->data.scalar.value),
-                      strdup((const char *)value->data.scalar.value));
+    st = add_property(reader, own(reader, strdup((const char *)key->data.scalar.value)),
+                      own(reader, strdup((const char *)value->data.scalar.value)));
   }
   return st;
 }
@@ -254,16 +272,17 @@ static frz_status read_catalog(repo_reader *reader, yaml_node_t *store)
   if (kind == NULL) kind = "sql";
   if (strcmp(kind, "none") == 0) kind = "static";
   if (name != NULL && strcmp(reader->line->catalog, "default") == 0)
-    reader->line->catalog = strdup(name);
-  st = add_property(reader, "type", strdup(kind));
+    reader->line->catalog = own(reader, strdup(name));
+  st = add_property(reader, "type", own(reader, strdup(kind)));
   if (st == FRZ_OK) st = add_options(reader, member(reader, store, "storage_options"));
   if (st != FRZ_OK) return st;
   if (strcmp(kind, "sql") == 0) return sql_places(reader, uri, warehouse);
-  if (uri != NULL) st = add_property(reader, "uri", strdup(uri));
+  if (uri != NULL) st = add_property(reader, "uri", own(reader, strdup(uri)));
   if (st != FRZ_OK || warehouse == NULL) return st;
   bool is_path = strcmp(kind, "static") == 0 && !has_scheme(warehouse);
-  return add_property(reader, "warehouse",
-                      is_path ? join_path(reader->folder, warehouse) : strdup(warehouse));
+  return add_property(
+      reader, "warehouse",
+      own(reader, is_path ? join_path(reader->folder, warehouse) : strdup(warehouse)));
 }
 
 /* ---- the online store ---- */
@@ -273,7 +292,7 @@ static frz_status take_text(repo_reader *reader, yaml_node_t *mapping, const cha
 {
   const char *text;
   frz_status st = text_of(reader, mapping, key, &text);
-  if (st == FRZ_OK && text != NULL && *setting == NULL) *setting = strdup(text);
+  if (st == FRZ_OK && text != NULL && *setting == NULL) *setting = own(reader, strdup(text));
   return st;
 }
 
@@ -297,7 +316,8 @@ static frz_status read_store(repo_reader *reader, yaml_node_t *store)
   const char *cache;
   st = text_of(reader, store, "cache_dir", &cache);
   if (st == FRZ_OK)
-    settings->cache_dir = join_path(reader->folder, cache != NULL ? cache : "data/frazil-lookup");
+    settings->cache_dir =
+        own(reader, join_path(reader->folder, cache != NULL ? cache : "data/frazil-lookup"));
   return st;
 }
 

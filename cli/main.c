@@ -260,6 +260,7 @@ static int run_command(const command *chosen, command_line *line)
   signal_context = NULL;
   frz_catalog_free(run.catalog);
   frz_context_free(run.context);
+  feast_repo_dispose(line);
   return close_output(code);
 }
 

@@ -772,6 +772,8 @@ def test_a_repo_says_where_the_catalog_is(project):
                             capture_output=True, text=True, check=True)  # fmt: skip
     stats = json.loads(result.stdout)
     assert stats["keys"] >= len(DRIVERS) and stats["bytes_per_key"] > 8 and stats["resident_bytes"] > 1 << 20
+    values = {"speed": Value(double_val=4.5), "trips": Value(int64_val=3)}
+    write(project.repo, project.pushed, [(key_of(driver_id=3), values, NOW, NOW)])  # a second file
     result = subprocess.run([command(), "online", "compact", "feast.proj_pushed_online", "--all", "--repo", folder, "--json"],
                             capture_output=True, text=True, check=True)  # fmt: skip
     compacted = json.loads(result.stdout)
