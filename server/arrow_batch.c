@@ -122,7 +122,7 @@ void batch_column_put(batch_column *column, const frz_value *value)
     text_put(data, value->as.bytes.data, value->as.bytes.size_bytes);
     break;
   case FRZ_VALUE_LIST:
-  case FRZ_VALUE_NULL: assert(!"a list is ended, a null put as one"); break;
+  case FRZ_VALUE_NULL: assert(false && "a list is ended, a null put as one"); break;
   }
   count_value(column, true);
 }
