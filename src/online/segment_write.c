@@ -150,6 +150,7 @@ frz_status frz_segment_writer_rows(frz_segment_writer *writer, const frz_part_ou
                                    frz_error *err)
 {
   size_t n = rows->places.size / sizeof(frz_row_place);
+  if (n == 0) return FRZ_OK; /* buffers that were never filled have no address to count from */
   size_t before = writer->places.size;
   FRZ_TRY(frz_buf_append(&writer->places, rows->places.data, rows->places.size, err));
   frz_row_place *places = (frz_row_place *)(void *)(writer->places.data + before);
