@@ -123,8 +123,10 @@ TYPES = online_types()
 DRIVERS = list(range(40))
 
 
-def source(repo, name, keys, **options):
+def source(repo, name, keys, features, **options):
+    """An offline table that has the view's columns; rows of features are written online alone."""
     rows = {key: pa.array([1] if kind == "int" else ["x"]) for key, kind in keys.items()}
+    rows.update({feature: pa.array([None], pa.float64()) for feature in features})
     rows["event_timestamp"] = pa.array([NOW], pa.timestamp("us", "UTC"))
     rows["created"] = pa.array([NOW], pa.timestamp("us", "UTC"))
     return repo.source(name, pa.table(rows), created_timestamp_column="created", **options)
@@ -154,23 +156,23 @@ class Project:
         self.typed = FeatureView(
             name="typed", entities=[driver], ttl=timedelta(days=1), online=True,
             schema=[Field(name="driver_id", dtype=number)] + [Field(name=f"f_{n.lower()}", dtype=t) for n, t in TYPES],
-            source=source(repo, "typed", {"driver_id": "int"}),
+            source=source(repo, "typed", {"driver_id": "int"}, [f"f_{n.lower()}" for n, _ in TYPES]),
         )  # fmt: skip
         self.pair = FeatureView(
             name="pair", entities=[user, country], ttl=timedelta(0), online=True,
             schema=[Field(name="user_id", dtype=number), Field(name="country", dtype=text),
                     Field(name="score", dtype=double), Field(name="event_ts", dtype=number)],
-            source=source(repo, "pair", {"user_id": "int", "country": "str"}),
+            source=source(repo, "pair", {"user_id": "int", "country": "str"}, ["score", "event_ts"]),
         )  # fmt: skip
         self.alone = FeatureView(
             name="alone", entities=[], ttl=timedelta(0), online=True,
             schema=[Field(name="total", dtype=single), Field(name="label", dtype=text)],
-            source=source(repo, "alone", {}),
+            source=source(repo, "alone", {}, ["total", "label"]),
         )  # fmt: skip
         self.pushed = FeatureView(
             name="pushed", entities=[driver], ttl=timedelta(days=1), online=True,
             schema=[Field(name="driver_id", dtype=number), Field(name="speed", dtype=double), Field(name="trips", dtype=number)],
-            source=PushSource(name="driver_push", batch_source=source(repo, "pushed", {"driver_id": "int"})),
+            source=PushSource(name="driver_push", batch_source=source(repo, "pushed", {"driver_id": "int"}, ["speed", "trips"])),
         )  # fmt: skip
         self.service = FeatureService(name="all_of_it", features=[self.typed[["f_int64", "f_string"]], self.pair, self.alone])
         self.twice = FeatureService(
