@@ -337,6 +337,50 @@ static void test_files_of_no_snapshot_go(void **state)
   }
 }
 
+/* A handle's snapshot was expired by another writer, and its manifests are gone: an append through
+ * the handle builds on the newest version. */
+static void test_an_append_outlives_its_snapshot(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_table *other;
+  frz_expire_result result;
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = make_history(&lake, NULL, false);
+  frz_test_ok(frz_catalog_load_table(lake.catalog, "ns.t", &other, &err), &err);
+  frz_test_ok(frz_test_append(other, 30, 10, &err), &err);
+  frz_expire_options options = all_old();
+  frz_test_ok(frz_table_expire_snapshots(other, &options, &result, &err), &err);
+  assert_int_equal(result.n_snapshots, 4);
+  frz_test_ok(frz_test_append(table, 40, 10, &err), &err);
+  assert_int_equal(frz_test_scan(table, NULL).n_rows, 49);
+  frz_table_free(other);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
+/* Where the newest version itself lacks a file, that is said, not waited for. */
+static void test_a_lost_manifest_list_is_told(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = make_history(&lake, NULL, false);
+  frz_table_metadata *metadata = frz_table_current(table);
+  const frz_snapshot *snapshot = frz_metadata_snapshot(metadata, metadata->current_snapshot_id);
+  char path[1024];
+  snprintf(path, sizeof path, "%.*s", (int)snapshot->manifest_list.size,
+           (const char *)snapshot->manifest_list.data);
+  frz_table_metadata_release(metadata);
+  assert_int_equal(remove(strncmp(path, "file://", 7) == 0 ? path + 7 : path), 0);
+  assert_int_equal(frz_test_append(table, 40, 10, &err), FRZ_ERR_NOT_FOUND);
+  assert_non_null(strstr(err.message, "snap-"));
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
 typedef struct orphan_count {
   int64_t n_files, n_removed, size_bytes;
   char first[600];
@@ -745,6 +789,8 @@ int main(void)
       cmocka_unit_test(test_a_snapshot_older_than_time),
       cmocka_unit_test(test_what_a_ref_names_is_not_expired),
       cmocka_unit_test(test_files_of_no_snapshot_go),
+      cmocka_unit_test(test_an_append_outlives_its_snapshot),
+      cmocka_unit_test(test_a_lost_manifest_list_is_told),
       cmocka_unit_test(test_statistics_go_with_their_snapshot),
       cmocka_unit_test(test_folders_of_other_names),
       cmocka_unit_test(test_expiry_options),

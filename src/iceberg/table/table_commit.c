@@ -11,6 +11,8 @@
  * commit.status-check.num-retries (3), commit.status-check.min-wait-ms (100).
  */
 
+#include <string.h>
+
 #include "base/os.h"
 #include "iceberg/table/table_state.h"
 
@@ -122,7 +124,8 @@ static frz_status attempt_once(frz_table *table, const retry_policy *policy,
 }
 
 /* Load what won. A table that was dropped and made again under the name is another table. */
-static frz_status reload(frz_table *table, frz_loaded_table *base, frz_error *err)
+static frz_status reload(frz_table *table, frz_loaded_table *base, bool *is_newer_out,
+                         frz_error *err)
 {
   frz_loaded_table loaded = {0};
   FRZ_TRY(table->port->load(table->port_ctx, table->identifier.data, &loaded, err));
@@ -133,9 +136,22 @@ static frz_status reload(frz_table *table, frz_loaded_table *base, frz_error *er
     frz_loaded_table_dispose(&loaded);
     return FRZ_ERR_CONFLICT;
   }
+  *is_newer_out = strcmp(loaded.location.data, base->location.data) != 0;
   frz_loaded_table_dispose(base);
   *base = loaded;
   return FRZ_OK;
+}
+
+/* A file was not found. Where another writer has expired the base's snapshot since, the newest
+ * version is built on; else the file is missed, and `err` says which. */
+static frz_status leave_expired(frz_table *table, frz_loaded_table *base, frz_error *err)
+{
+  const frz_error cause = *err;
+  bool is_newer;
+  FRZ_TRY(reload(table, base, &is_newer, err));
+  if (is_newer) return FRZ_OK;
+  *err = cause;
+  return FRZ_ERR_NOT_FOUND;
 }
 
 static frz_status commit_with_retry(frz_table *table, frz_loaded_table *base,
@@ -151,9 +167,13 @@ static frz_status commit_with_retry(frz_table *table, frz_loaded_table *base,
   frz_error local;
   if (err == NULL) err = &local; /* the last conflict's words are needed below */
   for (int64_t attempt = 0;; attempt++) {
-    bool done;
-    FRZ_TRY(attempt_once(table, &policy, base, prepare, arg, &done, err));
-    if (done) return FRZ_OK;
+    bool done, is_newer;
+    st = attempt_once(table, &policy, base, prepare, arg, &done, err);
+    if (st == FRZ_ERR_NOT_FOUND && attempt < policy.n_retries) {
+      FRZ_TRY(leave_expired(table, base, err));
+      continue;
+    }
+    if (done) return st;
     int64_t passed_ms = (frz_os_monotonic_us() - started_us) / 1000;
     if (attempt >= policy.n_retries || passed_ms >= policy.total_ms) {
       frz_error_where(err, "%lld attempts in %lld ms: ", (long long)attempt + 1,
@@ -161,7 +181,7 @@ static frz_status commit_with_retry(frz_table *table, frz_loaded_table *base,
       return FRZ_ERR_CONFLICT;
     }
     FRZ_TRY(wait_before_retry(table->context, &policy, attempt, err));
-    FRZ_TRY(reload(table, base, err));
+    FRZ_TRY(reload(table, base, &is_newer, err));
   }
 }
 
