@@ -56,8 +56,8 @@ typedef struct frz_online_options {
                                  default 60000. */
   bool compact_automatically; /**< After every few commits, behind: what frz_online_compact() finds
                                  due. Default true. */
-  int64_t min_snapshot_age_ms; /**< Compaction expires snapshots older than this: longer than any
-                                  reader works on one. Default 60000. */
+  int64_t min_snapshot_age_ms; /**< Compaction expires snapshots in whose place another has been for
+                                  so long: longer than any reader works on one. Default 60000. */
 } frz_online_options;
 
 /** @brief Fill `options` with the defaults. */
@@ -277,7 +277,7 @@ FRZ_API frz_status frz_online_refresh(frz_online *online, bool *changed_out,
 typedef struct frz_online_compact_options {
   size_t struct_bytes; /**< Set by frz_online_compact_options_init(). */
   bool all;            /**< Every file of each partition, not just what is due. */
-  int32_t size_ratio;  /**< So many files of like size (within this ratio) are joined; default 8. */
+  int32_t size_ratio;  /**< So many files of like size (within this ratio) are joined; default 4. */
   bool keep_snapshots; /**< Do not expire snapshots. */
   frz_progress_callback progress; /**< NULL: none. */
   void *progress_ctx;

@@ -106,7 +106,8 @@ def open_online(
         read_timeout_ms: bound of one read; 0 is none. Building the index never counts.
         key_ttl_seconds: rows older than this read as absent, and compaction drops them.
         commit_timeout_ms: how long a write goes on when other processes commit first.
-        min_snapshot_age_ms: compaction expires snapshots older than this.
+        min_snapshot_age_ms: compaction expires snapshots in whose place another has been for so
+            long.
     """
     if lookup not in _LOOKUPS:
         raise InvalidError(f"lookup {lookup!r} is neither 'index' nor 'direct'")

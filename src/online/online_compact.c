@@ -3,7 +3,7 @@
  *
  * Files of one partition are put in the order of their commits, and runs of neighbours of like size
  * are joined (size-tiered, as in a log-structured merge tree): each row is written again about once
- * for every eightfold growth. A run is without gaps, and its new file carries the greatest data
+ * for every fourfold growth. A run is without gaps, and its new file carries the greatest data
  * sequence number of the run. So against every file outside of it, rows of equal times compare as
  * before: those of older files lose, those of newer ones win, committed meanwhile or not.
  *
@@ -22,7 +22,7 @@
 #include "online/online_scan.h"
 #include "online/online_state.h"
 
-enum { BATCH_ROWS = 65536, RATIO = 8, RATIO_MAX = 16, WAIT_COMMITS = RATIO };
+enum { BATCH_ROWS = 65536, RATIO = 4, RATIO_MAX = 16, COMMITS = 8 };
 
 typedef struct table_file {
   const frz_scan_task *task;
@@ -452,11 +452,23 @@ static frz_status prepare(online_compaction *job, frz_error *err)
   return frz_online_scan_open(&job->scan, online->context, online->storage, job->layout, NULL, err);
 }
 
-/* Old snapshots and metadata files, after a compaction: what it replaced can go then. */
+/* A reader may be at work on the snapshot that was current min_snapshot_age_ms ago: it stays, and
+ * those after it. So a snapshot's age counts from when another took its place. */
+static int64_t kept_since_ms(const frz_table_metadata *m, int64_t before_ms)
+{
+  int64_t since_ms = INT64_MIN;
+  for (size_t i = 0; i < m->n_snapshots; i++) {
+    int64_t made_ms = m->snapshots[i].timestamp_ms;
+    if (made_ms < before_ms && made_ms > since_ms) since_ms = made_ms;
+  }
+  return since_ms;
+}
+
+/* Old snapshots and metadata files, after a compaction: what it replaced can go later. */
 static frz_status expire(frz_online *online, int64_t *n_out, frz_error *err)
 {
   frz_table_metadata *m = frz_table_current(online->table);
-  int64_t older_than_ms = frz_os_now_ms() - online->options.min_snapshot_age_ms;
+  int64_t older_than_ms = kept_since_ms(m, frz_os_now_ms() - online->options.min_snapshot_age_ms);
   bool is_due = m->n_snapshots > 1 && m->snapshots[0].timestamp_ms < older_than_ms;
   bool has_property =
       frz_metadata_property(m, "write.metadata.delete-after-commit.enabled").data != NULL;
@@ -477,6 +489,24 @@ static frz_status expire(frz_online *online, int64_t *n_out, frz_error *err)
   return FRZ_OK;
 }
 
+/* Files that were to be joined are gone: where others have changed the table meanwhile, that is the
+ * conflict which the commit would have met. */
+static frz_status conflict_or(const online_compaction *job, frz_status cause, frz_error *err)
+{
+  frz_error unused;
+  frz_table *table = job->online->table;
+  if (cause != FRZ_ERR_NOT_FOUND || job->scan.snapshot == NULL ||
+      frz_table_refresh(table, NULL, &unused) != FRZ_OK)
+    return cause;
+  frz_table_metadata *m = frz_table_current(table);
+  bool is_moved = m->current_snapshot_id != job->scan.snapshot->snapshot_id;
+  frz_table_metadata_release(m);
+  if (!is_moved) return cause;
+  return frz_fail(err, FRZ_ERR_CONFLICT,
+                  "online table '%s': files were joined or removed by others meanwhile",
+                  job->online->identifier);
+}
+
 static frz_status compact(frz_online *online, const frz_online_compact_options *options,
                           frz_online_compact_result *result_out, frz_error *err)
 {
@@ -485,6 +515,7 @@ static frz_status compact(frz_online *online, const frz_online_compact_options *
   frz_status st = prepare(&job, err);
   if (st == FRZ_OK && job.scan.snapshot != NULL) st = list_files(&job, err);
   if (st == FRZ_OK && job.scan.snapshot != NULL) st = join_files(&job, err);
+  st = conflict_or(&job, st, err);
   for (size_t i = 0; i < job.n_writers; i++) frz_data_file_writer_free(job.writers[i]);
   frz_online_scan_close(&job.scan);
   frz_online_layout_release(job.layout);
@@ -539,7 +570,7 @@ static void *run_behind(void *arg)
   while (again) {
     compact_behind(online);
     pthread_mutex_lock(&online->lock);
-    again = online->n_uncompacted >= RATIO && !online->is_stopping;
+    again = online->n_uncompacted >= COMMITS && !online->is_stopping;
     if (again) {
       online->n_uncompacted = 0;
     } else {
@@ -562,9 +593,9 @@ void frz_online_count_commit(frz_online *online)
   pthread_mutex_lock(&online->lock);
   online->n_uncompacted++;
   /* Writers that are faster than compaction wait for it: files would grow in number otherwise. */
-  while (online->is_compacting && online->n_uncompacted >= WAIT_COMMITS)
+  while (online->is_compacting && online->n_uncompacted >= COMMITS)
     pthread_cond_wait(&online->changed, &online->lock);
-  if (online->n_uncompacted >= RATIO && !online->is_compacting && !online->is_stopping &&
+  if (online->n_uncompacted >= COMMITS && !online->is_compacting && !online->is_stopping &&
       pthread_create(&thread, &detached, run_behind, online) == 0) {
     online->is_compacting = true;
     online->n_uncompacted = 0;

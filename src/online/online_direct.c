@@ -244,9 +244,10 @@ static frz_status start_job(frz_online *online, frz_online_layout *layout, const
   return st;
 }
 
-frz_status frz_online_read_direct_until(frz_online *online, frz_online_layout *layout,
-                                        const frz_bytes *keys, size_t n_keys, int64_t deadline_us,
-                                        frz_index_view **view_out, frz_error *err)
+/* One read of one version of the table. */
+static frz_status read_version(frz_online *online, frz_online_layout *layout, const frz_bytes *keys,
+                               size_t n_keys, int64_t deadline_us, frz_index_view **view_out,
+                               frz_error *err)
 {
   if (deadline_us == 0) return frz_online_read_direct(online, layout, keys, n_keys, view_out, err);
   read_job *job;
@@ -270,5 +271,40 @@ frz_status frz_online_read_direct_until(frz_online *online, frz_online_layout *l
   bool is_last = let_go(job);
   pthread_mutex_unlock(&online->lock);
   if (is_last) free_job(online->alloc, job);
+  return st;
+}
+
+/* A file was not found: another process may have expired the version's snapshot meanwhile. The
+ * newest version, retained; NULL: the one that was read is the newest, or the catalog is silent. */
+static frz_online_layout *newer_version(frz_online *online, const frz_online_layout *layout,
+                                        int64_t deadline_us)
+{
+  frz_index_view *unused;
+  frz_online_layout *newest;
+  frz_error error;
+  if (frz_online_await_look(online, frz_os_monotonic_us(), deadline_us, &error) != FRZ_OK)
+    return NULL;
+  frz_online_current(online, &unused, &newest);
+  frz_index_view_release(unused);
+  if (newest->metadata != layout->metadata) return newest;
+  frz_online_layout_release(newest);
+  return NULL;
+}
+
+frz_status frz_online_read_direct_until(frz_online *online, frz_online_layout *layout,
+                                        const frz_bytes *keys, size_t n_keys, int64_t deadline_us,
+                                        frz_index_view **view_out, frz_error *err)
+{
+  frz_online_layout *at = frz_online_layout_retain(layout);
+  frz_status st;
+  for (;;) {
+    st = read_version(online, at, keys, n_keys, deadline_us, view_out, err);
+    if (st != FRZ_ERR_NOT_FOUND) break;
+    frz_online_layout *newer = newer_version(online, at, deadline_us);
+    if (newer == NULL) break;
+    frz_online_layout_release(at);
+    at = newer;
+  }
+  frz_online_layout_release(at);
   return st;
 }

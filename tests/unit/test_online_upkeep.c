@@ -251,6 +251,105 @@ static void test_write_after_expiry(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* Make all snapshots three years older: 17... milliseconds become 16... */
+static void age_snapshots(frz_test_lake *lake)
+{
+  static const char member[] = "\"timestamp-ms\":1";
+  frz_error err = {0};
+  frz_table *table;
+  frz_string location;
+  size_t size, n = 0;
+  frz_test_ok(frz_catalog_load_table(lake->catalog, "ns.t", &table, &err), &err);
+  frz_test_ok(frz_table_metadata_location(table, &location, &err), &err);
+  const char *path = strncmp(location.data, "file://", 7) == 0 ? location.data + 7 : location.data;
+  uint8_t *bytes = frz_test_read(path, &size);
+  for (size_t i = 0; i + sizeof member <= size; i++) {
+    if (memcmp(bytes + i, member, sizeof member - 1) != 0) continue;
+    bytes[i + sizeof member - 1]--;
+    n++;
+  }
+  assert_true(n > 0);
+  frz_test_write(path, bytes, size);
+  free(bytes);
+  frz_string_dispose(&location);
+  frz_table_free(table);
+}
+
+/* A snapshot's age counts from when another took its place: what a reader began with before a
+ * compaction stays for min_snapshot_age_ms, however old it was. */
+static void test_what_was_current_just_now_stays(void **state)
+{
+  (void)state;
+  enum { WRITES = 9, AGE_MS = 60000, OLD_MS = 3600000 };
+  frz_error err = {0};
+  frz_test_lake lake;
+  frz_test_lake_open(&lake, NULL);
+  frz_test_online_table(&lake, "t", "bucket(1, driver_id)");
+  frz_online_options options;
+  frz_online_options_init(&options);
+  options.read_timeout_ms = 60000;
+  options.compact_automatically = false;
+  options.max_staleness_ms = OLD_MS;
+  options.lookup = FRZ_LOOKUP_DIRECT;
+  frz_test_row last = {1, 500, 5, WRITES - 1};
+  frz_online *online = open_table(&lake, 0, NULL);
+  for (int i = 0; i < WRITES; i++) write_row(online, (frz_test_row){1, 500, 5, i});
+  age_snapshots(&lake);
+  frz_online *reader = frz_test_online_open(&lake, "t", &options); /* sees the last write */
+  frz_online_close(online);
+  options.min_snapshot_age_ms = AGE_MS;
+  online = frz_test_online_open(&lake, "t", &options);
+  frz_online_compact_result result;
+  frz_test_ok(frz_online_compact(online, NULL, &result, &err), &err);
+  assert_int_equal(result.n_files_before, WRITES);
+  assert_int_equal(result.n_snapshots_expired, WRITES - 1);
+  assert_int_equal(frz_test_count_files(&lake, "warehouse", ".parquet"), WRITES + 1);
+  assert_true(frz_test_online_has(reader, &last));
+  frz_online_close(reader);
+  frz_online_close(online);
+  frz_test_lake_close(&lake);
+}
+
+/* Where it is gone all the same, a direct read goes on with the newest version. */
+static void test_direct_read_outlives_expiry(void **state)
+{
+  (void)state;
+  frz_error err = {0};
+  frz_test_lake lake;
+  frz_test_lake_open(&lake, NULL);
+  frz_test_online_table(&lake, "t", "bucket(1, driver_id)");
+  frz_online_options options;
+  frz_online_options_init(&options);
+  options.read_timeout_ms = 60000;
+  options.compact_automatically = false;
+  options.min_snapshot_age_ms = 0;
+  frz_online *online = frz_test_online_open(&lake, "t", &options);
+  frz_test_row rows[] = {{1, 500, 5, 1}, {1, 500, 5, 2}, {2, 500, 5, 3}};
+  write_row(online, rows[0]);
+  write_row(online, rows[1]);
+  options.lookup = FRZ_LOOKUP_DIRECT;
+  options.max_staleness_ms = 3600000;
+  for (int timed = 0; timed < 2; timed++) {
+    options.read_timeout_ms = timed ? 60000 : 0;
+    frz_online *reader = frz_test_online_open(&lake, "t", &options);
+    frz_online_compact_options all;
+    frz_online_compact_result result;
+    frz_online_compact_options_init(&all);
+    all.all = true;
+    write_row(online, rows[2]);
+    for (int i = 0; i < 2; i++) { /* the second time the first one's parent is old enough */
+      write_row(online, rows[2]);
+      frz_os_sleep_ms(2);
+      frz_test_ok(frz_online_compact(online, &all, &result, &err), &err);
+    }
+    assert_true(result.n_snapshots_expired > 0);
+    assert_true(frz_test_online_has(reader, &rows[1]));
+    frz_online_close(reader);
+  }
+  frz_online_close(online);
+  frz_test_lake_close(&lake);
+}
+
 /* ---- files of the index ---- */
 
 static void cache_folder(const frz_test_lake *lake, char path_out[300])
@@ -454,6 +553,8 @@ int main(void)
                                      cmocka_unit_test(test_time_to_live),
                                      cmocka_unit_test(test_automatic),
                                      cmocka_unit_test(test_write_after_expiry),
+                                     cmocka_unit_test(test_what_was_current_just_now_stays),
+                                     cmocka_unit_test(test_direct_read_outlives_expiry),
                                      cmocka_unit_test(test_files_are_shared),
                                      cmocka_unit_test(test_bad_files),
                                      cmocka_unit_test(test_memory_becomes_files),
