@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -297,10 +298,13 @@ static void release_stream(struct ArrowArrayStream *stream)
   stream->release = NULL;
 }
 
-static bool column_failed(const batch_column *column)
+/* The part of a column, or of its items, that was refused something; NULL: none. */
+static const text_out *failed_part(const batch_column *column)
 {
-  return column->data.failed || column->offsets.failed || column->validity.failed ||
-         (column->item != NULL && column_failed(column->item));
+  const text_out *parts[] = {&column->data, &column->offsets, &column->validity};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (parts[i]->failed) return parts[i];
+  return column->item != NULL ? failed_part(column->item) : NULL;
 }
 
 frz_status arrow_batch_stream(arrow_batch *batch, int64_t n_rows,
@@ -308,9 +312,12 @@ frz_status arrow_batch_stream(arrow_batch *batch, int64_t n_rows,
 {
   frz_status st = FRZ_OK;
   for (size_t i = 0; i < batch->n_columns && st == FRZ_OK; i++) {
-    if (column_failed(&batch->columns[i]))
-      st = server_fail(err, FRZ_ERR_LIMIT, "column '%s' has more than 2 GiB, or memory is short",
-                       batch->columns[i].name);
+    const text_out *failed = failed_part(&batch->columns[i]);
+    if (failed != NULL) {
+      char text[200];
+      snprintf(text, sizeof text, "column '%.150s' has more than 2 GiB", batch->columns[i].name);
+      st = text_out_failure(failed, text, err);
+    }
     assert(st != FRZ_OK || batch->columns[i].n_values == n_rows);
   }
   arrow_batch *moved = st == FRZ_OK ? malloc(sizeof *moved) : NULL;

@@ -600,7 +600,10 @@ static frz_status put_features(answer *a, const view_part *part, const frz_onlin
                                frz_error *err)
 {
   format_columns(a, part, result);
-  if (a->scratch->columns.failed) a->out->failed = true;
+  if (a->scratch->columns.failed) {
+    a->out->failed = true;
+    a->out->is_short_of_memory = a->scratch->columns.is_short_of_memory;
+  }
   for (uint32_t f = 0; f < part->n_features && !a->out->failed; f++) {
     text_put_z(a->out, ",{\"values\":[");
     for (uint32_t row = 0; row < a->request->n_rows; row++) {
@@ -706,7 +709,7 @@ static frz_status put_answer(answer *a, frz_error *err)
   }
   text_put_z(a->out, "]}");
   if (a->out->failed)
-    return server_fail(err, FRZ_ERR_LIMIT, "the answer is too large; ask for fewer rows at once");
+    return text_out_failure(a->out, "the answer is too large; ask for fewer rows at once", err);
   return FRZ_OK;
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "frazil/text.h"
+#include "server_fail.h"
 
 enum { FIRST_CAPACITY = 1024, INTEGER_BYTES = 20, TIME_BYTES = 40 };
 
@@ -31,7 +32,7 @@ void text_out_dispose(text_out *out)
 void text_out_clear(text_out *out)
 {
   out->size = 0;
-  out->failed = false;
+  out->failed = out->is_short_of_memory = false;
 }
 
 static bool grow(text_out *out, size_t n)
@@ -45,12 +46,21 @@ static bool grow(text_out *out, size_t n)
   if (capacity > out->size_max) capacity = out->size_max;
   char *grown = realloc(out->data, capacity);
   if (grown == NULL) {
-    out->failed = true;
+    out->failed = out->is_short_of_memory = true;
     return false;
   }
   out->data = grown;
   out->capacity = capacity;
   return true;
+}
+
+frz_status text_out_failure(const text_out *out, const char *too_large, frz_error *err)
+{
+  assert(out->failed);
+  if (out->is_short_of_memory)
+    return server_fail(err, FRZ_ERR_NOMEM, "no memory for a text behind its first %zu bytes",
+                       out->size);
+  return server_fail(err, FRZ_ERR_LIMIT, "%s", too_large);
 }
 
 char *text_out_reserve(text_out *out, size_t n)

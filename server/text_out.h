@@ -19,6 +19,7 @@ typedef struct text_out {
   size_t capacity;
   size_t size_max;
   bool failed;
+  bool is_short_of_memory; /* that is why */
 } text_out;
 
 void text_out_init(text_out *out, size_t size_max);
@@ -28,6 +29,10 @@ void text_out_dispose(text_out *out);
 
 /** Forget the text and keep its memory. */
 void text_out_clear(text_out *out);
+
+/** Of a text that failed: FRZ_ERR_NOMEM, or FRZ_ERR_LIMIT with the message `too_large`. */
+frz_status text_out_failure(const text_out *out, const char *too_large,
+                            frz_error *err) FRZ_MUST_CHECK;
 
 /** Room for `n` more bytes at the end, or NULL. text_out_commit() says how many were used. */
 char *text_out_reserve(text_out *out, size_t n);

@@ -126,7 +126,7 @@ static frz_status read_special(row_writer *w, uint32_t at, const frz_online_colu
     *is_done = false;
     return FRZ_OK;
   }
-  if (w->scratch.failed) return server_fail(w->err, FRZ_ERR_LIMIT, "a value is too large");
+  if (w->scratch.failed) return text_out_failure(&w->scratch, "a value is too large", w->err);
   value->as.bytes = (frz_bytes){w->scratch.data != NULL ? w->scratch.data : "", w->scratch.size};
   return FRZ_OK;
 }
