@@ -310,6 +310,7 @@ static PyMethodDef module_methods[] = {
     {"pit_join", core_pit_join, METH_VARARGS, "Join feature views to entity rows."},
     {"latest_per_key", core_latest_per_key, METH_VARARGS, "The latest row of each key."},
     {"open_online", core_open_online, METH_VARARGS, "Open an online table."},
+    {"entity_keys", core_entity_keys, METH_O, "Serialize Feast's EntityKey messages."},
     {"read_parquet", core_read_parquet, METH_VARARGS, "The rows of one Parquet file."},
     {"_after_fork", after_fork, METH_NOARGS, "Tell the module that this process is a child."},
     {NULL, NULL, 0, NULL}};

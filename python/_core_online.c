@@ -140,74 +140,126 @@ static PyObject *online_describe(PyObject *object, PyObject *unused)
 
 /* ---- reading ---- */
 
-/* Bytes of a list of bytes objects, which must stay as it is meanwhile: a tuple. */
-static frz_bytes *keys_from(PyObject *tuple, size_t *n_out)
+typedef struct read_call {
+  core_online *self;
+  core_keys keys;
+  core_texts features;
+  bool has_all; /* features */
+} read_call;
+
+static int begin_read(read_call *call, PyObject *names)
 {
-  size_t n = (size_t)PyTuple_Size(tuple);
-  frz_bytes *keys = PyMem_Calloc(n + 1, sizeof *keys);
-  if (keys == NULL) PyErr_NoMemory();
-  for (size_t i = 0; keys != NULL && i < n; i++) {
-    char *data = NULL;
-    Py_ssize_t size = 0;
-    if (PyBytes_AsStringAndSize(PyTuple_GetItem(tuple, (Py_ssize_t)i), &data, &size) != 0) {
-      PyMem_Free(keys);
-      return NULL;
-    }
-    keys[i] = (frz_bytes){data, (size_t)size};
-  }
-  *n_out = n;
-  return keys;
+  call->has_all = names == Py_None;
+  return core_texts_from(names, &call->features);
 }
 
-typedef struct read_output {
-  frz_string values;
-  PyObject *found, *events;
-} read_output;
-
-static frz_status run_read(core_online *self, const frz_bytes *keys, size_t n_keys,
-                           const core_texts *features, bool all, read_output *out, frz_error *err)
+static void end_read(read_call *call)
 {
-  uint8_t *found = (uint8_t *)PyBytes_AsString(out->found);
-  int64_t *events = (int64_t *)(void *)PyBytes_AsString(out->events);
+  core_texts_dispose(&call->features);
+  core_keys_dispose(&call->keys);
+}
+
+/* Read without the GIL, and encode by one of two ways. */
+static frz_status run_read(const read_call *call, frz_string *values, uint8_t *found,
+                           int64_t *events, frz_error *err)
+{
+  frz_online *online = call->self->online;
   frz_online_result *result = NULL;
   frz_status st = FRZ_OK;
-  Py_BEGIN_ALLOW_THREADS st = frz_online_result_create(self->online, &result, err);
+  Py_BEGIN_ALLOW_THREADS st = frz_online_result_create(online, &result, err);
   if (st == FRZ_OK)
-    st = frz_online_read(self->online, keys, n_keys, all ? NULL : features->items,
-                         features->n_items, result, err);
-  if (st == FRZ_OK) st = frz_online_result_encode(result, &out->values, found, events, err);
+    st = frz_online_read(online, call->keys.items, call->keys.n_items,
+                         call->has_all ? NULL : call->features.items, call->features.n_items,
+                         result, err);
+  if (st == FRZ_OK && found != NULL)
+    st = frz_online_result_encode(result, values, found, events, err);
+  else if (st == FRZ_OK)
+    st = frz_online_result_encode_vectors(result, values, err);
   frz_online_result_free(result);
   Py_END_ALLOW_THREADS return st;
 }
 
+static PyObject *read_rows(const read_call *call)
+{
+  size_t n = call->keys.n_items;
+  PyObject *found = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n), *built = NULL;
+  PyObject *events = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(n * sizeof(int64_t)));
+  frz_string values = {0};
+  frz_error err = {0};
+  if (found == NULL || events == NULL || enter(call->self) != 0) goto out;
+  frz_status st = run_read(call, &values, (uint8_t *)PyBytes_AsString(found),
+                           (int64_t *)(void *)PyBytes_AsString(events), &err);
+  leave(call->self);
+  if (st == FRZ_OK)
+    built = Py_BuildValue("(y#OO)", values.data, (Py_ssize_t)values.size_bytes, found, events);
+  else
+    raise(call->self, &err);
+out:
+  frz_string_dispose(&values);
+  Py_XDECREF(found);
+  Py_XDECREF(events);
+  return built;
+}
+
 static PyObject *online_read(PyObject *object, PyObject *args)
 {
-  core_online *self = (core_online *)object;
+  read_call call = {.self = (core_online *)object};
   PyObject *tuple = NULL, *names = NULL, *built = NULL;
   if (!PyArg_ParseTuple(args, "O!O:read", &PyTuple_Type, &tuple, &names)) return NULL;
-  size_t n_keys = 0;
-  core_texts features = {0};
-  read_output out = {0};
-  frz_error err = {0};
-  frz_bytes *keys = keys_from(tuple, &n_keys);
-  if (keys == NULL || core_texts_from(names, &features) != 0) goto out;
-  out.found = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n_keys);
-  out.events = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(n_keys * sizeof(int64_t)));
-  if (out.found == NULL || out.events == NULL || enter(self) != 0) goto out;
-  frz_status st = run_read(self, keys, n_keys, &features, names == Py_None, &out, &err);
-  leave(self);
-  if (st == FRZ_OK)
-    built = Py_BuildValue("(y#OO)", out.values.data, (Py_ssize_t)out.values.size_bytes, out.found,
-                          out.events);
-  else
-    raise(self, &err);
-out:
-  frz_string_dispose(&out.values);
-  Py_XDECREF(out.found);
-  Py_XDECREF(out.events);
-  core_texts_dispose(&features);
-  PyMem_Free(keys);
+  if (begin_read(&call, names) != 0) return NULL;
+  if (core_keys_from(tuple, &call.keys) == 0) built = read_rows(&call);
+  end_read(&call);
   return built;
+}
+
+static PyObject *online_read_messages(PyObject *object, PyObject *args)
+{
+  read_call call = {.self = (core_online *)object};
+  PyObject *tuple = NULL, *names = NULL, *built = NULL;
+  if (!PyArg_ParseTuple(args, "O!O:read_messages", &PyTuple_Type, &tuple, &names)) return NULL;
+  if (begin_read(&call, names) != 0) return NULL;
+  if (core_keys_from_messages(tuple, &call.keys) == 0) built = read_rows(&call);
+  end_read(&call);
+  return built;
+}
+
+static PyObject *read_vectors(const read_call *call)
+{
+  frz_string values = {0};
+  frz_error err = {0};
+  if (enter(call->self) != 0) return NULL;
+  frz_status st = run_read(call, &values, NULL, NULL, &err);
+  leave(call->self);
+  if (st != FRZ_OK) return raise(call->self, &err);
+  PyObject *built = PyBytes_FromStringAndSize(values.data, (Py_ssize_t)values.size_bytes);
+  frz_string_dispose(&values);
+  return built;
+}
+
+static PyObject *online_read_vectors(PyObject *object, PyObject *args)
+{
+  read_call call = {.self = (core_online *)object};
+  core_texts join_keys = {0};
+  PyObject *key_names = NULL, *columns = NULL, *names = NULL, *built = NULL;
+  if (!PyArg_ParseTuple(args, "OO!O:read_vectors", &key_names, &PyTuple_Type, &columns, &names) ||
+      core_texts_from(key_names, &join_keys) != 0)
+    return NULL;
+  if (begin_read(&call, names) == 0) {
+    if (core_keys_from_values(&join_keys, columns, &call.keys) == 0) built = read_vectors(&call);
+    end_read(&call);
+  }
+  core_texts_dispose(&join_keys);
+  return built;
+}
+
+static PyObject *online_is_fresh(PyObject *object, PyObject *unused)
+{
+  core_online *self = (core_online *)object;
+  (void)unused;
+  if (enter(self) != 0) return NULL;
+  bool is_fresh = frz_online_is_fresh(self->online);
+  leave(self);
+  return PyBool_FromLong(is_fresh);
 }
 
 /* ---- writing ---- */
@@ -389,6 +441,9 @@ static PyObject *online_stats(PyObject *object, PyObject *unused)
 static PyMethodDef online_methods[] = {
     {"describe", online_describe, METH_NOARGS, "The layout."},
     {"read", online_read, METH_VARARGS, "Values, presence and event times of keys."},
+    {"read_messages", online_read_messages, METH_VARARGS, "The same of Feast's EntityKeys."},
+    {"read_vectors", online_read_vectors, METH_VARARGS, "Results of a GetOnlineFeaturesResponse."},
+    {"is_fresh", online_is_fresh, METH_NOARGS, "Would a read be answered at once?"},
     {"write", online_write, METH_VARARGS, "Write rows in one commit."},
     {"materialize", online_materialize, METH_VARARGS, "Write an offline table's latest rows."},
     {"prepare", online_prepare, METH_NOARGS, "Build the index and wait for it."},

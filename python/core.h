@@ -84,6 +84,22 @@ void core_properties_dispose(core_properties *properties);
 int core_texts_from(PyObject *sequence, core_texts *out);
 void core_texts_dispose(core_texts *texts);
 
+/** Serialized entity keys: `items` point into `buffer`, or into objects of the tuple that they came
+ * from. */
+typedef struct core_keys {
+  frz_bytes *items;
+  size_t n_items;
+  uint8_t *buffer;
+  size_t capacity, size;
+} core_keys;
+
+/** From a tuple of bytes: keys; Feast's EntityKey messages; and, a tuple a join key, Value
+ * messages. 0, or -1 with an exception set. Dispose on success only. */
+int core_keys_from(PyObject *tuple, core_keys *keys);
+int core_keys_from_messages(PyObject *tuple, core_keys *keys);
+int core_keys_from_values(const core_texts *join_keys, PyObject *columns, core_keys *keys);
+void core_keys_dispose(core_keys *keys);
+
 /** A str from a text of the library; bytes that are not UTF-8 are replaced. */
 PyObject *core_text(const char *data, size_t size);
 PyObject *core_text_take(frz_string *string);
@@ -150,6 +166,7 @@ PyObject *core_latest_per_key(PyObject *module, PyObject *args);
 
 /** A module function of _core_online.c. */
 PyObject *core_open_online(PyObject *module, PyObject *args);
+PyObject *core_entity_keys(PyObject *module, PyObject *tuple);
 
 /** A module function of _core_stream.c. */
 PyObject *core_read_parquet(PyObject *module, PyObject *args);

@@ -168,7 +168,29 @@ FRZ_API frz_status frz_online_entity_key(const frz_online_info *info, const frz_
                                          uint8_t *buffer, size_t capacity, size_t *size_out,
                                          frz_error *err) FRZ_MUST_CHECK;
 
+/** @brief Serialize a feast.types.EntityKey message as keys are read and written: version 3.
+ * @param[in] message  Borrowed: what protobuf serialized.
+ * @param[out] buffer  At least `capacity` bytes; may be NULL with capacity 0. Four bytes, and four
+ *                     for each of the message's, are always enough.
+ * @param[out] size_out Bytes that the key takes. More than `capacity`: the buffer holds no key.
+ * @retval FRZ_ERR_INVALID no such message, as many names as values are not there, or a value of a
+ *                         type that Feast serializes no key of.
+ * @retval FRZ_ERR_LIMIT   more than 64 join keys or 16 MiB. */
+FRZ_API frz_status frz_online_key_from_message(frz_bytes message, uint8_t *buffer, size_t capacity,
+                                               size_t *size_out, frz_error *err) FRZ_MUST_CHECK;
+
+/** @brief The same from `n` names of join keys and as many feast.types.Value messages.
+ * @param[out] buffer  Four bytes, 8 for each name and value and four for each of their bytes are
+ *                     always enough. */
+FRZ_API frz_status frz_online_key_from_values(const frz_bytes *names, const frz_bytes *values,
+                                              size_t n, uint8_t *buffer, size_t capacity,
+                                              size_t *size_out, frz_error *err) FRZ_MUST_CHECK;
+
 /* ---- reading ---- */
+
+/** @brief Would a read be answered at once, from the index? False: it would read files, or wait
+ * for a look at the catalog. For callers that must not wait. */
+FRZ_API bool frz_online_is_fresh(frz_online *online);
 
 /** @brief An empty result, to be filled by any number of reads in turn.
  * @param[out] result_out End it with frz_online_result_free(). It may outlive `online`, not the
@@ -240,6 +262,17 @@ FRZ_API frz_status frz_online_result_doubles(const frz_online_result *result, do
 FRZ_API frz_status frz_online_result_encode(const frz_online_result *result, frz_string *values_out,
                                             uint8_t *found, int64_t *event_us,
                                             frz_error *err) FRZ_MUST_CHECK;
+
+/**
+ * @brief The result as fields `results` of a feast.serving.GetOnlineFeaturesResponse: one
+ * FeatureVector a feature, with values, statuses (PRESENT, or NOT_FOUND where there is no row) and
+ * event times of all keys. Values are those of frz_online_result_encode().
+ * @param[out] results_out May be merged into a response. End it with frz_string_dispose().
+ * @retval FRZ_ERR_LIMIT   more than 2 GiB, which protobuf does not read.
+ */
+FRZ_API frz_status frz_online_result_encode_vectors(const frz_online_result *result,
+                                                    frz_string *results_out,
+                                                    frz_error *err) FRZ_MUST_CHECK;
 
 /* ---- writing ---- */
 

@@ -166,6 +166,33 @@ class OnlineTable:
         values, found, times = self._handle.read(tuple(keys), names)
         return OnlineRows(values, found, memoryview(times).cast("q"))
 
+    def read_messages(
+        self, keys: Sequence[bytes], features: Sequence[str] | None = None
+    ) -> OnlineRows:
+        """The same for serialized feast.types.EntityKey messages."""
+        names = None if features is None else tuple(features)
+        values, found, times = self._handle.read_messages(tuple(keys), names)
+        return OnlineRows(values, found, memoryview(times).cast("q"))
+
+    def read_vectors(
+        self,
+        values: Mapping[str, Sequence[bytes]],
+        features: Sequence[str] | None = None,
+    ) -> bytes:
+        """The newest rows for a response: what may be merged into a
+        feast.serving.GetOnlineFeaturesResponse to give it one FeatureVector a feature.
+
+        Args:
+            values: of each join key its values, a row each, as serialized feast.types.Value.
+        """
+        names = None if features is None else tuple(features)
+        columns = tuple(map(tuple, values.values()))
+        return self._handle.read_vectors(tuple(values), columns, names)
+
+    def is_fresh(self) -> bool:
+        """Would a read be answered at once, without a file or the catalog? For event loops."""
+        return self._handle.is_fresh()
+
     def prepare(self) -> None:
         """Build the index, or bring it up to date, and wait for it."""
         self._handle.prepare()

@@ -46,6 +46,13 @@
 /** A filter expression's text, and that of partitionings and sort orders. */
 #define FRZ_LIMIT_FILTER_BYTES ((size_t)1 << 20)
 
+/* ---- online tables ---- */
+
+/** Join keys of an entity key. */
+#define FRZ_LIMIT_JOIN_KEYS 64
+/** An entity key as a message, and each of its names and values. */
+#define FRZ_LIMIT_ENTITY_KEY_BYTES ((size_t)16 << 20)
+
 /* ---- Parquet ---- */
 
 /** A Parquet footer. */

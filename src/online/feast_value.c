@@ -212,6 +212,104 @@ static frz_status encode(const frz_online_result *result, frz_buf *out, uint8_t 
   return FRZ_OK;
 }
 
+/* ---- responses ---- */
+
+enum {
+  FIELD_RESULTS = 2,  /* of GetOnlineFeaturesResponse */
+  FIELD_STATUSES = 2, /* of FeatureVector, whose values have the number that begin_value() puts */
+  FIELD_EVENT_TIMES = 3,
+  STATUS_PRESENT = 1,
+  STATUS_NOT_FOUND = 3,
+  LENGTH_BYTES = 5, /* a length that is filled in later: a varint may be longer than it must */
+  EVENT_TIME_BYTES_MAX = 2 + 2 * (1 + VARINT_BYTES_MAX)
+};
+
+static void fill_length(uint8_t *at, size_t size)
+{
+  for (int i = 0; i < LENGTH_BYTES - 1; i++, size >>= 7) at[i] = (uint8_t)(size | 0x80);
+  at[LENGTH_BYTES - 1] = (uint8_t)size;
+}
+
+/* A google.protobuf.Timestamp: seconds rounded down, and nanoseconds; zeros are left out. */
+static uint8_t *put_event_time(uint8_t *at, int64_t us)
+{
+  uint8_t inside[2 * (1 + VARINT_BYTES_MAX)];
+  uint8_t *end = inside;
+  int64_t seconds = seconds_of(us);
+  uint64_t nanos = (uint64_t)(us - seconds * 1000000) * 1000;
+  if (seconds != 0) {
+    *end++ = 1 << 3 | WIRE_VARINT;
+    end = put_varint(end, (uint64_t)seconds);
+  }
+  if (nanos != 0) {
+    *end++ = 2 << 3 | WIRE_VARINT;
+    end = put_varint(end, nanos);
+  }
+  *at++ = FIELD_EVENT_TIMES << 3 | WIRE_BYTES;
+  *at++ = (uint8_t)(end - inside);
+  memcpy(at, inside, (size_t)(end - inside));
+  return at + (end - inside);
+}
+
+/* What all features share: the statuses, packed, and the event times. */
+static frz_status put_rows(const frz_online_result *result, frz_buf *out, frz_error *err)
+{
+  const frz_found_row *rows = (const frz_found_row *)(const void *)result->rows.data;
+  size_t n = result->n_keys;
+  if (n > (size_t)INT32_MAX / EVENT_TIME_BYTES_MAX)
+    return frz_fail(err, FRZ_ERR_LIMIT, "%zu keys do not fit a message", n);
+  FRZ_TRY(frz_buf_reserve(out, OVERHEAD_BYTES + n * (1 + EVENT_TIME_BYTES_MAX), err));
+  uint8_t *at = out->data + out->size;
+  *at++ = FIELD_STATUSES << 3 | WIRE_BYTES;
+  at = put_varint(at, n);
+  for (size_t k = 0; k < n; k++) *at++ = rows[k].segment >= 0 ? STATUS_PRESENT : STATUS_NOT_FOUND;
+  for (size_t k = 0; k < n; k++)
+    at = put_event_time(at, rows[k].segment >= 0 ? frz_segment_row_event(&rows[k].row) : 0);
+  out->size = (size_t)(at - out->data);
+  return FRZ_OK;
+}
+
+static frz_status put_vector(const frz_online_result *result, uint32_t feature,
+                             const frz_buf *shared, frz_buf *out, frz_error *err)
+{
+  static const frz_value null = {.kind = FRZ_VALUE_NULL};
+  const frz_found_row *rows = (const frz_found_row *)(const void *)result->rows.data;
+  int32_t type = result->view->layout->info.features[feature].value_type;
+  FRZ_TRY(frz_buf_reserve(out, 1 + LENGTH_BYTES, err));
+  out->data[out->size] = FIELD_RESULTS << 3 | WIRE_BYTES;
+  out->size += 1 + LENGTH_BYTES;
+  size_t begin = out->size;
+  for (size_t k = 0; k < result->n_keys; k++) {
+    frz_value value =
+        rows[k].segment >= 0 ? frz_online_result_get(result, &rows[k], feature) : null;
+    FRZ_TRY(put_value(out, &value, type, err));
+  }
+  FRZ_TRY(frz_buf_append(out, shared->data, shared->size, err));
+  fill_length(out->data + begin - LENGTH_BYTES, out->size - begin);
+  return FRZ_OK;
+}
+
+frz_status frz_online_result_encode_vectors(const frz_online_result *result,
+                                            frz_string *results_out, frz_error *err)
+{
+  if (result == NULL || results_out == NULL)
+    return frz_fail(err, FRZ_ERR_INVALID, "frz_online_result_encode_vectors: an argument is NULL");
+  const uint32_t *features = (const uint32_t *)(const void *)result->features.data;
+  frz_buf out, shared;
+  frz_buf_init(&out, result->alloc, INT32_MAX);
+  frz_buf_init(&shared, result->alloc, INT32_MAX);
+  frz_status st = FRZ_OK;
+  if (result->n_keys != 0) st = put_rows(result, &shared, err);
+  for (size_t f = 0; st == FRZ_OK && f < result->n_features; f++)
+    st = put_vector(result, features[f], &shared, &out, err);
+  if (st == FRZ_OK) st = frz_buf_take_string(&out, results_out, err);
+  frz_buf_dispose(&shared);
+  frz_buf_dispose(&out);
+  return st;
+}
+
+/* ---- rows ---- */
+
 frz_status frz_online_result_encode(const frz_online_result *result, frz_string *values_out,
                                     uint8_t *found, int64_t *event_us, frz_error *err)
 {

@@ -198,6 +198,17 @@ static frz_status ensure_fresh(frz_online *online, int64_t now_us, int64_t deadl
   return FRZ_OK;
 }
 
+bool frz_online_is_fresh(frz_online *online)
+{
+  if (online == NULL || online->options.max_staleness_ms == 0) return false;
+  frz_online_enter(online);
+  int64_t oldest_us = frz_os_monotonic_us() - online->options.max_staleness_ms * 1000;
+  pthread_mutex_lock(&online->lock);
+  bool is_fresh = online->view != NULL && online->checked_us >= oldest_us;
+  pthread_mutex_unlock(&online->lock);
+  return is_fresh;
+}
+
 /* FRZ_OK with *view_out set: through the index, or directly. */
 static frz_status read_view(frz_online *online, const frz_bytes *keys, size_t n_keys,
                             int64_t deadline_us, frz_index_view **view_out, frz_error *err)

@@ -47,6 +47,9 @@ static frz_status use(frz_online *online, frz_online_result **result, bool *writ
   frz_status st = frz_online_result_encode(*result, &values, found, event_us, err);
   frz_string_dispose(&values);
   FRZ_TRY(st);
+  st = frz_online_result_encode_vectors(*result, &values, err);
+  frz_string_dispose(&values);
+  FRZ_TRY(st);
   assert_int_equal(frz_online_result_floats(*result, matrix, NULL), FRZ_ERR_INVALID); /* texts */
   FRZ_TRY(frz_online_compact(online, &all, NULL, err));
   return frz_online_refresh(online, NULL, err);

@@ -316,6 +316,76 @@ static void test_encode(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* Two keys of which the first has no row, and two features; bytes as Feast 0.67 makes them, but for
+ * the lengths of the vectors, which take five bytes. */
+static void test_encode_vectors(void **state)
+{
+  (void)state;
+  static const uint8_t expected[] = {
+      0x12, 0x92, 0x80, 0x80, 0x80, 0x00, 0x0a, 0x00, 0x0a, 0x02, 0x38, 0x01, /* null, true */
+      0x12, 0x02, 0x03, 0x01,                         /* not found, present */
+      0x1a, 0x00, 0x1a, 0x04, 0x10, 0xa0, 0x8d, 0x06, /* 0, 100 us */
+      0x12, 0x96, 0x80, 0x80, 0x80, 0x00, 0x0a, 0x00, 0x0a, 0x06, 0x20, 0xa3,
+      0xe4, 0x97, 0xd0, 0x12, /* null, 5000000035 */
+      0x12, 0x02, 0x03, 0x01, 0x1a, 0x00, 0x1a, 0x04, 0x10, 0xa0, 0x8d, 0x06};
+  frz_error err = {0};
+  frz_test_lake lake;
+  frz_test_lake_open(&lake, NULL);
+  frz_test_online_table(&lake, "t", NULL);
+  frz_online *online = open_with(&lake, "t", FRZ_LOOKUP_INDEX, 1000);
+  write_row(online, (frz_test_row){1, 100, 1, 5});
+  uint8_t key[FRZ_TEST_KEY_BYTES], other[FRZ_TEST_KEY_BYTES];
+  frz_test_entity_key(1, key);
+  frz_test_entity_key(2, other);
+  const frz_bytes keys[] = {{other, sizeof other}, {key, sizeof key}};
+  const char *names[] = {"flag", "large"};
+  frz_online_result *result;
+  frz_string results;
+  frz_test_ok(frz_online_result_create(online, &result, &err), &err);
+  frz_test_ok(frz_online_read(online, keys, 2, names, 2, result, &err), &err);
+  frz_test_ok(frz_online_result_encode_vectors(result, &results, &err), &err);
+  assert_int_equal(results.size_bytes, sizeof expected);
+  assert_memory_equal(results.data, expected, results.size_bytes);
+  frz_string_dispose(&results);
+  frz_test_ok(frz_online_read(online, keys, 0, names, 2, result, &err), &err);
+  frz_test_ok(frz_online_result_encode_vectors(result, &results, &err), &err);
+  assert_int_equal(results.size_bytes, 12); /* two vectors of nothing */
+  frz_string_dispose(&results);
+  assert_int_equal(frz_online_result_encode_vectors(result, NULL, &err), FRZ_ERR_INVALID);
+  frz_online_result_free(result);
+  frz_online_close(online);
+  frz_test_lake_close(&lake);
+}
+
+/* Only with an index that was looked at within the bound is nothing waited for. */
+static void test_is_fresh(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_test_lake_open(&lake, NULL);
+  frz_test_online_table(&lake, "t", NULL);
+  frz_online *online = open_with(&lake, "t", FRZ_LOOKUP_INDEX, 3600000);
+  assert_false(frz_online_is_fresh(online));
+  prepare(online);
+  assert_true(frz_online_is_fresh(online));
+  frz_online_close(online);
+  online = open_with(&lake, "t", FRZ_LOOKUP_INDEX, 50);
+  prepare(online);
+  frz_os_sleep_ms(60);
+  assert_false(frz_online_is_fresh(online)); /* nobody reads: nobody looks */
+  frz_online_close(online);
+  online = open_with(&lake, "t", FRZ_LOOKUP_INDEX, 0);
+  prepare(online);
+  assert_false(frz_online_is_fresh(online));
+  frz_online_close(online);
+  online = open_with(&lake, "t", FRZ_LOOKUP_DIRECT, 3600000);
+  assert_true(frz_test_online_lacks(online, 1));
+  assert_false(frz_online_is_fresh(online));
+  frz_online_close(online);
+  assert_false(frz_online_is_fresh(NULL));
+  frz_test_lake_close(&lake);
+}
+
 /* ---- a storage that does not answer ---- */
 
 /** A storage whose files below one folder stay out until they are let go. */
@@ -406,6 +476,7 @@ int main(void)
       cmocka_unit_test(test_two_writers),      cmocka_unit_test(test_foreign_delete),
       cmocka_unit_test(test_always_fresh),     cmocka_unit_test(test_other_columns),
       cmocka_unit_test(test_features_by_name), cmocka_unit_test(test_encode),
+      cmocka_unit_test(test_encode_vectors),   cmocka_unit_test(test_is_fresh),
       cmocka_unit_test(test_stalled_storage),  cmocka_unit_test(test_not_online)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
