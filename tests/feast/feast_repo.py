@@ -39,12 +39,16 @@ class Repo:
         )
         self.store = FeatureStore(config=self.config)
         (folder / "data").mkdir(exist_ok=True)
-        self.catalog = frazil.load_catalog(
-            "default",
-            uri=f"sqlite:///{folder}/data/frazil.db",
-            warehouse=str(folder / "data" / "warehouse"),
-        )
+        self.catalog = self.load_catalog()
         self.catalog.create_namespace_if_not_exists("feast")
+
+    def load_catalog(self):
+        """The stores' catalog, as a process of its own opens it."""
+        return frazil.load_catalog(
+            "default",
+            uri=f"sqlite:///{self.folder}/data/frazil.db",
+            warehouse=str(self.folder / "data" / "warehouse"),
+        )
 
     def table(self, name, rows, **options):
         """A table from a frame or Arrow rows."""

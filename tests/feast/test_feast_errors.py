@@ -13,7 +13,7 @@ from feast.value_type import ValueType
 from feast_repo import T0, Repo, driver_rows
 
 import frazil
-from frazil.feast import FrazilSource, online_table
+from frazil.feast import FrazilSource
 
 DRIVER = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64)
 
@@ -206,24 +206,3 @@ def test_a_catalog_in_a_missing_folder_says_what_to_do(tmp_path):
     uri = f"sqlite:///{tmp_path}/none/x.db"
     with pytest.raises(frazil.StorageError, match="none/x.db.*folder must be there"):
         frazil.load_catalog("default", uri=uri, warehouse=str(tmp_path))
-
-
-def test_an_interrupted_writer_leaves_the_rows_of_others(repo, monkeypatch):
-    store = applied(repo)
-    view = store.get_feature_view("stats")
-    opened = store._get_provider().online_store._opened(store.config, view)
-    batch = opened.table.scan().to_arrow().slice(0, 0)
-    append = opened._append
-    other = online_table._Pending(batch)
-
-    def interrupted(rows):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(opened, "_append", interrupted)
-    opened._pending.append(other)
-    with pytest.raises(KeyboardInterrupt):
-        opened.write(batch)
-    assert opened._pending == [other] and not other.done and other.error is None
-    monkeypatch.setattr(opened, "_append", append)
-    opened.write(batch)
-    assert other.done and other.error is None

@@ -2,12 +2,12 @@
 
 import asyncio
 import threading
+import time
 from datetime import datetime, timedelta, timezone
 
 import pandas as pd
 import pytest
-from feast_repo import T0, driver_rows
-from feast import Entity, FeatureService, FeatureView, Field, PushSource
+from feast import Entity, FeatureService, PushSource
 from feast.data_source import PushMode
 from feast.feature_logging import LoggingConfig
 from feast.infra.key_encoding_utils import serialize_entity_key
@@ -36,63 +36,15 @@ from feast.types import (
     Struct,
     UnixTimestamp,
     Uuid,
-    from_value_type,
 )
 from feast.value_type import ValueType
+from feast_repo import T0, driver_rows
+from online_support import DRIVER, HOUR, Online, key, other_process_writes, row, stalled_catalog, view
 
 import frazil
-from frazil.feast import FrazilLoggingDestination, FrazilSource
+from frazil.feast import FrazilLoggingDestination
 from frazil.feast import online as online_module
 from frazil.feast.online_table import Layout
-
-HOUR = timedelta(hours=1)
-DRIVER = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64)
-
-
-def view(name="v", features=(("x", Int64),), entities=(DRIVER,), source=None, **options):
-    return FeatureView(
-        name=name,
-        entities=list(entities),
-        schema=[
-            *(Field(name=n, dtype=t) for n, t in features),
-            *(Field(name=e.join_key, dtype=from_value_type(e.value_type)) for e in entities),
-        ],
-        source=source or FrazilSource(table="feast.none", timestamp_field="event_timestamp"),
-        **options,
-    )
-
-
-def key(value, name="driver_id"):
-    return EntityKey(join_keys=[name], entity_values=[Value(int64_val=value)])
-
-
-class Online:
-    """The store of a repo, called the way Feast calls it."""
-
-    def __init__(self, repo, the_view):
-        self.config = repo.store.config
-        self.store = repo.store._get_provider().online_store
-        self.view = the_view
-        self.store.update(self.config, [], [the_view], [], [], False)
-
-    def write(self, *rows):
-        done = []
-        self.store.online_write_batch(self.config, self.view, list(rows), done.append)
-        assert sum(done) == len(rows)
-
-    def read(self, *keys, features=None):
-        return self.store.online_read(self.config, self.view, list(keys), features)
-
-    def x(self, *values):
-        return [
-            None if row is None else row["x"].int64_val
-            for _, row in self.read(*[key(value) for value in values])
-        ]
-
-
-def row(driver, x, stamp=T0, created=None):
-    return (key(driver), {"x": Value(int64_val=x)}, stamp, created)
-
 
 @pytest.fixture
 def online(repo):
@@ -358,24 +310,6 @@ def test_key_ttl(online):
     assert online.x(1, 2) == [None, 2]
 
 
-def other_process_writes(repo, the_view, rows):
-    """What another process would do: its own catalog and table handles."""
-    from frazil.feast import settings
-
-    mine_tables = dict(online_module._open_tables)
-    mine_catalogs = dict(settings._catalogs)
-    online_module._open_tables.clear()
-    settings._catalogs.clear()
-    try:
-        store = online_module.IcebergOnlineStore()
-        store.online_write_batch(repo.store.config, the_view, rows, None)
-    finally:
-        online_module._open_tables.clear()
-        online_module._open_tables.update(mine_tables)
-        settings._catalogs.clear()
-        settings._catalogs.update(mine_catalogs)
-
-
 def test_staleness(repo):
     online = Online(repo, view())
     online.write(row(1, 1))
@@ -416,23 +350,20 @@ def test_writers_in_one_process_share_commits(online, repo):
     assert len(repo.catalog.load_table("feast.proj_v_online").snapshots()) <= 32
 
 
-def test_read_timeout(online, monkeypatch):
-    import time
-
+def test_read_timeout(repo):
+    online = Online(repo, view())
     online.write(row(1, 1))
-    online.config.online_store.read_timeout_ms = 20
-    real = online_module.OnlineTable.read
-
-    def slow(self, *args):
-        time.sleep(0.3)
-        return real(self, *args)
-
-    monkeypatch.setattr(online_module.OnlineTable, "read", slow)
-    with pytest.raises(frazil.TimeoutError, match="read_timeout_ms 20"):
-        online.read(key(1))
-    with pytest.raises(TimeoutError):
-        online.read(key(1))
-    online.config.online_store.read_timeout_ms = 0
+    settings = online.config.online_store
+    settings.max_staleness_ms, settings.read_timeout_ms = 0, 50
+    assert online.x(1) == [1]
+    with stalled_catalog(repo):
+        start = time.monotonic()
+        with pytest.raises(frazil.TimeoutError, match="'feast.proj_v_online': the catalog did not"):
+            online.read(key(1))
+        assert time.monotonic() - start < 5  # SQLite alone would wait longer
+        with pytest.raises(TimeoutError):
+            online.read(key(1))
+    settings.read_timeout_ms = 0
     assert online.x(1) == [1]
 
 

@@ -1,25 +1,23 @@
 """The online store: the latest feature values of each entity, in one Iceberg table a view.
 
-Any engine can query these tables; see online_table.py for their columns. A write is one commit; a
-read prunes by partition and file bounds, and keeps what it read until the table moves on.
+Any engine can query these tables; see online_table.py for their columns. Reads go through a lookup
+index that follows the table's commits, and writes are commits that writers share: both are done in
+C, by the handles of open_tables.py. See docs/online-store.md.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
+import logging
+import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as _FutureTimeout
-from datetime import datetime, timedelta, timezone
-from typing import Any, Dict, List, Literal, Optional, Tuple, Union
+from pathlib import Path
+from typing import Any, Dict, List, Literal, NamedTuple, Optional, Tuple, Union
 
-from feast import Entity
+from feast import Entity, utils
 from feast.batch_feature_view import BatchFeatureView
 from feast.feature_view import FeatureView
 from feast.infra.infra_object import InfraObject
-from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.helpers import compute_table_id
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.supported_async_methods import SupportedAsyncMethods
@@ -30,13 +28,16 @@ from feast.repo_config import RepoConfig
 from feast.stream_feature_view import StreamFeatureView
 from pydantic import Field, StrictStr
 
-from frazil import Catalog, NoSuchTableError, NotFoundError, TimeoutError
-from frazil.feast import online_table
-from frazil.feast.online_table import OnlineTable, Partitioning
+from frazil import Catalog, FrazilError, InvalidError, NoSuchTableError, NotFoundError, OnlineTable
+from frazil.feast import online_table, open_tables
+from frazil.feast.online_rows import ReadRow, WriteRow, key_messages, read_rows, write_table
+from frazil.feast.online_table import Layout, Partitioning
 from frazil.feast.settings import FrazilStoreConfig, open_catalog, repo_folder
 from frazil.feast.source import check_view
 
-_Rows = List[Tuple[EntityKeyProto, Dict[str, ValueProto], datetime, Optional[datetime]]]
+_DEFAULT_CACHE_DIR = "data/frazil-lookup"
+
+_log = logging.getLogger(__name__)
 
 
 class IcebergOnlineStoreConfig(FrazilStoreConfig):
@@ -60,36 +61,22 @@ class IcebergOnlineStoreConfig(FrazilStoreConfig):
     """ How late other processes' writes may be seen; 0 asks the catalog on every read. """
 
     lookup: Literal["index", "direct"] = "index"
-    """ index keeps what was read until the table moves on; direct reads files every time. """
+    """ index reads through a lookup index; direct reads the table's files every time. """
 
     cache_dir: Optional[StrictStr] = None
-    """ Folder of lookup indexes. """
+    """ Folder of lookup indexes, which processes share; data/frazil-lookup under the repo. """
 
-    key_ttl_seconds: Optional[int] = None
-    """ Rows whose event time is older than this read as absent. """
+    key_ttl_seconds: Optional[int] = Field(default=None, ge=1)
+    """ Rows whose event time is older than this read as absent, and compaction drops them. """
 
+    compact_automatically: bool = True
+    """ Join files behind writes; if not, `frazil online compact` does when it is called. """
 
-_open_lock = threading.Lock()
-_open_tables: dict[tuple[int, str], OnlineTable] = {}
-_readers: ThreadPoolExecutor | None = None
+    min_snapshot_age_ms: int = Field(default=60000, ge=0)
+    """ Compaction expires snapshots older than this: longer than any reader works on one. """
 
-
-def _pool() -> ThreadPoolExecutor:
-    global _readers
-    with _open_lock:
-        if _readers is None:
-            _readers = ThreadPoolExecutor(max_workers=16, thread_name_prefix="frazil-read")
-        return _readers
-
-
-def _after_fork_in_child() -> None:
-    global _open_lock, _readers
-    _open_lock = threading.Lock()
-    _readers = None
-    _open_tables.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
+    commit_timeout_ms: int = Field(default=60000, ge=0)
+    """ How long a write goes on when other processes commit first. """
 
 
 def _settings(config: RepoConfig) -> IcebergOnlineStoreConfig:
@@ -103,8 +90,37 @@ def _versioned(config: RepoConfig) -> bool:
     return bool(getattr(config.registry, "enable_online_feature_view_versioning", False))
 
 
+def _cache_dir(config: RepoConfig, settings: IcebergOnlineStoreConfig) -> str:
+    return str(repo_folder(config) / (settings.cache_dir or _DEFAULT_CACHE_DIR))
+
+
+def _options(config: RepoConfig, settings: IcebergOnlineStoreConfig) -> open_tables.Options:
+    return open_tables.Options(
+        settings.lookup,
+        _cache_dir(config, settings),
+        settings.max_staleness_ms,
+        settings.read_timeout_ms,
+        settings.key_ttl_seconds,
+        settings.commit_timeout_ms,
+        settings.compact_automatically,
+        settings.min_snapshot_age_ms,
+    )
+
+
+class _Known(NamedTuple):
+    """The handle that a store used last for a view, and what it was found by."""
+
+    settings: IcebergOnlineStoreConfig
+    generation: int
+    table: OnlineTable
+
+
 class IcebergOnlineStore(OnlineStore):
     """The latest feature values in Iceberg tables."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], _Known] = {}
+        self._used: set[tuple[Catalog, str]] = set()
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:
@@ -126,21 +142,50 @@ class IcebergOnlineStore(OnlineStore):
         return open_catalog(_settings(config), repo_folder(config))
 
     def _opened(self, config: RepoConfig, view: Any) -> OnlineTable:
-        """The table of a view, loaded on first use in this process."""
+        """The handle of a view's table, opened on first use in this process."""
+        settings = _settings(config)
+        # Whatever may change under a store that goes on; the table is looked for only then.
+        key = (
+            config.project,
+            view.name,
+            getattr(view.projection, "version_tag", None),
+            getattr(view, "current_version_number", None),
+            settings.lookup,
+            settings.cache_dir,
+            settings.max_staleness_ms,
+            settings.read_timeout_ms,
+            settings.key_ttl_seconds,
+        )
+        known = self._known.get(key)
+        if (
+            known is not None
+            and known.settings is settings
+            and known.generation == open_tables.generation()
+        ):
+            return known.table
+        now = open_tables.generation()
+        try:
+            table = self._open(config, self.table_identifier(config, view))
+        except NoSuchTableError as error:
+            raise NoSuchTableError(
+                f"feature view {view.name!r} has no online table yet: run feast apply ({error})"
+            ) from error
+        self._known[key] = _Known(settings, now, table)
+        return table
+
+    def _open(self, config: RepoConfig, identifier: str) -> OnlineTable:
         catalog = self._catalog(config)
-        identifier = self.table_identifier(config, view)
-        key = (id(catalog), identifier)
-        found = _open_tables.get(key)
-        if found is not None:
-            return found
-        loaded = OnlineTable(catalog, catalog.load_table(identifier))
-        with _open_lock:
-            return _open_tables.setdefault(key, loaded)
+        table = open_tables.opened(catalog, identifier, _options(config, _settings(config)))
+        self._used.add((catalog, identifier))
+        return table
 
     def _forget(self, config: RepoConfig, view: Any) -> None:
-        key = (id(self._catalog(config)), self.table_identifier(config, view))
-        with _open_lock:
-            _open_tables.pop(key, None)
+        open_tables.forget(self._catalog(config), self.table_identifier(config, view))
+
+    @staticmethod
+    def _partitioning(config: RepoConfig) -> Partitioning:
+        settings = _settings(config)
+        return Partitioning(settings.partition_strategy, settings.partition_count)
 
     def _created(self, config: RepoConfig, view: Any) -> OnlineTable:
         """The table of a view, made where it is missing."""
@@ -148,15 +193,10 @@ class IcebergOnlineStore(OnlineStore):
             return self._opened(config, view)
         except NotFoundError:
             pass
-        settings = _settings(config)
-        partitioning = Partitioning(settings.partition_strategy, settings.partition_count)
+        identifier = self.table_identifier(config, view)
         try:
             online_table.create(
-                self._catalog(config),
-                self.table_identifier(config, view),
-                view,
-                config.project,
-                partitioning,
+                self._catalog(config), identifier, view, config.project, self._partitioning(config)
             )
         except Exception:
             # Another process may have made it meanwhile.
@@ -168,19 +208,24 @@ class IcebergOnlineStore(OnlineStore):
         return self._opened(config, view)
 
     def _followed(self, config: RepoConfig, view: Any) -> OnlineTable:
-        """The table of a view, with the view's features."""
-        table = self._created(config, view)
-        if not table.evolve(view, config.project):
-            self._drop(config, view)
-            table = self._created(config, view)
-        return table
-
-    def _drop(self, config: RepoConfig, view: Any) -> None:
-        self._forget(config, view)
+        """The table of a view, with the view's features and the configured partitions."""
+        catalog, identifier = self._catalog(config), self.table_identifier(config, view)
         try:
-            self._catalog(config).drop_table(self.table_identifier(config, view), purge=True)
+            table = catalog.load_table(identifier)
         except NotFoundError:
-            pass
+            return self._created(config, view)
+        if not online_table.evolve(table, view, config.project, self._partitioning(config)):
+            self._drop(config, identifier)
+        self._forget(config, view)
+        return self._created(config, view)
+
+    def _drop(self, config: RepoConfig, identifier: str) -> None:
+        catalog = self._catalog(config)
+        open_tables.forget(catalog, identifier)
+        uuid = online_table.drop(catalog, identifier, config.project)
+        if uuid is not None:
+            folder = Path(_cache_dir(config, _settings(config)), uuid)
+            shutil.rmtree(folder, ignore_errors=True)
 
     # -- writing --
 
@@ -188,31 +233,44 @@ class IcebergOnlineStore(OnlineStore):
         self,
         config: RepoConfig,
         table: FeatureView,
-        data: _Rows,
+        data: List[WriteRow],
         progress: Optional[Callable[[int], Any]],
     ) -> None:
         if not data:
             return
-        opened = self._created(config, table)
-        known = {feature.name for feature in opened.layout.features}
-        if not {feature.name for feature in table.features} <= known:
-            opened = self._followed(config, table)
-        rows = opened.rows_of(data, config.entity_key_serialization_version)
         try:
-            opened.write(rows)
+            self._write(config, table, data)
         except NotFoundError:
             # Dropped by another process since it was opened here.
             self._forget(config, table)
-            opened = self._created(config, table)
-            opened.write(opened.rows_of(data, config.entity_key_serialization_version))
+            self._write(config, table, data)
         if progress:
             progress(len(data))
+
+    def _write(self, config: RepoConfig, view: FeatureView, data: List[WriteRow]) -> None:
+        opened = self._created(config, view)
+        layout = Layout.of_open(opened.layout)
+        if not {feature.name for feature in view.features} <= {f.name for f in layout.features}:
+            opened = self._followed(config, view)
+            layout = Layout.of_open(opened.layout)
+        try:
+            opened.write(write_table(layout, data))
+        except InvalidError:
+            # Another process may have changed the columns.
+            if not opened.refresh():
+                raise
+            opened.write(write_table(Layout.of_open(opened.layout), data))
+        open_tables.written(
+            self._catalog(config),
+            self.table_identifier(config, view),
+            _options(config, _settings(config)),
+        )
 
     async def online_write_batch_async(
         self,
         config: RepoConfig,
         table: FeatureView,
-        data: _Rows,
+        data: List[WriteRow],
         progress: Optional[Callable[[int], Any]],
     ) -> None:
         await asyncio.to_thread(self.online_write_batch, config, table, data, progress)
@@ -225,60 +283,38 @@ class IcebergOnlineStore(OnlineStore):
         table: FeatureView,
         entity_keys: List[EntityKeyProto],
         requested_features: Optional[List[str]] = None,
-    ) -> List[Tuple[Optional[datetime], Optional[Dict[str, ValueProto]]]]:
+    ) -> List[ReadRow]:
         if not entity_keys:
             return []
-        settings = _settings(config)
-        version = config.entity_key_serialization_version
-        names = [
-            serialize_entity_key(key, entity_key_serialization_version=version)
-            for key in entity_keys
-        ]
+        names = requested_features or [feature.name for feature in table.features]
+        messages = key_messages(entity_keys)
+
+        def read(opened: OnlineTable) -> List[ReadRow]:
+            return read_rows(names, *opened.read_messages(messages, names))
+
+        return self._read(config, table, read)
+
+    def _read(self, config: RepoConfig, view: Any, read: Callable[[OnlineTable], Any]) -> Any:
+        """Read with the view's handle; once more where another process changed the table."""
+        opened = self._opened(config, view)
         try:
-            rows = self._read(config, table, entity_keys, names)
+            return read(opened)
         except NotFoundError:
-            # Dropped, and perhaps made again, by another process since it was opened here.
-            self._forget(config, table)
-            rows = self._read(config, table, entity_keys, names)
-        return _results(names, rows, requested_features, settings.key_ttl_seconds)
+            # Dropped, and perhaps made again, since it was opened here.
+            self._forget(config, view)
+            return read(self._opened(config, view))
+        except InvalidError as error:
+            # A feature that the view has but not yet the table, as it was when last looked at.
+            if not opened.refresh():
+                raise InvalidError(f"{error}: if it is new, run feast apply") from error
+            return read(opened)
 
-    def _read(
-        self,
-        config: RepoConfig,
-        view: FeatureView,
-        keys: List[EntityKeyProto],
-        names: list[bytes],
-    ) -> dict[bytes, Any]:
-        settings = _settings(config)
+    def _is_fresh(self, config: RepoConfig, views: Sequence[Any]) -> bool:
+        """Would reads of these views be answered without waiting?"""
         try:
-            opened = self._opened(config, view)
-        except NoSuchTableError as error:
-            raise NoSuchTableError(
-                f"feature view {view.name!r} has no online table yet: run feast apply ({error})"
-            ) from error
-
-        def read() -> dict[bytes, Any]:
-            opened.look(settings.max_staleness_ms)
-            return opened.read(keys, names, settings.lookup == "index")
-
-        return self._bounded(read, settings.read_timeout_ms, view.name, len(names))
-
-    @staticmethod
-    def _bounded(
-        read: Callable[[], dict[bytes, Any]], timeout_ms: int, view: str, n_keys: int
-    ) -> dict[bytes, Any]:
-        if timeout_ms == 0:
-            return read()
-        future = _pool().submit(read)
-        try:
-            return future.result(timeout_ms / 1000)
-        except _FutureTimeout as error:
-            if future.done() and future.exception() is error:
-                raise
-            raise TimeoutError(
-                f"online read of {n_keys} keys of feature view {view!r} passed "
-                f"read_timeout_ms {timeout_ms}"
-            ) from None
+            return all(self._opened(config, view).is_fresh() for view in views)
+        except FrazilError:
+            return False
 
     async def online_read_async(
         self,
@@ -286,10 +322,69 @@ class IcebergOnlineStore(OnlineStore):
         table: FeatureView,
         entity_keys: List[EntityKeyProto],
         requested_features: Optional[List[str]] = None,
-    ) -> List[Tuple[Optional[datetime], Optional[Dict[str, ValueProto]]]]:
+    ) -> List[ReadRow]:
+        if self._is_fresh(config, [table]):
+            return self.online_read(config, table, entity_keys, requested_features)
         return await asyncio.to_thread(
             self.online_read, config, table, entity_keys, requested_features
         )
+
+    def _read_features_per_fv(
+        self,
+        config: RepoConfig,
+        grouped_refs: List[Any],
+        join_key_values: Dict[str, List[ValueProto]],
+        entity_name_to_join_key_map: Dict[str, str],
+        online_features_response: Any,
+        full_feature_names: bool,
+        include_feature_view_version_metadata: bool,
+    ) -> None:
+        """Several views at once: each gives its part of the response, made in C."""
+        for view, names in grouped_refs:
+            values = utils._get_table_entity_values(
+                view, entity_name_to_join_key_map, join_key_values
+            )
+            if not values or not all(values.values()):
+                # What is missing is Feast's to say.
+                utils._get_unique_entities(view, join_key_values, entity_name_to_join_key_map)
+            messages = {name: list(map(_serialize_value, each)) for name, each in values.items()}
+
+            def read(opened: OnlineTable) -> bytes:
+                return opened.read_vectors(messages, names)
+
+            results = self._read(config, view, read)
+            _describe_results(
+                online_features_response,
+                view,
+                names,
+                full_feature_names,
+                include_feature_view_version_metadata,
+            )
+            online_features_response.MergeFromString(results)
+
+    async def _read_features_per_fv_async(
+        self,
+        config: RepoConfig,
+        grouped_refs: List[Any],
+        join_key_values: Dict[str, List[ValueProto]],
+        entity_name_to_join_key_map: Dict[str, str],
+        online_features_response: Any,
+        full_feature_names: bool,
+        include_feature_view_version_metadata: bool,
+    ) -> None:
+        call = (
+            config,
+            grouped_refs,
+            join_key_values,
+            entity_name_to_join_key_map,
+            online_features_response,
+            full_feature_names,
+            include_feature_view_version_metadata,
+        )
+        if self._is_fresh(config, [view for view, _ in grouped_refs]):
+            self._read_features_per_fv(*call)
+        else:
+            await asyncio.to_thread(self._read_features_per_fv, *call)
 
     # -- infrastructure --
 
@@ -306,7 +401,7 @@ class IcebergOnlineStore(OnlineStore):
             check_view(config, view)
             self._followed(config, view)
         for view in tables_to_delete:
-            self._drop(config, view)
+            self._drop(config, self.table_identifier(config, view))
 
     def plan(
         self, config: RepoConfig, desired_registry_proto: RegistryProto
@@ -318,35 +413,65 @@ class IcebergOnlineStore(OnlineStore):
         self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]
     ) -> None:
         for view in tables:
-            self._drop(config, view)
+            self._drop(config, self.table_identifier(config, view))
+        # Tables of precomputed vectors and of older versions, which Feast does not name.
+        for identifier in self._project_tables(config):
+            self._drop(config, identifier)
+
+    def _project_tables(self, config: RepoConfig) -> List[str]:
+        """Identifiers of the project's online tables."""
+        catalog, namespace = self._catalog(config), _settings(config).namespace
+        prefix = f"{config.project}_".replace(".", "_")
+        try:
+            names = [name[-1] for name in catalog.list_tables(namespace)]
+        except NotFoundError:
+            return []
+        found = []
+        for name in names:
+            identifier = f"{namespace}.{name}"
+            if not name.startswith(prefix) or not name.endswith("_online"):
+                continue
+            # Another project's name may begin with this one's.
+            if online_table.is_of_project(catalog.load_table(identifier), config.project):
+                found.append(identifier)
+        return found
 
     async def initialize(self, config: RepoConfig) -> None:
-        """Open the catalog, so that the first read does not."""
-        await asyncio.to_thread(self._catalog, config)
+        """Open the project's tables and have their indexes built, before the first read."""
+        await asyncio.to_thread(self._prepare, config)
+
+    def _prepare(self, config: RepoConfig) -> None:
+        if _settings(config).lookup != "index":
+            return
+        for identifier in self._project_tables(config):
+            try:
+                self._open(config, identifier).prepare()
+            except FrazilError as error:
+                # Its reads go directly, and say what is wrong.
+                _log.warning("index of table %r: %s", identifier, error)
 
     async def close(self) -> None:
-        """Nothing is held that another store of this process might not use."""
+        """End the handles of this store's tables, with their threads. Another store of this process
+        opens its own again."""
+        self._known.clear()
+        used, self._used = self._used, set()
+        for catalog, identifier in used:
+            open_tables.forget(catalog, identifier)
 
 
-def _results(
-    names: list[bytes],
-    rows: dict[bytes, tuple[datetime, dict[str, ValueProto]] | None],
-    requested: list[str] | None,
-    key_ttl_seconds: int | None,
-) -> List[Tuple[Optional[datetime], Optional[Dict[str, ValueProto]]]]:
-    oldest = None
-    if key_ttl_seconds is not None:
-        oldest = datetime.now(timezone.utc) - timedelta(seconds=key_ttl_seconds)
-    results: List[Tuple[Optional[datetime], Optional[Dict[str, ValueProto]]]] = []
-    for name in names:
-        row = rows.get(name)
-        if row is None or (oldest is not None and row[0] < oldest):
-            results.append((None, None))
-            continue
-        moment, values = row
-        if requested is not None:
-            values = {feature: values[feature] for feature in requested if feature in values}
-        else:
-            values = dict(values)
-        results.append((moment, values))
-    return results
+_serialize_value = ValueProto.SerializeToString
+
+
+def _describe_results(
+    response: Any, view: Any, names: List[str], full_feature_names: bool, with_version: bool
+) -> None:
+    """The metadata of a view's part of a response, as Feast writes it."""
+    prefix = f"{view.projection.name_to_use()}__" if full_feature_names else ""
+    response.metadata.feature_names.val.extend([prefix + name for name in names])
+    if not with_version:
+        return
+    name = view.projection.name_alias or view.projection.name
+    if name not in [each.name for each in response.metadata.feature_view_metadata]:
+        metadata = response.metadata.feature_view_metadata.add()
+        metadata.name = name
+        metadata.version = getattr(view, "current_version_number", 0) or 0
