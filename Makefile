@@ -3,7 +3,7 @@
 MESON := .venv/bin/meson
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test test-spark interop conformance check bench fuzz feast-universal install clean help test-joins test-duckdb2
+.PHONY: demo test test-spark interop certify conformance check bench fuzz feast-universal install clean help test-joins test-duckdb2
 
 help:
 	@echo "make demo             build, and run examples/iceberg-local"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-duckdb2     what concerns DuckDB, with version 2.0; make test has 1.5"
 	@echo "make test-spark       the tests against Spark, which make test skips where there is none"
 	@echo "make interop          catalogs and stores on real servers, into docs/conformance/backends.md"
+	@echo "make certify          examples/iceberg-local on SQL + files and on REST + S3"
 	@echo "make conformance      docs/conformance: other implementations' files, other engines on our tables"
 	@echo "make check            format, includes, sizes, exported symbols, headers"
 	@echo "make bench            side by side with DuckDB, Polars, PyIceberg, Feast (BENCH=options, see CONTRIBUTING.md)"
@@ -50,6 +51,11 @@ interop:
 	@tools/install-python
 	@FRAZIL_APPENDS=50 FRAZIL_BACKENDS=docs/conformance/backends.md .venv/bin/python -m pytest -q -rs \
 	  tests/interop/test_backends.py tests/interop/test_rest.py tests/interop/test_s3.py
+
+certify:
+	@tools/setup interop
+	@tools/install-python
+	@FRAZIL_REQUIRE_SERVERS=1 .venv/bin/python -m pytest -q -rA tests/interop/test_certify.py
 
 conformance:
 	@tools/setup conformance

@@ -1,6 +1,6 @@
-"""Feast on Iceberg tables, from nothing to features, with no server.
+"""Feast on Iceberg tables, from nothing to features.
 
-Creates an Iceberg table of driver statistics, registers a feature view over it, materializes it,
+Which catalog and which store is said in feature_store.yaml alone; the one here needs no server. Creates an Iceberg table of driver statistics, registers a feature view over it, materializes it,
 reads it online and joins it point in time. Every answer is compared with one that pandas
 computes on its own; the last line says whether all agree.
 """
@@ -16,13 +16,14 @@ import pandas as pd
 import pyarrow as pa
 from feast import FeatureStore
 
-import frazil
+import frazil.feast
 
 HERE = pathlib.Path(__file__).resolve().parent
 DRIVERS = [1001, 1002, 1003, 1004, 1005]
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 HOURS = 7 * 24
 TTL = timedelta(days=1)
+TABLE = "demo.driver_stats"
 FEATURES = ["conv_rate", "acc_rate", "avg_daily_trips"]
 
 checks = []
@@ -48,11 +49,14 @@ def make_driver_stats():
     return frame
 
 
-def create_table(frame):
-    catalog = frazil.load_catalog("default", uri="sqlite:///data/catalog.db", warehouse="data/warehouse")
-    catalog.create_namespace("demo")
+def create_table(store, frame):
+    """The table in the catalog that feature_store.yaml names; one of an earlier run is dropped."""
+    catalog = frazil.feast.catalog(store.config)
+    catalog.create_namespace_if_not_exists("demo")
+    if catalog.table_exists(TABLE):
+        catalog.drop_table(TABLE, purge=True)
     rows = pa.Table.from_pandas(frame, preserve_index=False)
-    table = catalog.create_table("demo.driver_stats", schema=rows.schema, partition_spec="day(event_timestamp)")
+    table = catalog.create_table(TABLE, schema=rows.schema, partition_spec="day(event_timestamp)")
     table.append(rows)
     return table
 
@@ -117,14 +121,14 @@ def main():
     os.makedirs("data")
 
     print("1. an Iceberg table of driver statistics")
+    store = FeatureStore(repo_path=".")
     frame = make_driver_stats()
-    table = create_table(frame)
-    check(f"{table.scan().to_arrow().num_rows} rows in demo.driver_stats", table.scan().to_arrow().num_rows == len(frame))
+    table = create_table(store, frame)
+    check(f"{table.scan().to_arrow().num_rows} rows in {TABLE}", table.scan().to_arrow().num_rows == len(frame))
 
     print("2. feast apply")
     import features
 
-    store = FeatureStore(repo_path=".")
     store.apply([features.driver, features.driver_stats, features.driver_activity])
 
     print("3. historical features, point in time")

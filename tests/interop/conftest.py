@@ -1,4 +1,5 @@
-"""Servers for a whole run of tests. A server that cannot be had skips what needs it, by name."""
+"""Servers for a whole run of tests. A server that cannot be had skips what needs it, by name; with
+FRAZIL_REQUIRE_SERVERS=1 it fails it."""
 
 import contextlib
 import os
@@ -13,6 +14,8 @@ def _started(start, *args, **more):
     try:
         return stack, stack.enter_context(start(*args, **more))
     except servers.NotAvailable as missing:
+        if os.environ.get("FRAZIL_REQUIRE_SERVERS") == "1":
+            pytest.fail(f"NOT RUN: {missing}")
         pytest.skip(f"NOT RUN: {missing}")
 
 

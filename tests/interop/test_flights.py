@@ -2,8 +2,6 @@
 
 import importlib.util
 import pathlib
-import subprocess
-import sys
 
 import duckdb
 import frazil
@@ -20,11 +18,6 @@ def example():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def test_the_local_example_agrees_with_pandas():
-    result = subprocess.run([sys.executable, str(ROOT / "examples" / "iceberg-local" / "run_example.py")], capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0 and "6 of 6 checks agree with pandas" in result.stdout, result.stdout + result.stderr
 
 
 def test_flights_equal_pandas_and_duckdb(example):

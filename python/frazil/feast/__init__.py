@@ -18,6 +18,7 @@ from frazil.feast.online import IcebergOnlineStore, IcebergOnlineStoreConfig  # 
 from frazil.feast.pins import TableRead  # noqa: E402
 from frazil.feast.publish import publish  # noqa: E402
 from frazil.feast.retrieval import IcebergRetrievalJob  # noqa: E402
+from frazil.feast.settings import catalog  # noqa: E402
 from frazil.feast.source import (  # noqa: E402
     FrazilLoggingDestination,
     FrazilSource,
@@ -33,5 +34,6 @@ __all__ = [
     "IcebergOnlineStoreConfig",
     "IcebergRetrievalJob",
     "SavedDatasetFrazilStorage",
+    "catalog",
     "publish",
 ]

@@ -147,6 +147,24 @@ def open_catalog(settings: FrazilStoreConfig, repo: Path) -> Catalog:
     return catalog
 
 
+def catalog(config: RepoConfig) -> Catalog:
+    """The catalog that a Feast repo's configuration names, as in
+    `frazil.feast.catalog(FeatureStore(repo_path=".").config)`.
+
+    It is the offline store's, where the tables of sources are; where only the online store is
+    frazil's, it is that one's. Opened once in a process and shared with the stores.
+
+    Raises ValueError: neither store is frazil's.
+    """
+    for settings in (config.offline_store, config.online_store):
+        if isinstance(settings, FrazilStoreConfig):
+            return open_catalog(settings, repo_folder(config))
+    raise ValueError(
+        "the configuration names no catalog: set offline_store.type to "
+        "frazil.feast.IcebergOfflineStore or online_store.type to frazil.feast.IcebergOnlineStore"
+    )
+
+
 def _after_fork_in_child() -> None:
     global _lock
     _lock = threading.Lock()
