@@ -291,11 +291,12 @@ static frz_status authorize(void *ctx, const frz_http_request *request, frz_http
 }
 
 /* A token that ended before its time is fetched anew. */
-static bool wants_repeat(void *ctx, const frz_http_request *request)
+static frz_http_repeat wants_repeat(void *ctx, const frz_http_request *request)
 {
   frz_rest_session *session = ctx;
   bool has_ended = request->answer.status == 401 || request->answer.status == 419;
-  return has_ended && session->oauth != NULL && frz_oauth_invalidate(session->oauth);
+  bool repeats = has_ended && session->oauth != NULL && frz_oauth_invalidate(session->oauth);
+  return repeats ? FRZ_HTTP_REPEAT_NOW : FRZ_HTTP_REPEAT_NOT;
 }
 
 frz_status frz_rest_send(frz_rest_session *session, frz_rest_call *call, frz_error *err)

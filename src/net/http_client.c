@@ -29,7 +29,8 @@ enum {
   PARALLEL_MAX = 32,
   URL_BYTES_MAX = 1 << 16,
   ATTEMPT_BYTES_MAX = 4 << 20, /* headers and URL of one attempt */
-  RETRY_AFTER_MS_MAX = 3600000
+  RETRY_AFTER_MS_MAX = 3600000,
+  REPEATS_NOW_MAX = 4
 };
 
 typedef struct worker worker;
@@ -64,6 +65,7 @@ typedef struct transfer {
   CURLcode code;
   bool ended;
   bool again; /* in the next round */
+  frz_http_repeat repeat;
   char curl_error[CURL_ERROR_SIZE];
 } transfer;
 
@@ -471,7 +473,8 @@ static void set_options(transfer *t, const char *url, const char *method)
   if (options->client_key.size != 0)
     curl_easy_setopt(easy, CURLOPT_SSLKEY, options->client_key.data);
   /* On a connection that was open already curl would send again, unasked, what got no answer. */
-  if (!t->request->may_repeat) curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+  if (!t->request->may_repeat || t->request->is_change)
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   if (t->request->unpacks) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->header_list);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -607,13 +610,15 @@ static frz_status run_round(frz_http_client *client, worker *w, transfer *transf
 static bool surely_not_done(const transfer *t)
 {
   const frz_http_answer *answer = &t->request->answer;
-  return answer->status == 429 || (answer->status == 0 && !answer->may_be_done);
+  return answer->status == 429 || t->repeat == FRZ_HTTP_REPEAT_LATER ||
+         (answer->status == 0 && !answer->may_be_done);
 }
 
 /* Failures that another attempt may turn: the network's. Not: names of wrong form, certificates. */
 static bool is_transient(const transfer *t)
 {
   int32_t status = t->request->answer.status;
+  if (t->repeat == FRZ_HTTP_REPEAT_LATER) return true;
   if (status != 0) return frz_http_status_is_transient(status);
   if (t->failure != FRZ_OK) return false;
   switch (t->code) {
@@ -632,12 +637,15 @@ static bool is_transient(const transfer *t)
   }
 }
 
-static bool wants_repeat(const transfer *t)
+static frz_http_repeat repeat_of(const transfer *t)
 {
   frz_http_request *request = t->request;
   int32_t status = request->answer.status;
-  return status >= 400 && !is_transient(t) && request->wants_repeat != NULL &&
-         request->answer.n_attempts < 4 && request->wants_repeat(request->ctx, request);
+  if (status < 400 || frz_http_status_is_transient(status) || request->wants_repeat == NULL)
+    return FRZ_HTTP_REPEAT_NOT;
+  frz_http_repeat repeat = request->wants_repeat(request->ctx, request);
+  bool is_often = request->answer.n_attempts >= REPEATS_NOW_MAX;
+  return repeat == FRZ_HTTP_REPEAT_NOW && is_often ? FRZ_HTTP_REPEAT_NOT : repeat;
 }
 
 /* Marks what goes into the next round, and says how long to wait before it; false: nothing does. */
@@ -651,7 +659,8 @@ static bool plan_round(frz_http_client *client, transfer *transfers, size_t n, i
     const frz_http_answer *answer = &t->request->answer;
     if (!t->again) continue; /* was not in the last one */
     t->again = false;
-    if (wants_repeat(t)) {
+    t->repeat = repeat_of(t);
+    if (t->repeat == FRZ_HTTP_REPEAT_NOW) {
       t->again = any = true;
       continue;
     }
@@ -666,7 +675,7 @@ static bool plan_round(frz_http_client *client, transfer *transfers, size_t n, i
                                         answer->retry_after_ms, random);
     if (wait_ms < 0 || !frz_retry_budget_take(&client->budget)) continue;
     t->again = any = true;
-    if (answer->status != 0 && answer->status != 429) t->request->answer.may_be_done = true;
+    if (answer->status != 0 && !surely_not_done(t)) t->request->answer.may_be_done = true;
     if (wait_ms > *wait_ms_out) *wait_ms_out = wait_ms;
   }
   return any;

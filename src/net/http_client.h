@@ -72,6 +72,13 @@ typedef struct frz_http_headers {
 frz_status frz_http_headers_add(frz_http_headers *headers, frz_str name, frz_str value,
                                 frz_error *err) FRZ_MUST_CHECK;
 
+/** What is to be done after an answer. */
+typedef enum frz_http_repeat {
+  FRZ_HTTP_REPEAT_NOT,
+  FRZ_HTTP_REPEAT_NOW,  /* something was put right */
+  FRZ_HTTP_REPEAT_LATER /* the server was too busy to act on it: as after a 429 */
+} frz_http_repeat;
+
 struct frz_http_request {
   frz_str method;
   frz_str origin; /* "https://host:port" */
@@ -82,13 +89,14 @@ struct frz_http_request {
   size_t n_headers;
   frz_str body;
   bool may_repeat; /* sending it twice does what sending it once does, or is refused */
+  bool is_change;  /* `may_be_done` matters: with may_repeat, no attempt goes unseen */
   bool unpacks;    /* compressed answers are asked for, and unpacked */
   /** Adds the headers that prove who sends: called for each attempt, as they age. May be NULL. */
   frz_status (*authorize)(void *ctx, const frz_http_request *request, frz_http_headers *headers,
                           frz_error *err);
   /** May be NULL. Asked about answers that are not retried by their status alone (such as 400, 401,
-   * 403): true sends once more at once. */
-  bool (*wants_repeat)(void *ctx, const frz_http_request *request);
+   * 403). */
+  frz_http_repeat (*wants_repeat)(void *ctx, const frz_http_request *request);
   void *ctx;
   /** Where a 2xx body goes: pieces filled in order and whole (a longer or shorter body is
    * FRZ_ERR_CORRUPT or retried), or `text`. Other answers go to `text`, cut at its limit. */

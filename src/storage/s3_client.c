@@ -9,12 +9,10 @@
  */
 #include "storage/s3_client.h"
 
-#include <stdatomic.h>
-
 #include "base/arena_list.h"
 #include "base/limits.h"
-#include "base/os.h"
-#include "storage/s3_credentials.h"
+#include "net/aws_auth.h"
+#include "storage/aws_credentials.h"
 #include "text/xml_reader.h"
 
 enum { TARGET_BYTES_MAX = 4 << 20, PROPERTY_BYTES_MAX = 16 << 20, XML_BYTES_MAX = 64 << 20 };
@@ -28,8 +26,8 @@ struct frz_s3 {
   const frz_storage_lender *lender;
   void *lender_ctx;
   frz_http_client *http;
-  frz_s3_credentials *credentials; /* of the sources; NULL: none is asked */
-  atomic_llong clock_ahead_ms;     /* the server's clock, against ours */
+  frz_aws_provider *provider;
+  atomic_llong clock_ahead_ms; /* the server's clock, against ours */
 };
 
 static frz_status keep_config(frz_s3 *s3, const frz_property *properties, size_t n, frz_error *err)
@@ -41,12 +39,7 @@ static frz_status keep_config(frz_s3 *s3, const frz_property *properties, size_t
     if (value.data == NULL) return frz_fail_nomem(err, "S3 store");
     FRZ_TRY(frz_s3_config_set(&s3->config, key, value, err));
   }
-  bool has_id = s3->config.credentials.access_key_id.size != 0;
-  if (has_id != (s3->config.credentials.secret_access_key.size != 0))
-    return frz_fail(err, FRZ_ERR_INVALID,
-                    "properties s3.access-key-id and s3.secret-access-key go together");
-  if (s3->config.profile.size != 0) s3->config.sources |= FRZ_S3_FROM_PROFILE;
-  return FRZ_OK;
+  return frz_aws_config_finish(&s3->config.aws, err);
 }
 
 frz_status frz_s3_create(frz_context *context, const frz_property *properties, size_t n_properties,
@@ -72,8 +65,8 @@ frz_status frz_s3_create(frz_context *context, const frz_property *properties, s
   options.stall_timeout_ms = s3->config.request_timeout_ms;
   options.proxy = s3->config.proxy;
   if (st == FRZ_OK) st = frz_http_client_create(context, &options, &s3->http, err);
-  if (st == FRZ_OK && s3->config.sources != 0)
-    st = frz_s3_credentials_create(context, s3->http, &s3->config, &s3->credentials, err);
+  if (st == FRZ_OK)
+    st = frz_aws_provider_create(context, s3->http, &s3->config.aws, &s3->provider, err);
   if (st == FRZ_OK)
     *s3_out = s3;
   else
@@ -90,7 +83,7 @@ frz_s3 *frz_s3_retain(frz_s3 *s3)
 void frz_s3_release(frz_s3 *s3)
 {
   if (s3 == NULL || atomic_fetch_sub(&s3->n_references, 1) != 1) return;
-  frz_s3_credentials_free(s3->credentials);
+  frz_aws_provider_free(s3->provider);
   frz_http_client_free(s3->http);
   if (s3->lender != NULL) s3->lender->release(s3->lender_ctx);
   frz_arena_free(&s3->arena);
@@ -117,8 +110,8 @@ static frz_status take_lent(void *arg, frz_str key, frz_str value, frz_error *er
   if (copy.data == NULL) return frz_fail_nomem(err, "S3 credentials");
   if (frz_str_is(key, "s3.access-key-id")) {
     /* All three come from one place. */
-    self->config->credentials =
-        (frz_aws_credentials){{0}, self->config->credentials.secret_access_key, {0}};
+    frz_aws_credentials *credentials = &self->config->aws.credentials;
+    *credentials = (frz_aws_credentials){{0}, credentials->secret_access_key, {0}};
     self->has_credentials = true;
   }
   return frz_s3_config_set(self->config, key, copy, err);
@@ -133,7 +126,9 @@ static frz_status resolve(frz_s3 *s3, frz_str uri, frz_arena *arena, frz_s3_conf
   if (s3->lender == NULL) return FRZ_OK;
   overlay self = {config_out, arena, false};
   FRZ_TRY(s3->lender->properties(s3->lender_ctx, uri, take_lent, &self, err));
-  *is_lent_out = self.has_credentials;
+  /* A catalog passes on the store's own, too. */
+  *is_lent_out = self.has_credentials && !frz_str_equal(config_out->aws.credentials.access_key_id,
+                                                        s3->config.aws.credentials.access_key_id);
   return FRZ_OK;
 }
 
@@ -188,46 +183,11 @@ static frz_status find_credentials(frz_s3_target *target, frz_arena *arena,
   bool is_lent;
   FRZ_TRY(resolve(s3, target->uri, arena, &config, &is_lent, err));
   *is_anonymous_out = config.is_anonymous && !is_lent;
-  *credentials_out = config.credentials;
-  if (*is_anonymous_out || config.credentials.access_key_id.size != 0) return FRZ_OK;
-  if (s3->credentials != NULL)
-    return frz_s3_credentials_get(s3->credentials, arena, credentials_out, err);
-  return frz_fail(err, FRZ_ERR_AUTH,
-                  "%.*s: no credentials; set s3.access-key-id and s3.secret-access-key, or "
-                  "s3.profile-name, or s3.credentials-source=default to look where AWS's own tools "
-                  "do, or s3.anonymous=true",
-                  FRZ_STR_ARG(target->uri));
-}
-
-static frz_status add_signature(frz_s3_target *target, const frz_http_request *request,
-                                const frz_aws_credentials *credentials, const char *payload_hash,
-                                frz_http_headers *headers, frz_error *err)
-{
-  char date[17];
-  long long ahead_ms = atomic_load(&target->s3->clock_ahead_ms);
-  frz_sigv4_date(frz_os_now_ms() + ahead_ms, date);
-  frz_str date_copy = frz_arena_copy(headers->arena, frz_str_from(date));
-  frz_str hash_copy = frz_arena_copy(headers->arena, frz_str_from(payload_hash));
-  if (date_copy.data == NULL || hash_copy.data == NULL) return frz_fail_nomem(err, "signature");
-  FRZ_TRY(frz_http_headers_add(headers, FRZ_STR("host"), target->address.host, err));
-  FRZ_TRY(frz_http_headers_add(headers, FRZ_STR("x-amz-date"), date_copy, err));
-  FRZ_TRY(frz_http_headers_add(headers, FRZ_STR("x-amz-content-sha256"), hash_copy, err));
-  if (credentials->session_token.size != 0)
-    FRZ_TRY(frz_http_headers_add(headers, FRZ_STR("x-amz-security-token"),
-                                 credentials->session_token, err));
-  frz_sigv4_request form = {.method = request->method,
-                            .path = request->path,
-                            .query = request->query,
-                            .n_query = request->n_query,
-                            .headers = headers->items,
-                            .n_headers = headers->n_items,
-                            .payload_hash = hash_copy,
-                            .region = target->address.region,
-                            .service = FRZ_STR("s3"),
-                            .is_s3 = true};
-  frz_str value;
-  FRZ_TRY(frz_sigv4_authorization(&form, credentials, headers->arena, &value, err));
-  return frz_http_headers_add(headers, FRZ_STR("authorization"), value, err);
+  *credentials_out = config.aws.credentials;
+  if (*is_anonymous_out || is_lent) return FRZ_OK;
+  frz_status st = frz_aws_provider_get(s3->provider, arena, credentials_out, err);
+  if (st != FRZ_OK) frz_error_where(err, "%.*s: ", FRZ_STR_ARG(target->uri));
+  return st;
 }
 
 static frz_status authorize(void *ctx, const frz_http_request *request, frz_http_headers *headers,
@@ -236,35 +196,26 @@ static frz_status authorize(void *ctx, const frz_http_request *request, frz_http
   frz_s3_target *target = ctx;
   frz_aws_credentials credentials;
   bool is_anonymous;
-  char hash[FRZ_SHA256_HEX_BYTES];
   FRZ_TRY(find_credentials(target, headers->arena, &credentials, &is_anonymous, err));
   if (is_anonymous) return FRZ_OK;
-  FRZ_TRY(frz_sha256_hex(request->body.data, request->body.size, hash, err));
-  return add_signature(target, request, &credentials, hash, headers, err);
+  const frz_aws_service service = {.name = FRZ_STR("s3"),
+                                   .region = target->address.region,
+                                   .clock_ahead_ms = atomic_load(&target->s3->clock_ahead_ms)};
+  return frz_aws_sign(&service, &credentials, request, headers, err);
 }
 
 /* ---- answers ---- */
 
-frz_str frz_s3_xml_find(frz_str document, const char *name, frz_arena *arena)
-{
-  frz_xml_reader reader;
-  frz_xml_event event;
-  frz_xml_reader_init(&reader, document.data, document.size, arena);
-  while (frz_xml_next(&reader, &event, NULL) == FRZ_OK && event.kind != FRZ_XML_DONE)
-    if (event.kind == FRZ_XML_END && frz_str_is(event.name, name)) return event.text;
-  return (frz_str){"", 0};
-}
-
 static bool is_code(const frz_http_request *request, const char *const *codes, frz_arena *arena)
 {
-  frz_str found = frz_s3_xml_find(frz_buf_str(request->text), "Code", arena);
+  frz_str found = frz_xml_find(frz_buf_str(request->text), "Code", arena);
   for (; *codes != NULL; codes++)
     if (frz_str_is(found, *codes)) return true;
   return false;
 }
 
 /* Answers that another attempt may turn although their status does not say so. */
-static bool wants_repeat(void *ctx, const frz_http_request *request)
+static frz_http_repeat wants_repeat(void *ctx, const frz_http_request *request)
 {
   static const char *const transient[] = {"RequestTimeout", "SlowDown", "OperationAborted",
                                           "ConditionalRequestConflict", NULL};
@@ -272,20 +223,18 @@ static bool wants_repeat(void *ctx, const frz_http_request *request)
   static const char *const ended[] = {"ExpiredToken", "InvalidToken", "TokenRefreshRequired", NULL};
   frz_s3_target *target = ctx;
   bool repeats = false;
-  if (request->text == NULL) return false;
+  if (request->text == NULL) return FRZ_HTTP_REPEAT_NOT;
   frz_arena arena;
   frz_arena_init(&arena, target->s3->alloc, XML_BYTES_MAX);
   if (is_code(request, transient, &arena)) {
     repeats = true;
   } else if (is_code(request, ended, &arena)) {
-    repeats = target->s3->credentials != NULL && frz_s3_credentials_renew(target->s3->credentials);
+    repeats = frz_aws_provider_renew(target->s3->provider);
   } else if (is_code(request, skewed, &arena) && request->answer.n_attempts == 1) {
-    int64_t server_ms = frz_http_date(request->answer.date);
-    repeats = server_ms >= 0;
-    if (repeats) atomic_store(&target->s3->clock_ahead_ms, server_ms - frz_os_now_ms());
+    repeats = frz_aws_learn_clock(&request->answer, &target->s3->clock_ahead_ms);
   }
   frz_arena_free(&arena);
-  return repeats;
+  return repeats ? FRZ_HTTP_REPEAT_NOW : FRZ_HTTP_REPEAT_NOT;
 }
 
 frz_http_request frz_s3_request(frz_s3_target *target, const char *method, frz_buf *text)
@@ -370,8 +319,8 @@ frz_status frz_s3_fail(const frz_s3_target *target, const frz_http_request *requ
   frz_arena arena;
   frz_arena_init(&arena, target->s3->alloc, XML_BYTES_MAX);
   frz_str document = request->text != NULL ? frz_buf_str(request->text) : (frz_str){"", 0};
-  frz_str code = frz_s3_xml_find(document, "Code", &arena);
-  frz_str message = frz_s3_xml_find(document, "Message", &arena);
+  frz_str code = frz_xml_find(document, "Code", &arena);
+  frz_str message = frz_xml_find(document, "Message", &arena);
   message = safe_message(target, message, &arena);
   frz_status st = frz_fail(err, status_of(request, code), "%.*s %.*s: HTTP %d%s%.*s%s%.*s%s",
                            FRZ_STR_ARG(request->method), FRZ_STR_ARG(target->uri),

@@ -51,9 +51,6 @@ frz_status frz_s3_send(frz_s3_target *target, frz_http_request *requests, size_t
 frz_status frz_s3_fail(const frz_s3_target *target, const frz_http_request *request,
                        frz_error *err);
 
-/** The text of the first element of a name; size 0: none. In the arena or the document. */
-frz_str frz_s3_xml_find(frz_str document, const char *name, frz_arena *arena);
-
 enum { FRZ_S3_ERROR_BYTES_MAX = 1 << 16 };
 
 #endif

@@ -9,7 +9,8 @@ enum { BUCKET_BYTES_MAX = 255 };
 
 void frz_s3_config_init(frz_s3_config *config)
 {
-  *config = (frz_s3_config){.connect_timeout_ms = 10000, .request_timeout_ms = 60000};
+  *config = (frz_s3_config){
+      .aws = {.service = "s3"}, .connect_timeout_ms = 10000, .request_timeout_ms = 60000};
 }
 
 static frz_status set_flag(frz_str key, frz_str value, bool *flag, frz_error *err)
@@ -40,39 +41,6 @@ static frz_status set_seconds(frz_str key, frz_str value, int64_t *ms, frz_error
   return FRZ_OK;
 }
 
-static frz_status set_sources(frz_s3_config *config, frz_str value, frz_error *err)
-{
-  static const struct {
-    const char *name;
-    int source;
-  } known[] = {{"environment", FRZ_S3_FROM_ENVIRONMENT},
-               {"profile", FRZ_S3_FROM_PROFILE},
-               {"web-identity", FRZ_S3_FROM_WEB_IDENTITY},
-               {"container", FRZ_S3_FROM_CONTAINER},
-               {"instance", FRZ_S3_FROM_INSTANCE},
-               {"default", 31},
-               {"properties", 0}};
-  config->sources = 0;
-  for (size_t at = 0; at < value.size;) {
-    const char *comma = memchr(value.data + at, ',', value.size - at);
-    size_t end = comma != NULL ? (size_t)(comma - value.data) : value.size;
-    frz_str name = {value.data + at, end - at};
-    bool found = false;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-      if (!frz_str_is(name, known[i].name)) continue;
-      config->sources |= known[i].source;
-      found = true;
-    }
-    if (!found)
-      return frz_fail(err, FRZ_ERR_INVALID,
-                      "property s3.credentials-source: '%.*s' is none of environment, profile, "
-                      "web-identity, container, instance, default, properties",
-                      FRZ_STR_ARG(name));
-    at = end + 1;
-  }
-  return FRZ_OK;
-}
-
 static frz_status set_addressing(frz_s3_config *config, frz_str key, frz_str value, bool is_path,
                                  frz_error *err)
 {
@@ -86,36 +54,16 @@ static frz_status set_addressing(frz_s3_config *config, frz_str key, frz_str val
 
 frz_status frz_s3_config_set(frz_s3_config *config, frz_str key, frz_str value, frz_error *err)
 {
-  const struct {
-    const char *name;
-    frz_str *text;
-    bool is_s3; /* takes the place of a "client." one */
-  } texts[] = {
-      {"endpoint", &config->endpoint, true},
-      {"region", &config->region, false},
-      {"access-key-id", &config->credentials.access_key_id, false},
-      {"secret-access-key", &config->credentials.secret_access_key, false},
-      {"session-token", &config->credentials.session_token, false},
-      {"profile-name", &config->profile, false},
-      {"role-arn", &config->role_arn, false},
-      {"role-session-name", &config->role_session_name, false},
-      {"proxy-uri", &config->proxy, true},
-  };
-  bool is_client = frz_str_starts(key, "client.");
-  if (!is_client && !frz_str_starts(key, "s3.")) return FRZ_OK;
-  frz_str name =
-      is_client ? (frz_str){key.data + 7, key.size - 7} : (frz_str){key.data + 3, key.size - 3};
-  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-    if (!frz_str_is(name, texts[i].name) || (is_client && texts[i].is_s3)) continue;
-    if (!is_client || texts[i].text->size == 0) *texts[i].text = value;
-    return FRZ_OK;
-  }
-  if (is_client) return FRZ_OK;
+  bool is_taken;
+  FRZ_TRY(frz_aws_config_set(&config->aws, key, value, &is_taken, err));
+  if (is_taken || !frz_str_starts(key, "s3.")) return FRZ_OK;
+  frz_str name = {key.data + 3, key.size - 3};
+  if (frz_str_is(name, "endpoint")) config->endpoint = value;
+  if (frz_str_is(name, "proxy-uri")) config->proxy = value;
   if (frz_str_is(name, "anonymous")) return set_flag(key, value, &config->is_anonymous, err);
   if (frz_str_is(name, "force-virtual-addressing"))
     return set_addressing(config, key, value, false, err);
   if (frz_str_is(name, "path-style-access")) return set_addressing(config, key, value, true, err);
-  if (frz_str_is(name, "credentials-source")) return set_sources(config, value, err);
   if (frz_str_is(name, "connect-timeout"))
     return set_seconds(key, value, &config->connect_timeout_ms, err);
   if (frz_str_is(name, "request-timeout"))
@@ -153,26 +101,13 @@ static bool is_virtual(const frz_s3_config *config, frz_str bucket)
   return config->endpoint.size == 0 && memchr(bucket.data, '.', bucket.size) == NULL;
 }
 
-static frz_status check_region(frz_str region, frz_error *err)
-{
-  for (size_t i = 0; i < region.size; i++) {
-    char c = region.data[i];
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-        c == '_')
-      continue;
-    return frz_fail(err, FRZ_ERR_INVALID, "property s3.region: '%.*s' is not a region's name",
-                    FRZ_STR_ARG(region));
-  }
-  return FRZ_OK;
-}
-
 frz_status frz_s3_address_of(const frz_s3_config *config, frz_str bucket, frz_arena *arena,
                              frz_s3_address *address_out, frz_error *err)
 {
-  frz_s3_address address = {.region = config->region};
+  frz_s3_address address = {.region = config->aws.region};
   frz_str endpoint = config->endpoint;
   if (address.region.size == 0) address.region = FRZ_STR("us-east-1");
-  FRZ_TRY(check_region(address.region, err));
+  FRZ_TRY(frz_aws_config_check_region(&config->aws, err));
   if (endpoint.data == NULL || endpoint.size == 0)
     endpoint = frz_arena_print(arena, "https://s3.%.*s.amazonaws.com", FRZ_STR_ARG(address.region));
   else if (memmem(endpoint.data, endpoint.size, "://", 3) == NULL)

@@ -9,8 +9,7 @@
 #define FRZ_STORAGE_S3_CONFIG_H
 
 #include "base/arena.h"
-#include "base/fail.h"
-#include "net/sigv4.h"
+#include "storage/aws_config.h"
 
 typedef enum frz_s3_addressing {
   FRZ_S3_BY_KIND, /* path with an endpoint of its own, virtual hosts with AWS's */
@@ -18,27 +17,13 @@ typedef enum frz_s3_addressing {
   FRZ_S3_VIRTUAL
 } frz_s3_addressing;
 
-/** Where credentials are looked for, in this order; a set of bits. */
-enum {
-  FRZ_S3_FROM_ENVIRONMENT = 1,
-  FRZ_S3_FROM_PROFILE = 2,
-  FRZ_S3_FROM_WEB_IDENTITY = 4,
-  FRZ_S3_FROM_CONTAINER = 8,
-  FRZ_S3_FROM_INSTANCE = 16
-};
-
 /** Texts are borrowed from the properties; size 0: not set. */
 typedef struct frz_s3_config {
+  frz_aws_config aws;
   frz_str endpoint;
-  frz_str region;
-  frz_aws_credentials credentials;
-  frz_str profile;
-  frz_str role_arn;
-  frz_str role_session_name;
   frz_str proxy;
   frz_s3_addressing addressing;
   bool is_anonymous;
-  int sources;
   int64_t connect_timeout_ms;
   int64_t request_timeout_ms;
 } frz_s3_config;

@@ -103,7 +103,7 @@ static frz_status begin_upload(s3_sink *sink, frz_error *err)
   request.n_headers = 2;
   frz_status st = send_one(sink, &request, err);
   if (st == FRZ_OK) {
-    frz_str id = frz_s3_xml_find(frz_buf_str(&text), "UploadId", &sink->target.arena);
+    frz_str id = frz_xml_find(frz_buf_str(&text), "UploadId", &sink->target.arena);
     if (id.size == 0)
       st = frz_fail(err, FRZ_ERR_CORRUPT, "POST %.*s?uploads: the answer holds no UploadId",
                     FRZ_STR_ARG(sink->target.uri));
@@ -152,7 +152,7 @@ static frz_status send_part(s3_sink *sink, frz_error *err)
 /* A failure may come after the status 200, as an Error in the body. */
 static frz_status check_joined(s3_sink *sink, const frz_http_request *request, frz_error *err)
 {
-  frz_str code = frz_s3_xml_find(frz_buf_str(request->text), "Code", &sink->target.arena);
+  frz_str code = frz_xml_find(frz_buf_str(request->text), "Code", &sink->target.arena);
   if (code.size == 0) return FRZ_OK;
   return frz_s3_fail(&sink->target, request, err);
 }

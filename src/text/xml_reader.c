@@ -275,6 +275,16 @@ frz_status frz_xml_next(frz_xml_reader *r, frz_xml_event *event_out, frz_error *
   }
 }
 
+frz_str frz_xml_find(frz_str document, const char *name, frz_arena *arena)
+{
+  frz_xml_reader reader;
+  frz_xml_event event;
+  frz_xml_reader_init(&reader, document.data, document.size, arena);
+  while (frz_xml_next(&reader, &event, NULL) == FRZ_OK && event.kind != FRZ_XML_DONE)
+    if (event.kind == FRZ_XML_END && frz_str_is(event.name, name)) return event.text;
+  return (frz_str){"", 0};
+}
+
 frz_status frz_xml_append_text(frz_buf *out, frz_str text, frz_error *err)
 {
   for (size_t i = 0; i < text.size; i++) {

@@ -48,6 +48,9 @@ void frz_xml_reader_init(frz_xml_reader *reader, const void *data, size_t size, 
 frz_status frz_xml_next(frz_xml_reader *reader, frz_xml_event *event_out,
                         frz_error *err) FRZ_MUST_CHECK;
 
+/** The text of the first element of a name, in the document or the arena; size 0: none. */
+frz_str frz_xml_find(frz_str document, const char *name, frz_arena *arena);
+
 /** Append text with the five characters that XML reserves escaped. */
 frz_status frz_xml_append_text(frz_buf *out, frz_str text, frz_error *err) FRZ_MUST_CHECK;
 

@@ -1,15 +1,17 @@
 /*
- * s3_credentials.c - see s3_credentials.h.
+ * aws_credentials.c - see aws_credentials.h.
  *
- * Sources are asked in a fixed order; the first that is there answers, and one that is there but
- * broken is an error, not passed over. What was found is kept under a lock until five minutes
- * before its end (a quarter of its life, where that is less).
+ * Keys of the properties come first; then sources are asked in a fixed order; the first that is
+ * there answers, and one that is there but broken is an error, not passed over. What was found is
+ * kept under a lock until five minutes before its end (a quarter of its life, where that is less).
+ * A role is assumed with what was found, save by web identity, which gives the role's credentials
+ * itself.
  *
  * What must stay true: no secret reaches a message; what is replaced is wiped.
  *
  * Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers".
  */
-#include "storage/s3_credentials.h"
+#include "storage/aws_credentials.h"
 
 #include <openssl/crypto.h>
 #include <pthread.h>
@@ -18,18 +20,19 @@
 
 #include "base/limits.h"
 #include "base/os.h"
+#include "net/aws_auth.h"
 #include "storage/local_storage.h"
-#include "storage/s3_client.h"
 #include "text/json_reader.h"
+#include "text/xml_reader.h"
 
 enum { FILE_BYTES_MAX = 1 << 20, ANSWER_BYTES_MAX = 1 << 20, EARLY_MS = 300000 };
 
-struct frz_s3_credentials {
+struct frz_aws_provider {
   frz_context *context;
   const frz_alloc *alloc;
   frz_http_client *http;
   frz_http_client *near_http; /* of this machine's own services: short timeouts */
-  const frz_s3_config *config;
+  const frz_aws_config *config;
   pthread_mutex_t lock;
   frz_arena arena; /* owns `found` */
   frz_aws_credentials found;
@@ -40,10 +43,11 @@ struct frz_s3_credentials {
 
 /* One look at the sources. Texts go into the arena. */
 typedef struct look {
-  frz_s3_credentials *self;
+  frz_aws_provider *self;
   frz_arena *arena;
   frz_aws_credentials found;
   int64_t ends_ms;
+  bool is_of_role; /* found are those of the role already */
 } look;
 
 static frz_str environment(const char *name)
@@ -89,6 +93,15 @@ static frz_status read_file(look *l, frz_str path, frz_str *text_out, frz_error 
 
 /* ---- environment and files ---- */
 
+static frz_status from_properties(look *l, bool *found_out, frz_error *err)
+{
+  const frz_aws_credentials *given = &l->self->config->credentials;
+  *found_out = given->access_key_id.size != 0;
+  FRZ_TRY(keep(l, given->access_key_id, &l->found.access_key_id, err));
+  FRZ_TRY(keep(l, given->secret_access_key, &l->found.secret_access_key, err));
+  return keep(l, given->session_token, &l->found.session_token, err);
+}
+
 static frz_status from_environment(look *l, bool *found_out, frz_error *err)
 {
   frz_str id = environment("AWS_ACCESS_KEY_ID");
@@ -131,7 +144,7 @@ static frz_status from_profile(look *l, bool *found_out, frz_error *err)
 {
   static const char *const files[][2] = {{"AWS_CONFIG_FILE", "config"},
                                          {"AWS_SHARED_CREDENTIALS_FILE", "credentials"}};
-  const frz_s3_config *config = l->self->config;
+  const frz_aws_config *config = l->self->config;
   frz_str profile = config->profile.size != 0 ? config->profile : environment("AWS_PROFILE");
   if (profile.size == 0) profile = FRZ_STR("default");
   for (size_t i = 0; i < 2; i++) {
@@ -149,9 +162,9 @@ static frz_status from_profile(look *l, bool *found_out, frz_error *err)
   *found_out = l->found.access_key_id.size != 0 && l->found.secret_access_key.size != 0;
   if (*found_out || config->profile.size == 0) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_AUTH,
-                  "property s3.profile-name: no keys under profile '%.*s' in AWS's credentials and "
+                  "property %s.profile-name: no keys under profile '%.*s' in AWS's credentials and "
                   "config files",
-                  FRZ_STR_ARG(config->profile));
+                  config->service, FRZ_STR_ARG(config->profile));
 }
 
 /* ---- services ---- */
@@ -176,8 +189,11 @@ static frz_status ask(look *l, frz_http_client *http, frz_http_request *request,
   frz_buf_init(&text, l->self->alloc, ANSWER_BYTES_MAX);
   request->text = &text;
   frz_status st = frz_http_send(http, request, 1, err);
-  if (st == FRZ_OK && request->answer.status != 200)
-    st = frz_fail(err, FRZ_ERR_AUTH, "%s: HTTP %d", name, (int)request->answer.status);
+  if (st == FRZ_OK && request->answer.status != 200) {
+    frz_str code = frz_xml_find(frz_buf_str(&text), "Code", l->arena);
+    st = frz_fail(err, FRZ_ERR_AUTH, "%s: HTTP %d%s%.*s", name, (int)request->answer.status,
+                  code.size != 0 ? " " : "", FRZ_STR_ARG(code));
+  }
   if (st == FRZ_OK) st = keep(l, frz_buf_str(&text), text_out, err);
   if (text.data != NULL) OPENSSL_cleanse(text.data, text.size);
   frz_buf_dispose(&text);
@@ -207,51 +223,106 @@ static frz_status read_json(look *l, frz_str text, const char *name, frz_error *
   return frz_fail(err, FRZ_ERR_AUTH, "%s: the answer holds no credentials", name);
 }
 
-static frz_status from_web_identity(look *l, bool *found_out, frz_error *err)
+/* ---- the security token service ---- */
+
+/* What a request to it is signed with; NULL: not signed. */
+typedef struct sts_signer {
+  frz_aws_service service;
+  const frz_aws_credentials *credentials;
+} sts_signer;
+
+static frz_status sts_authorize(void *ctx, const frz_http_request *request,
+                                frz_http_headers *headers, frz_error *err)
 {
-  const frz_s3_config *config = l->self->config;
-  frz_str path = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
-  frz_str role = config->role_arn.size != 0 ? config->role_arn : environment("AWS_ROLE_ARN");
-  frz_str session = config->role_session_name;
-  if (session.size == 0) session = environment("AWS_ROLE_SESSION_NAME");
-  if (session.size == 0) session = FRZ_STR("frazil");
-  if (path.size == 0 || role.size == 0) return FRZ_OK;
-  frz_str token, text, endpoint = environment("AWS_ENDPOINT_URL_STS");
-  frz_str region = config->region.size != 0 ? config->region : environment("AWS_REGION");
+  const sts_signer *signer = ctx;
+  if (signer->credentials == NULL) return FRZ_OK;
+  return frz_aws_sign(&signer->service, signer->credentials, request, headers, err);
+}
+
+static frz_status sts_address(look *l, frz_str region, frz_url *url_out, frz_error *err)
+{
+  const frz_aws_config *config = l->self->config;
+  frz_str endpoint = config->sts_endpoint;
+  if (endpoint.size == 0 && config->sources != 0) endpoint = environment("AWS_ENDPOINT_URL_STS");
   if (endpoint.size == 0)
-    endpoint = region.size != 0 ? frz_arena_print(l->arena, "https://sts.%.*s.amazonaws.com",
-                                                  FRZ_STR_ARG(region))
-                                : FRZ_STR("https://sts.amazonaws.com");
+    endpoint = frz_arena_print(l->arena, "https://sts.%.*s.amazonaws.com", FRZ_STR_ARG(region));
   if (endpoint.data == NULL) return frz_fail_nomem(err, "credentials");
-  frz_url url;
-  FRZ_TRY(frz_url_parse(endpoint, "AWS_ENDPOINT_URL_STS", &url, err));
-  FRZ_TRY(read_file(l, path, &token, err));
-  const frz_http_pair form[] = {{FRZ_STR("Action"), FRZ_STR("AssumeRoleWithWebIdentity")},
-                                {FRZ_STR("Version"), FRZ_STR("2011-06-15")},
-                                {FRZ_STR("RoleArn"), role},
-                                {FRZ_STR("RoleSessionName"), session},
-                                {FRZ_STR("WebIdentityToken"), trimmed(token)}};
+  FRZ_TRY(frz_url_parse(endpoint, "sts-endpoint", url_out, err));
+  if (url_out->path.size == 0) url_out->path = FRZ_STR("/");
+  return FRZ_OK;
+}
+
+/* The credentials that an action of the service gives out, asked for with `form`. */
+static frz_status ask_sts(look *l, const char *action, const frz_http_pair *form, size_t n_form,
+                          const frz_aws_credentials *credentials, frz_error *err)
+{
   static const frz_http_pair type = {{"content-type", 12},
                                      {"application/x-www-form-urlencoded", 33}};
+  const frz_aws_config *config = l->self->config;
+  frz_str region = config->region, text;
+  frz_url url;
+  if (region.size == 0 && config->sources != 0) region = environment("AWS_REGION");
+  if (region.size == 0) region = FRZ_STR("us-east-1");
+  FRZ_TRY(frz_aws_config_check_region(config, err));
+  FRZ_TRY(sts_address(l, region, &url, err));
+  sts_signer signer = {{FRZ_STR("sts"), region, 0}, credentials};
   frz_buf body;
   frz_buf_init(&body, l->self->alloc, 4 * FILE_BYTES_MAX);
-  frz_status st = frz_query_append(form, 5, &body, err);
-  frz_http_request request = frz_http_get(url.origin, url.path.size != 0 ? url.path : FRZ_STR("/"));
+  frz_status st = frz_query_append(form, n_form, &body, err);
+  frz_http_request request = frz_http_get(url.origin, url.path);
   request.method = FRZ_STR("POST");
   request.headers = &type;
   request.n_headers = 1;
   request.body = frz_buf_str(&body);
-  if (st == FRZ_OK) st = ask(l, l->self->http, &request, "AssumeRoleWithWebIdentity", &text, err);
+  request.authorize = sts_authorize;
+  request.ctx = &signer;
+  if (st == FRZ_OK) st = ask(l, l->self->http, &request, action, &text, err);
+  if (body.data != NULL) OPENSSL_cleanse(body.data, body.size);
   frz_buf_dispose(&body);
   FRZ_TRY(st);
-  l->found.access_key_id = frz_s3_xml_find(text, "AccessKeyId", l->arena);
-  l->found.secret_access_key = frz_s3_xml_find(text, "SecretAccessKey", l->arena);
-  l->found.session_token = frz_s3_xml_find(text, "SessionToken", l->arena);
-  l->ends_ms = time_of(frz_s3_xml_find(text, "Expiration", l->arena));
-  *found_out = l->found.access_key_id.size != 0 && l->found.secret_access_key.size != 0;
-  if (*found_out) return FRZ_OK;
-  return frz_fail(err, FRZ_ERR_AUTH, "AssumeRoleWithWebIdentity: the answer holds no credentials");
+  l->found.access_key_id = frz_xml_find(text, "AccessKeyId", l->arena);
+  l->found.secret_access_key = frz_xml_find(text, "SecretAccessKey", l->arena);
+  l->found.session_token = frz_xml_find(text, "SessionToken", l->arena);
+  l->ends_ms = time_of(frz_xml_find(text, "Expiration", l->arena));
+  if (l->found.access_key_id.size != 0 && l->found.secret_access_key.size != 0) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_AUTH, "%s: the answer holds no credentials", action);
 }
+
+static frz_str session_name(const look *l)
+{
+  frz_str name = l->self->config->role_session_name;
+  if (name.size == 0 && l->self->config->sources != 0) name = environment("AWS_ROLE_SESSION_NAME");
+  return name.size != 0 ? name : FRZ_STR("frazil");
+}
+
+static frz_status from_web_identity(look *l, bool *found_out, frz_error *err)
+{
+  const frz_aws_config *config = l->self->config;
+  frz_str path = environment("AWS_WEB_IDENTITY_TOKEN_FILE"), token;
+  frz_str role = config->role_arn.size != 0 ? config->role_arn : environment("AWS_ROLE_ARN");
+  if (path.size == 0 || role.size == 0) return FRZ_OK;
+  FRZ_TRY(read_file(l, path, &token, err));
+  const frz_http_pair form[] = {{FRZ_STR("Action"), FRZ_STR("AssumeRoleWithWebIdentity")},
+                                {FRZ_STR("Version"), FRZ_STR("2011-06-15")},
+                                {FRZ_STR("RoleArn"), role},
+                                {FRZ_STR("RoleSessionName"), session_name(l)},
+                                {FRZ_STR("WebIdentityToken"), trimmed(token)}};
+  *found_out = l->is_of_role = true;
+  return ask_sts(l, "AssumeRoleWithWebIdentity", form, 5, NULL, err);
+}
+
+/* What was found signs for the role's credentials, which take its place. */
+static frz_status assume_role(look *l, frz_error *err)
+{
+  const frz_aws_credentials own = l->found;
+  const frz_http_pair form[] = {{FRZ_STR("Action"), FRZ_STR("AssumeRole")},
+                                {FRZ_STR("Version"), FRZ_STR("2011-06-15")},
+                                {FRZ_STR("RoleArn"), l->self->config->role_arn},
+                                {FRZ_STR("RoleSessionName"), session_name(l)}};
+  return ask_sts(l, "AssumeRole", form, 4, &own, err);
+}
+
+/* ---- containers and instances ---- */
 
 static frz_status from_container(look *l, bool *found_out, frz_error *err)
 {
@@ -315,26 +386,37 @@ static frz_status from_instance(look *l, bool *found_out, frz_error *err)
 static frz_status look_everywhere(look *l, frz_error *err)
 {
   static const struct {
-    int source;
+    int source; /* 0: always */
     frz_status (*from)(look *l, bool *found_out, frz_error *err);
-  } sources[] = {{FRZ_S3_FROM_ENVIRONMENT, from_environment},
-                 {FRZ_S3_FROM_PROFILE, from_profile},
-                 {FRZ_S3_FROM_WEB_IDENTITY, from_web_identity},
-                 {FRZ_S3_FROM_CONTAINER, from_container},
-                 {FRZ_S3_FROM_INSTANCE, from_instance}};
+  } sources[] = {{0, from_properties},
+                 {FRZ_AWS_FROM_ENVIRONMENT, from_environment},
+                 {FRZ_AWS_FROM_PROFILE, from_profile},
+                 {FRZ_AWS_FROM_WEB_IDENTITY, from_web_identity},
+                 {FRZ_AWS_FROM_CONTAINER, from_container},
+                 {FRZ_AWS_FROM_INSTANCE, from_instance}};
+  const frz_aws_config *config = l->self->config;
+  const char *service = config->service;
   for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
     bool found = false;
-    if ((l->self->config->sources & sources[i].source) == 0) continue;
+    if (sources[i].source != 0 && (config->sources & sources[i].source) == 0) continue;
     l->found = (frz_aws_credentials){0};
     l->ends_ms = INT64_MAX;
     FRZ_TRY(sources[i].from(l, &found, err));
     if (found) return FRZ_OK;
   }
+  if (config->sources != 0)
+    return frz_fail(err, FRZ_ERR_AUTH,
+                    "no credentials in the places that the property %s.credentials-source names",
+                    service);
   return frz_fail(err, FRZ_ERR_AUTH,
-                  "no credentials in the places that the property s3.credentials-source names");
+                  "no credentials; set %s.access-key-id and %s.secret-access-key, or "
+                  "%s.profile-name, or %s.credentials-source=default to look where AWS's own tools "
+                  "do%s",
+                  service, service, service, service,
+                  strcmp(service, "s3") == 0 ? ", or s3.anonymous=true" : "");
 }
 
-static bool is_fresh(const frz_s3_credentials *self)
+static bool is_fresh(const frz_aws_provider *self)
 {
   if (!self->is_found || self->ends_ms == INT64_MAX) return self->is_found;
   int64_t life_ms = self->ends_ms - self->made_ms;
@@ -342,12 +424,13 @@ static bool is_fresh(const frz_s3_credentials *self)
   return frz_os_now_ms() < self->ends_ms - early_ms;
 }
 
-static frz_status refresh(frz_s3_credentials *self, frz_error *err)
+static frz_status refresh(frz_aws_provider *self, frz_error *err)
 {
   frz_arena arena;
   frz_arena_init(&arena, self->alloc, 16 * FILE_BYTES_MAX);
   look l = {.self = self, .arena = &arena};
   frz_status st = look_everywhere(&l, err);
+  if (st == FRZ_OK && self->config->role_arn.size != 0 && !l.is_of_role) st = assume_role(&l, err);
   if (st != FRZ_OK) {
     frz_arena_free(&arena);
     return st;
@@ -361,8 +444,8 @@ static frz_status refresh(frz_s3_credentials *self, frz_error *err)
   return FRZ_OK;
 }
 
-frz_status frz_s3_credentials_get(frz_s3_credentials *self, frz_arena *arena,
-                                  frz_aws_credentials *found_out, frz_error *err)
+frz_status frz_aws_provider_get(frz_aws_provider *self, frz_arena *arena,
+                                frz_aws_credentials *found_out, frz_error *err)
 {
   frz_aws_credentials copy = {0};
   pthread_mutex_lock(&self->lock);
@@ -378,21 +461,23 @@ frz_status frz_s3_credentials_get(frz_s3_credentials *self, frz_arena *arena,
   return st;
 }
 
-bool frz_s3_credentials_renew(frz_s3_credentials *self)
+bool frz_aws_provider_renew(frz_aws_provider *self)
 {
   pthread_mutex_lock(&self->lock);
-  bool can_change = self->is_found && frz_os_now_ms() - self->made_ms > 1000;
+  bool is_given = self->config->credentials.access_key_id.size != 0;
+  bool can_change = self->is_found && frz_os_now_ms() - self->made_ms > 1000 &&
+                    (!is_given || self->config->role_arn.size != 0);
   if (can_change) self->is_found = false;
   pthread_mutex_unlock(&self->lock);
   return can_change;
 }
 
-frz_status frz_s3_credentials_create(frz_context *context, frz_http_client *http,
-                                     const frz_s3_config *config,
-                                     frz_s3_credentials **credentials_out, frz_error *err)
+frz_status frz_aws_provider_create(frz_context *context, frz_http_client *http,
+                                   const frz_aws_config *config, frz_aws_provider **credentials_out,
+                                   frz_error *err)
 {
   const frz_alloc *alloc = frz_context_alloc(context);
-  frz_s3_credentials *self = frz_alloc_zeroed(alloc, sizeof *self);
+  frz_aws_provider *self = frz_alloc_zeroed(alloc, sizeof *self);
   if (self == NULL) return frz_fail_nomem(err, "credentials");
   frz_http_options near_by;
   frz_http_options_init(&near_by);
@@ -409,11 +494,11 @@ frz_status frz_s3_credentials_create(frz_context *context, frz_http_client *http
   if (st == FRZ_OK)
     *credentials_out = self;
   else
-    frz_s3_credentials_free(self);
+    frz_aws_provider_free(self);
   return st;
 }
 
-void frz_s3_credentials_free(frz_s3_credentials *self)
+void frz_aws_provider_free(frz_aws_provider *self)
 {
   if (self == NULL) return;
   frz_http_client_free(self->near_http);
