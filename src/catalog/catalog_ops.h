@@ -55,7 +55,7 @@ typedef struct frz_catalog_ops {
                              const frz_requirement *requirements, size_t n_requirements,
                              const frz_metadata_update *updates, size_t n_updates,
                              frz_loaded_table *loaded_out, frz_error *err);
-  frz_status (*register_table)(void *self, const frz_identifier *id, frz_str metadata_location,
+  frz_status (*register_table)(void *self, const frz_identifier *id, const frz_loaded_table *table,
                                frz_error *err);
   frz_status (*drop_table)(void *self, const frz_identifier *id, frz_error *err);
   frz_status (*rename_table)(void *self, const frz_identifier *id, const frz_identifier *new_id,
@@ -77,6 +77,8 @@ typedef struct frz_catalog_setup {
 frz_status frz_sql_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                                 void **self_out, frz_error *err) FRZ_MUST_CHECK;
 frz_status frz_rest_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
+                                 void **self_out, frz_error *err) FRZ_MUST_CHECK;
+frz_status frz_glue_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                                  void **self_out, frz_error *err) FRZ_MUST_CHECK;
 frz_status frz_static_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                                    void **self_out, frz_error *err) FRZ_MUST_CHECK;

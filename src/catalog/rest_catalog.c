@@ -331,13 +331,14 @@ static frz_status rest_load_table(void *self, const char *identifier, frz_str kn
 }
 
 static frz_status rest_register_table(void *self, const frz_identifier *id,
-                                      frz_str metadata_location, frz_error *err)
+                                      const frz_loaded_table *table, frz_error *err)
 {
+  frz_str location = {table->location.data, table->location.size_bytes};
   exchange x;
   exchange_open(&x, self, "POST");
   frz_json_write_object_begin(&x.json);
   frz_json_write_string_member(&x.json, "name", id->table_name);
-  frz_json_write_string_member(&x.json, "metadata-location", metadata_location);
+  frz_json_write_string_member(&x.json, "metadata-location", location);
   frz_json_write_object_end(&x.json);
   frz_status st = frz_rest_namespace_path(self, id->namespace_name, "/register", &x.path, err);
   if (st == FRZ_OK) st = exchange_send_ok(&x, err);

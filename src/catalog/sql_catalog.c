@@ -14,7 +14,7 @@
  */
 
 #include "base/limits.h"
-#include "catalog/catalog_ops.h"
+#include "catalog/pointer_table.h"
 #include "catalog/sql_link.h"
 
 typedef struct sql_catalog {
@@ -366,28 +366,10 @@ static frz_status find_location(sql_catalog *catalog, const frz_identifier *id,
   return st;
 }
 
-static frz_status sql_load_table(void *self, const char *identifier, frz_str known_location,
-                                 frz_loaded_table *loaded_out, bool *changed_out, frz_error *err)
+static frz_status find_pointer(void *self, const frz_identifier *id, frz_pointer *pointer_out,
+                               frz_error *err)
 {
-  sql_catalog *catalog = self;
-  frz_identifier id;
-  frz_string location = {0};
-  FRZ_TRY(frz_identifier_parse(identifier, &id, err));
-  FRZ_TRY(find_location(catalog, &id, &location, err));
-  frz_status st = FRZ_OK;
-  *changed_out = !frz_str_equal(str_of(&location), known_location);
-  if (*changed_out)
-    st = frz_metadata_read(catalog->context, catalog->storage, str_of(&location), loaded_out, err);
-  frz_string_dispose(&location);
-  return st;
-}
-
-static void remove_metadata(sql_catalog *catalog, frz_loaded_table *loaded)
-{
-  frz_error err;
-  if (frz_storage_remove(catalog->storage, str_of(&loaded->location), &err) != FRZ_OK)
-    frz_context_log(catalog->context, FRZ_LOG_WARNING, "metadata file stays: %s", err.message);
-  frz_loaded_table_dispose(loaded);
+  return find_location(self, id, &pointer_out->location, err);
 }
 
 static frz_status insert_table(sql_catalog *catalog, const frz_identifier *id, frz_str location,
@@ -412,11 +394,11 @@ static frz_status insert_table(sql_catalog *catalog, const frz_identifier *id, f
 }
 
 static frz_status sql_register_table(void *self, const frz_identifier *id,
-                                     frz_str metadata_location, frz_error *err)
+                                     const frz_loaded_table *table, frz_error *err)
 {
   sql_catalog *catalog = self;
   FRZ_TRY(catalog->link->acquire(catalog->link, err));
-  frz_status st = insert_table(catalog, id, metadata_location, err);
+  frz_status st = insert_table(catalog, id, str_of(&table->location), err);
   catalog->link->release(catalog->link);
   return st;
 }
@@ -472,38 +454,16 @@ static frz_status choose_location(sql_catalog *catalog, const frz_identifier *id
   return st;
 }
 
-static frz_status sql_create_table(void *self, const frz_identifier *id,
-                                   const frz_table_creation *creation, frz_loaded_table *loaded_out,
-                                   frz_error *err)
-{
-  sql_catalog *catalog = self;
-  frz_loaded_table made = {0};
-  frz_status st = FRZ_OK;
-  frz_buf location;
-  frz_buf_init(&location, catalog->alloc, FRZ_LIMIT_FILTER_BYTES);
-  FRZ_TRY_OUT(choose_location(catalog, id, creation, &location, err));
-  FRZ_TRY_OUT(frz_creation_write(catalog->context, catalog->storage, creation,
-                                 frz_buf_str(&location), &made, err));
-  st = sql_register_table(self, id, str_of(&made.location), err);
-  if (st == FRZ_OK) {
-    *loaded_out = made;
-    made = (frz_loaded_table){0};
-  } else if (st == FRZ_ERR_EXISTS || st == FRZ_ERR_NOT_FOUND) {
-    remove_metadata(catalog, &made); /* surely not inserted */
-  }
-out:
-  frz_loaded_table_dispose(&made);
-  frz_buf_dispose(&location);
-  return st;
-}
-
 /* ---- commits ---- */
 
-/* The swap. A failure leaves everything as it was, save when `may_be_done_out` says otherwise. */
-static frz_status swap_location(sql_catalog *catalog, const frz_identifier *id, frz_str base,
-                                frz_str next, bool *may_be_done_out, frz_error *err)
+/* A failure leaves everything as it was, save when `may_be_done_out` says otherwise. */
+static frz_status swap_pointer(void *self, const frz_identifier *id, const frz_pointer *pointer,
+                               const frz_loaded_table *next, bool *may_be_done_out, frz_error *err)
 {
-  const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name, next, base};
+  sql_catalog *catalog = self;
+  frz_str base = str_of(&pointer->location);
+  const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name,
+                          str_of(&next->location), base};
   *may_be_done_out = false;
   FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_status st = catalog->link->begin(catalog->link, false, err);
@@ -523,20 +483,37 @@ static frz_status swap_location(sql_catalog *catalog, const frz_identifier *id, 
   return st;
 }
 
-/* After a swap that may have happened: what does the database say? */
-static frz_status settle(sql_catalog *catalog, const frz_identifier *id, frz_str base, frz_str next,
-                         frz_status failure, frz_error *err)
+static frz_pointer_catalog pointers_of(sql_catalog *catalog)
 {
-  frz_string location = {0};
-  frz_status st = find_location(catalog, id, &location, NULL);
-  bool is_next = st == FRZ_OK && frz_str_equal(str_of(&location), next);
-  bool is_base = st == FRZ_OK && frz_str_equal(str_of(&location), base);
-  frz_string_dispose(&location);
-  if (is_next) return FRZ_OK;
-  if (is_base) return failure;
-  frz_error_where(err, "commit of %.*s, outcome unknown: ", FRZ_STR_ARG(next));
-  if (err != NULL) err->code = FRZ_ERR_COMMIT_UNKNOWN;
-  return FRZ_ERR_COMMIT_UNKNOWN;
+  return (frz_pointer_catalog){.context = catalog->context,
+                               .storage = catalog->storage,
+                               .self = catalog,
+                               .find = find_pointer,
+                               .insert = sql_register_table,
+                               .swap = swap_pointer,
+                               .undoes_what_is_lost = true};
+}
+
+static frz_status sql_load_table(void *self, const char *identifier, frz_str known_location,
+                                 frz_loaded_table *loaded_out, bool *changed_out, frz_error *err)
+{
+  const frz_pointer_catalog pointers = pointers_of(self);
+  return frz_pointer_load(&pointers, identifier, known_location, loaded_out, changed_out, err);
+}
+
+static frz_status sql_create_table(void *self, const frz_identifier *id,
+                                   const frz_table_creation *creation, frz_loaded_table *loaded_out,
+                                   frz_error *err)
+{
+  sql_catalog *catalog = self;
+  const frz_pointer_catalog pointers = pointers_of(catalog);
+  frz_buf location;
+  frz_buf_init(&location, catalog->alloc, FRZ_LIMIT_FILTER_BYTES);
+  frz_status st = choose_location(catalog, id, creation, &location, err);
+  if (st == FRZ_OK)
+    st = frz_pointer_create(&pointers, id, creation, frz_buf_str(&location), loaded_out, err);
+  frz_buf_dispose(&location);
+  return st;
 }
 
 static frz_status sql_commit_table(void *self, const char *identifier, const frz_loaded_table *base,
@@ -544,33 +521,9 @@ static frz_status sql_commit_table(void *self, const char *identifier, const frz
                                    const frz_metadata_update *updates, size_t n_updates,
                                    frz_loaded_table *loaded_out, frz_error *err)
 {
-  sql_catalog *catalog = self;
-  frz_identifier id;
-  frz_string current = {0};
-  frz_loaded_table next = {0};
-  frz_str base_location = str_of(&base->location);
-  FRZ_TRY(frz_identifier_parse(identifier, &id, err));
-  FRZ_TRY(find_location(catalog, &id, &current, err));
-  bool is_base = frz_str_equal(str_of(&current), base_location);
-  frz_string_dispose(&current);
-  if (!is_base)
-    return frz_fail(err, FRZ_ERR_CONFLICT, "another commit replaced %.*s",
-                    FRZ_STR_ARG(base_location));
-  FRZ_TRY(frz_metadata_write_next(catalog->context, catalog->storage, base, requirements,
-                                  n_requirements, updates, n_updates, &next, err));
-  frz_str next_location = str_of(&next.location);
-  bool may_be_done;
-  frz_status st = swap_location(catalog, &id, base_location, next_location, &may_be_done, err);
-  if (may_be_done) st = settle(catalog, &id, base_location, next_location, st, err);
-  if (st == FRZ_OK) {
-    frz_metadata_remove_trimmed(catalog->context, catalog->storage, base->metadata, next.metadata);
-    *loaded_out = next;
-  } else if (st == FRZ_ERR_COMMIT_UNKNOWN) {
-    frz_loaded_table_dispose(&next);
-  } else {
-    remove_metadata(catalog, &next);
-  }
-  return st;
+  const frz_pointer_catalog pointers = pointers_of(self);
+  return frz_pointer_commit(&pointers, identifier, base, requirements, n_requirements, updates,
+                            n_updates, loaded_out, err);
 }
 
 /* ---- dropping and renaming ---- */

@@ -6,6 +6,7 @@ import os
 
 import pytest
 import servers
+from glue_gate import glue_gate
 
 
 def _started(start, *args, **more):
@@ -48,6 +49,26 @@ def rest_s3(tmp_path_factory, s3_store):
     stack, uri = _started(servers.rest, tmp_path_factory.mktemp("rest_s3"), "s3://lake/rest", settings)
     with stack:
         yield uri
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint(tmp_path_factory):
+    stack, endpoint = _started(servers.aws, tmp_path_factory.mktemp("aws"))
+    with stack:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def glue(aws_endpoint):
+    with glue_gate(aws_endpoint, servers.ACCESS_KEY, servers.SECRET_KEY) as gate:
+        gate.properties = {
+            "type": "glue",
+            "glue.endpoint": gate.url,
+            "glue.region": "us-east-1",
+            "glue.access-key-id": servers.ACCESS_KEY,
+            "glue.secret-access-key": servers.SECRET_KEY,
+        }
+        yield gate
 
 
 RESULTS = pytest.StashKey[dict]()

@@ -6,11 +6,13 @@ interop says what to install. Programs that have to be built or fetched are kept
 """
 
 import contextlib
+import importlib.util
 import os
 import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -109,6 +111,17 @@ def rest(folder, warehouse, properties=None):
     uri = f"http://127.0.0.1:{port}"
     with running(command, f"{uri}/v1/config", folder, "rest", env=environment):
         yield uri
+
+
+@contextlib.contextmanager
+def aws(folder):
+    """The endpoint of moto's AWS: Glue, STS and instance metadata. It verifies no signature."""
+    if importlib.util.find_spec("moto") is None:
+        raise NotAvailable("moto is not installed")
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    with running([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], endpoint, folder, "moto"):
+        yield endpoint
 
 
 def postgres_programs():

@@ -1,4 +1,4 @@
-"""One suite on every pair of a catalog and a store: SQLite, PostgreSQL, REST; local files, S3."""
+"""One suite on every pair of a catalog and a store: SQLite, PostgreSQL, REST, Glue; local files, S3."""
 
 import multiprocessing
 import os
@@ -22,6 +22,10 @@ class Backend:
         self.name = name
         self.properties = properties
 
+    def below(self, namespace, name):
+        """Another namespace: a child, where there are children."""
+        return namespace + ("_" if self.name.startswith("glue") else ".") + name
+
     def frazil(self):
         return frazil.load_catalog("backend", **self.properties)
 
@@ -29,12 +33,15 @@ class Backend:
         return load_pyiceberg("backend", **self.properties)
 
 
-@pytest.fixture(params=["sqlite-local", "sqlite-s3", "postgresql-local", "postgresql-s3", "rest-local", "rest-s3"])
+@pytest.fixture(params=["sqlite-local", "sqlite-s3", "postgresql-local", "postgresql-s3", "rest-local", "rest-s3",
+                        "glue-local", "glue-s3"])
 def backend(request, tmp_path):
     catalog, store = request.param.split("-")
     properties = {}
     if catalog == "rest":
         properties |= {"type": "rest", "uri": request.getfixturevalue(f"rest_{store}")}
+    elif catalog == "glue":
+        properties |= request.getfixturevalue("glue").properties | {"warehouse": f"file://{tmp_path}/warehouse"}
     else:
         properties |= {"type": "sql", "uri": f"sqlite:///{tmp_path}/catalog.db", "warehouse": f"file://{tmp_path}/warehouse"}
     if catalog == "postgresql":
@@ -113,12 +120,13 @@ def test_tables_evolve(backend, names):
 
 def test_names_are_listed_renamed_registered_and_dropped(backend, names):
     catalog = backend.frazil()
-    inner = f"{names}.inner"
+    inner = backend.below(names, "inner")
+    parts = tuple(inner.split("."))
     catalog.create_namespace(inner, {"owner": "tests"})
-    assert (names, "inner") in catalog.list_namespaces(names)
+    assert parts in catalog.list_namespaces(".".join(parts[:-1]))
     table = catalog.create_table(f"{inner}.odd name=1", schema=SCHEMA)
     table.append(rows(0, 3))
-    assert catalog.list_tables(inner) == [(names, "inner", "odd name=1")]
+    assert catalog.list_tables(inner) == [(*parts, "odd name=1")]
     with pytest.raises(frazil.TableAlreadyExistsError):
         catalog.create_table(f"{inner}.odd name=1", schema=SCHEMA)
     with pytest.raises(frazil.NamespaceAlreadyExistsError):
@@ -128,7 +136,7 @@ def test_names_are_listed_renamed_registered_and_dropped(backend, names):
     with pytest.raises(frazil.NoSuchTableError):
         catalog.load_table(f"{inner}.none")
     with pytest.raises(frazil.NoSuchNamespaceError):
-        catalog.list_tables(f"{names}.none")
+        catalog.list_tables(backend.below(names, "none"))
     catalog.rename_table(f"{inner}.odd name=1", f"{names}.plain")
     location = catalog.load_table(f"{names}.plain").metadata_location
     catalog.drop_table(f"{names}.plain")

@@ -92,9 +92,9 @@ static void test_types_are_checked_by_name(void **state)
     frz_status status;
     const char *message;
   } cases[] = {
-      {"glue", FRZ_ERR_UNSUPPORTED, "catalog 'c': catalog type 'glue' is not in this build"},
+      {"hive", FRZ_ERR_UNSUPPORTED, "catalog 'c': catalog type 'hive' is not in this build"},
       {"rest", FRZ_ERR_INVALID, "property uri is missing"},
-      {"hive", FRZ_ERR_UNSUPPORTED, "'hive'"},
+      {"glue", FRZ_ERR_INVALID, "property glue.region is missing"},
       {"postgres", FRZ_ERR_INVALID, "is not one of sql, rest, static, none, glue, hive"},
       {"sql", FRZ_ERR_INVALID, "property uri is missing"},
       {"", FRZ_ERR_INVALID, "catalog type ''"},
