@@ -6,7 +6,8 @@ import os
 
 import pytest
 import servers
-from glue_gate import glue_gate
+from aws_gate import running_gate
+from glue_gate import GlueGate
 
 
 def _started(start, *args, **more):
@@ -60,7 +61,7 @@ def aws_endpoint(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def glue(aws_endpoint):
-    with glue_gate(aws_endpoint, servers.ACCESS_KEY, servers.SECRET_KEY) as gate:
+    with running_gate(GlueGate(aws_endpoint, [(servers.ACCESS_KEY, servers.SECRET_KEY, None)])) as gate:
         gate.properties = {
             "type": "glue",
             "glue.endpoint": gate.url,

@@ -1,5 +1,6 @@
 """Glue: what stands in its tables, pages, versions, signatures, lost answers."""
 
+import datetime
 import uuid
 
 import pyarrow as pa
@@ -153,6 +154,27 @@ def test_wrong_keys_are_refused_without_being_told(glue, database, key, value):
         frazil.load_catalog("glue", **wrong).list_tables(database)
     for secret in wrong["glue.secret-access-key"], wrong["glue.access-key-id"], glue.properties["glue.secret-access-key"]:
         assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize("minutes", [-30, 30])
+def test_a_clock_that_differs_is_put_right(glue, database, minutes):
+    glue.clock_ahead = datetime.timedelta(minutes=minutes)
+    try:
+        assert frazil.load_catalog("glue", **glue.properties).list_tables(database) == []
+    finally:
+        glue.clock_ahead = datetime.timedelta()
+
+
+def test_temporary_keys_are_told_when_they_end(glue, database):
+    glue.keys.append(("temporary", "temporary/secret", "temporary+token=="))
+    temporary = {**glue.properties, "glue.access-key-id": "temporary", "glue.secret-access-key": "temporary/secret",
+                 "glue.session-token": "temporary+token=="}
+    catalog = frazil.load_catalog("glue", **temporary)
+    assert catalog.list_tables(database) == []
+    glue.ended.add("temporary")
+    with pytest.raises(frazil.AuthError, match="ExpiredTokenException") as refused:
+        catalog.list_tables(database)
+    assert "temporary" not in str(refused.value)
 
 
 def test_without_keys_or_region_the_error_says_what_to_set(glue):
