@@ -48,7 +48,7 @@ typedef struct frz_context_options {
   const char *spill_dir; /**< Folder for temporary files; NULL: $TMPDIR is not read, "/tmp" is used.
                             Copied. */
   void *callback_ctx;    /**< Passed to the two callbacks below. */
-  bool (*interrupted)(void *callback_ctx); /**< Asked about every 50 ms, on the calling thread only;
+  bool (*interrupted)(void *callback_ctx); /**< Asked about every 20 ms, on the calling thread only;
                                               true cancels the call. */
   void (*log)(void *callback_ctx, frz_log_level level,
               const char *line); /**< Any thread; NULL: silence. */

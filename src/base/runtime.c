@@ -20,7 +20,7 @@
 #include "base/limits.h"
 #include "base/os.h"
 
-enum { POLL_INTERVAL_US = 50000, RESETTING = -1 };
+enum { POLL_INTERVAL_US = 20000, RESETTING = -1 };
 
 struct frz_context {
   frz_context_options options;
@@ -104,11 +104,7 @@ frz_status frz_context_create(const frz_context_options *options, frz_context **
     return st;
   }
   pthread_mutex_init(&context->lock, NULL);
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_cond_init(&context->wake, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  pthread_cond_init(&context->wake, NULL);
   context->pool_process_id = frz_os_process_id();
   *context_out = context;
   return FRZ_OK;
@@ -175,10 +171,45 @@ void frz_context_log(frz_context *context, frz_log_level level, const char *form
   context->options.log(context->options.callback_ctx, level, line);
 }
 
-frz_status frz_context_check(frz_context *context, frz_error *err)
+/* ---- cancelling ---- */
+
+/* What frz_parallel_for() shares with its helpers. */
+typedef struct loop {
+  frz_context *context;
+  frz_status (*body)(void *arg, size_t i, frz_error *err);
+  void *arg;
+  size_t n;
+  atomic_size_t next;
+  atomic_bool failed;
+  pthread_mutex_t lock;
+  pthread_cond_t done;
+  size_t n_helpers; /* tasks queued and not yet ended; under lock */
+  frz_status status;
+  frz_error error;
+} loop;
+
+/* A loop that this thread works in. */
+typedef struct loop_frame {
+  loop *loop;
+  bool may_poll;
+  const struct loop_frame *outer;
+} loop_frame;
+
+static _Thread_local const loop_frame *innermost;
+
+static frz_status check_cancelled(frz_context *context, frz_error *err)
 {
   if (!atomic_load_explicit(&context->cancelled, memory_order_relaxed)) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_CANCELLED, "cancelled");
+}
+
+frz_status frz_context_check(frz_context *context, frz_error *err)
+{
+  for (const loop_frame *frame = innermost; frame != NULL; frame = frame->outer)
+    if (atomic_load_explicit(&frame->loop->failed, memory_order_relaxed))
+      return frz_fail(err, FRZ_ERR_CANCELLED, "cancelled: another part of the work failed");
+  if (innermost != NULL && innermost->may_poll) return frz_context_poll(context, err);
+  return check_cancelled(context, err);
 }
 
 frz_status frz_context_poll(frz_context *context, frz_error *err)
@@ -192,7 +223,7 @@ frz_status frz_context_poll(frz_context *context, frz_error *err)
         context->options.interrupted(context->options.callback_ctx))
       return frz_fail(err, FRZ_ERR_CANCELLED, "interrupted");
   }
-  return frz_context_check(context, err);
+  return check_cancelled(context, err);
 }
 
 static void *pool_thread(void *arg)
@@ -298,40 +329,41 @@ bool frz_pool_withdraw(frz_context *context, frz_task *task)
 
 /* ---- parallel for ---- */
 
-typedef struct loop {
-  frz_context *context;
-  frz_status (*body)(void *arg, size_t i, frz_error *err);
-  void *arg;
-  size_t n;
-  atomic_size_t next;
-  atomic_bool failed;
-  pthread_mutex_t lock;
-  pthread_cond_t done;
-  size_t n_helpers; /* tasks queued and not yet ended; under lock */
-  frz_status status;
-  frz_error error;
-} loop;
+/* A condition whose waits end by the monotonic clock. */
+static void init_condition(pthread_cond_t *condition)
+{
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(condition, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+}
+
+/* The first failure is the loop's; it ends the other parts at their next check. */
+static void loop_fail(loop *self, frz_status st, const frz_error *error)
+{
+  pthread_mutex_lock(&self->lock);
+  if (self->status == FRZ_OK) {
+    self->status = st;
+    self->error = *error;
+  }
+  pthread_mutex_unlock(&self->lock);
+  atomic_store(&self->failed, true);
+}
 
 static void loop_run(loop *self, bool may_poll)
 {
-  for (;;) {
-    if (atomic_load_explicit(&self->failed, memory_order_relaxed)) return;
+  const loop_frame frame = {self, may_poll, innermost};
+  innermost = &frame;
+  while (!atomic_load_explicit(&self->failed, memory_order_relaxed)) {
     size_t i = atomic_fetch_add(&self->next, 1);
-    if (i >= self->n) return;
+    if (i >= self->n) break;
     frz_error error = {0};
-    frz_status st = may_poll ? frz_context_poll(self->context, &error)
-                             : frz_context_check(self->context, &error);
+    frz_status st = frz_context_check(self->context, &error);
     if (st == FRZ_OK) st = self->body(self->arg, i, &error);
-    if (st == FRZ_OK) continue;
-    pthread_mutex_lock(&self->lock);
-    if (self->status == FRZ_OK) {
-      self->status = st;
-      self->error = error;
-    }
-    pthread_mutex_unlock(&self->lock);
-    atomic_store(&self->failed, true);
-    return;
+    if (st != FRZ_OK) loop_fail(self, st, &error);
   }
+  innermost = frame.outer;
 }
 
 static void loop_help(void *arg)
@@ -344,6 +376,27 @@ static void loop_help(void *arg)
   pthread_mutex_unlock(&self->lock);
 }
 
+/* Wait until the helpers have ended. A caller that may be interrupted goes on asking meanwhile. */
+static void loop_wait(loop *self, bool may_poll)
+{
+  pthread_mutex_lock(&self->lock);
+  while (self->n_helpers != 0) {
+    if (!may_poll || atomic_load(&self->failed)) {
+      pthread_cond_wait(&self->done, &self->lock);
+      continue;
+    }
+    int64_t until_us = frz_os_monotonic_us() + POLL_INTERVAL_US;
+    struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
+    if (pthread_cond_timedwait(&self->done, &self->lock, &until) == 0) continue;
+    pthread_mutex_unlock(&self->lock);
+    frz_error error = {0};
+    frz_status st = frz_context_poll(self->context, &error);
+    if (st != FRZ_OK) loop_fail(self, st, &error);
+    pthread_mutex_lock(&self->lock);
+  }
+  pthread_mutex_unlock(&self->lock);
+}
+
 frz_status frz_parallel_for(frz_context *context, size_t n,
                             frz_status (*body)(void *arg, size_t i, frz_error *err), void *arg,
                             frz_error *err)
@@ -351,7 +404,7 @@ frz_status frz_parallel_for(frz_context *context, size_t n,
   loop self = {.context = context, .body = body, .arg = arg, .n = n};
   frz_task tasks[FRZ_LIMIT_THREADS];
   pthread_mutex_init(&self.lock, NULL);
-  pthread_cond_init(&self.done, NULL);
+  init_condition(&self.done);
   size_t helpers_wanted = (size_t)context->options.n_threads - 1;
   if (n == 0)
     helpers_wanted = 0;
@@ -371,7 +424,8 @@ frz_status frz_parallel_for(frz_context *context, size_t n,
     }
     n_submitted++;
   }
-  loop_run(&self, !on_pool_thread(context));
+  bool may_poll = !on_pool_thread(context);
+  loop_run(&self, may_poll);
   /* Inside a pool thread nobody else may be free to start what is still queued: take it back. */
   for (size_t i = 0; i < n_submitted; i++) {
     if (!frz_pool_withdraw(context, &tasks[i])) continue;
@@ -379,9 +433,7 @@ frz_status frz_parallel_for(frz_context *context, size_t n,
     self.n_helpers--;
     pthread_mutex_unlock(&self.lock);
   }
-  pthread_mutex_lock(&self.lock);
-  while (self.n_helpers != 0) pthread_cond_wait(&self.done, &self.lock);
-  pthread_mutex_unlock(&self.lock);
+  loop_wait(&self, may_poll);
   pthread_cond_destroy(&self.done);
   pthread_mutex_destroy(&self.lock);
   if (self.status != FRZ_OK && err != NULL) *err = self.error;

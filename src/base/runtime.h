@@ -21,10 +21,11 @@ const char *frz_context_spill_dir(const frz_context *context);
 void frz_context_log(frz_context *context, frz_log_level level, const char *format, ...)
     FRZ_PRINTF(3, 4);
 
-/** FRZ_ERR_CANCELLED once cancelled. Cheap: one atomic load; any thread. For inner loops. */
+/** FRZ_ERR_CANCELLED once cancelled, and inside frz_parallel_for() once another part of it failed. Any
+ * thread. Cheap enough for every batch of rows. */
 frz_status frz_context_check(frz_context *context, frz_error *err) FRZ_MUST_CHECK;
 
-/** As frz_context_check(), and asks the interrupt callback about every 50 ms. Calling threads only,
+/** As frz_context_check(), and asks the interrupt callback about every 20 ms. Calling threads only,
  * never a task. */
 frz_status frz_context_poll(frz_context *context, frz_error *err) FRZ_MUST_CHECK;
 
@@ -51,7 +52,8 @@ bool frz_pool_withdraw(frz_context *context, frz_task *task);
 
 /**
  * Run `body(arg, i)` for every i in [0, n) on the pool and on the calling thread. Stops at the
- * first failure and returns it with its message.
+ * first failure and returns it with its message; parts that are running then end at their next
+ * frz_context_check(), which on the calling thread also asks the interrupt callback.
  */
 frz_status frz_parallel_for(frz_context *context, size_t n,
                             frz_status (*body)(void *arg, size_t i, frz_error *err), void *arg,

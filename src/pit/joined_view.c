@@ -139,6 +139,7 @@ static frz_status number_winners(frz_joined_view *view, const frz_buf *found, fr
   for (int64_t i = 0; i < view->n_rows; i++) numbers[i] = -1;
   int32_t n_distinct = 0;
   for (size_t i = 0; i < n_found; i++) {
+    if (i % FRZ_ENTITY_BLOCK_ROWS == 0) FRZ_TRY(frz_context_poll(view->winners.context, err));
     bool is_same = i != 0 && winners[i].file_rank == winners[i - 1].file_rank &&
                    winners[i].position == winners[i - 1].position;
     if (!is_same) {

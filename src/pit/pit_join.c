@@ -45,7 +45,6 @@ typedef struct join_watch {
   frz_pit_progress told;
   atomic_llong rows_done;
   atomic_llong files_done;
-  atomic_bool stopped; /* a thread has failed: the others need not go on */
 } join_watch;
 
 /* Owns everything that the result stream needs. */
@@ -108,19 +107,12 @@ static frz_status entities_arrived(void *arg, int64_t n_rows, frz_error *err)
   return tell(watch, false, err);
 }
 
-/* A batch of feature rows has competed. Only the calling thread may ask whether to go on; that it
- * may not stops the other threads too. */
+/* A batch of feature rows has competed. Only the calling thread may ask whether to go on. */
 static frz_status rows_competed(join_watch *watch, int64_t n_rows, bool file_is_new, frz_error *err)
 {
   atomic_fetch_add(&watch->rows_done, n_rows);
   if (file_is_new) atomic_fetch_add(&watch->files_done, 1);
-  if (atomic_load_explicit(&watch->stopped, memory_order_relaxed))
-    return frz_fail(err, FRZ_ERR_CANCELLED, "cancelled");
-  if (!pthread_equal(watch->caller, pthread_self())) return FRZ_OK;
-  frz_status st = frz_context_poll(watch->context, err);
-  if (st == FRZ_OK) st = tell(watch, false, err);
-  if (st != FRZ_OK) atomic_store(&watch->stopped, true);
-  return st;
+  return pthread_equal(watch->caller, pthread_self()) ? tell(watch, false, err) : FRZ_OK;
 }
 
 /* ---- entity rows ---- */

@@ -9,7 +9,12 @@
 
 #include "pit/slot_table.h"
 
-enum { ROWS_PER_PARTITION = 2048, SWEEP_BYTES_PER_ROW = 64, SWEEP_BYTES_LEAST = 8 << 20 };
+enum {
+  ROWS_PER_PARTITION = 2048,
+  SWEEP_BYTES_PER_ROW = 64,
+  SWEEP_BYTES_LEAST = 8 << 20,
+  ROWS_BETWEEN_POLLS = 65536
+};
 
 static size_t partition_of(const frz_slot_index *index, uint64_t hash)
 {
@@ -23,26 +28,37 @@ typedef struct timed_row {
   uint32_t row;
 } timed_row;
 
+/* Between rows of what one thread does alone: does the caller still want it? */
+static frz_status poll_at(const frz_slot_index *index, int64_t row, frz_error *err)
+{
+  return row % ROWS_BETWEEN_POLLS == 0 ? frz_context_poll(index->context, err) : FRZ_OK;
+}
+
 static bool takes_part(const frz_key_batch *keys, const uint8_t *time_present, int64_t row)
 {
   return keys->present[row] && time_present[row];
 }
 
 /* Counting sort of the rows by partition. */
-static void sort_by_partition(frz_slot_index *index, const uint8_t *time_present)
+static frz_status sort_by_partition(frz_slot_index *index, const uint8_t *time_present,
+                                    frz_error *err)
 {
   uint32_t *first = index->first_row;
-  for (int64_t i = 0; i < index->n_rows; i++)
+  for (int64_t i = 0; i < index->n_rows; i++) {
+    FRZ_TRY(poll_at(index, i, err));
     if (takes_part(index->keys, time_present, i))
       first[partition_of(index, index->keys->hashes[i]) + 1]++;
+  }
   for (size_t p = 0; p < frz_slot_partitions(index); p++) first[p + 1] += first[p];
   uint32_t *next = index->row_of_slot; /* not used yet, and wide enough: see allocate() */
   memcpy(next, first, frz_slot_partitions(index) * sizeof *next);
   for (int64_t i = 0; i < index->n_rows; i++) {
+    FRZ_TRY(poll_at(index, i, err));
     index->slot_of_row[i] = FRZ_NO_SLOT;
     if (takes_part(index->keys, time_present, i))
       index->order[next[partition_of(index, index->keys->hashes[i])]++] = (uint32_t)i;
   }
+  return FRZ_OK;
 }
 
 static int compare_times(const void *a, const void *b)
@@ -179,22 +195,24 @@ out:
   return st;
 }
 
-static void find_window(frz_slot_index *index, const uint8_t *time_present)
+static frz_status find_window(frz_slot_index *index, const uint8_t *time_present, frz_error *err)
 {
   int64_t least = INT64_MAX;
   int64_t greatest = INT64_MIN;
   for (int64_t i = 0; i < index->n_rows; i++) {
+    FRZ_TRY(poll_at(index, i, err));
     if (!takes_part(index->keys, time_present, i)) continue;
     if (index->times[i] < least) least = index->times[i];
     if (index->times[i] > greatest) greatest = index->times[i];
     index->any = true;
   }
-  if (!index->any) return;
+  if (!index->any) return FRZ_OK;
   const frz_slot_options *options = &index->options;
   index->greatest = frz_time_floor(greatest, options->entity_scale, options->event_scale);
   index->least = options->ttl_us > 0 ? frz_time_ceil_minus(least, options->entity_scale,
                                                            options->ttl_us, options->event_scale)
                                      : INT64_MIN;
+  return FRZ_OK;
 }
 
 static int compare_bounds(const void *a, const void *b)
@@ -303,10 +321,10 @@ frz_status frz_slot_index_create(frz_context *context, const frz_key_batch *keys
 
   frz_status st = FRZ_OK;
   FRZ_TRY_OUT(allocate(index, err));
-  sort_by_partition(index, time_present);
+  FRZ_TRY_OUT(sort_by_partition(index, time_present, err));
   index->n_slots = index->first_row[frz_slot_partitions(index)];
   FRZ_TRY_OUT(frz_parallel_for(context, frz_slot_partitions(index), build_partition, index, err));
-  find_window(index, time_present);
+  FRZ_TRY_OUT(find_window(index, time_present, err));
   take_sample(index);
   choose_ways(index);
   if (index->may_sweep) FRZ_TRY_OUT(frz_slot_directory_make(index, err));

@@ -1,8 +1,10 @@
 /*
  * test_base.c - memory, text, readers, errors, maps, threads, cancellation and forks.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -475,6 +477,68 @@ static bool always_interrupted(void *callback_ctx)
   return true;
 }
 
+/* Parts that end only by what frz_context_check() tells them. */
+typedef struct endless {
+  frz_context *context;
+  pthread_t caller;
+  atomic_int n_running;
+  bool ends_on_caller; /* the calling thread's part ends at once */
+  bool one_fails;
+} endless;
+
+static frz_status run_until_told(void *arg, size_t i, frz_error *err)
+{
+  endless *self = arg;
+  atomic_fetch_add(&self->n_running, 1);
+  while (atomic_load(&self->n_running) < 2) frz_os_sleep_ms(1); /* both threads have a part */
+  if (self->one_fails && i == 1) return frz_fail(err, FRZ_ERR_CORRUPT, "item %zu", i);
+  if (self->ends_on_caller && pthread_equal(self->caller, pthread_self())) return FRZ_OK;
+  for (int ms = 0; ms < 20000; ms++) {
+    FRZ_TRY(frz_context_check(self->context, err));
+    frz_os_sleep_ms(1);
+  }
+  return frz_fail(err, FRZ_ERR_IO, "item %zu was not told to stop", i);
+}
+
+static void test_parts_that_run_are_stopped_by_a_failure(void **state)
+{
+  (void)state;
+  endless parts = {.context = new_context(2), .caller = pthread_self(), .one_fails = true};
+  frz_error err = {0};
+  assert_int_equal(frz_parallel_for(parts.context, 2, run_until_told, &parts, &err),
+                   FRZ_ERR_CORRUPT);
+  assert_string_equal(err.message, "item 1");
+  assert_int_equal(frz_context_check(parts.context, NULL), FRZ_OK); /* the loop's, not for ever */
+  frz_context_free(parts.context);
+}
+
+static bool interrupted_at_third(void *callback_ctx)
+{
+  return ++*(int *)callback_ctx >= 3;
+}
+
+/* The caller asks inside its own part, and while it waits for the others' parts. */
+static void test_parts_that_run_are_stopped_by_an_interrupt(void **state)
+{
+  (void)state;
+  for (int ends_on_caller = 0; ends_on_caller < 2; ends_on_caller++) {
+    int n_calls = 0;
+    frz_context_options options;
+    frz_context_options_init(&options);
+    options.n_threads = 2;
+    options.callback_ctx = &n_calls;
+    options.interrupted = interrupted_at_third;
+    endless parts = {.caller = pthread_self(), .ends_on_caller = ends_on_caller};
+    frz_error err = {0};
+    assert_int_equal(frz_context_create(&options, &parts.context, NULL), FRZ_OK);
+    assert_int_equal(frz_parallel_for(parts.context, 2, run_until_told, &parts, &err),
+                     FRZ_ERR_CANCELLED);
+    assert_string_equal(err.message, "interrupted");
+    assert_int_equal(n_calls, 3);
+    frz_context_free(parts.context);
+  }
+}
+
 static void count_line(void *callback_ctx, frz_log_level level, const char *line)
 {
   assert_int_equal(level, FRZ_LOG_WARNING);
@@ -498,7 +562,7 @@ static void test_callbacks(void **state)
   assert_int_equal(frz_parallel_for(count.context, 10, add_one, &count, &err), FRZ_ERR_CANCELLED);
   assert_string_equal(err.message, "interrupted");
   assert_int_equal(n_calls, 1);
-  assert_int_equal(frz_context_poll(count.context, NULL), FRZ_OK); /* asked again in 50 ms */
+  assert_int_equal(frz_context_poll(count.context, NULL), FRZ_OK); /* asked again in 20 ms */
   assert_int_equal(n_calls, 1);
   frz_context_log(count.context, FRZ_LOG_WARNING, "took %d s", 3);
   assert_int_equal(n_calls, 2);
@@ -570,6 +634,8 @@ int main(void)
       cmocka_unit_test(test_memory_source_and_sink),
       cmocka_unit_test(test_context_options_are_checked),
       cmocka_unit_test(test_parallel_for_stops),
+      cmocka_unit_test(test_parts_that_run_are_stopped_by_a_failure),
+      cmocka_unit_test(test_parts_that_run_are_stopped_by_an_interrupt),
       cmocka_unit_test(test_callbacks),
       cmocka_unit_test(test_a_fork_may_go_on),
       cmocka_unit_test(test_os_gives_sane_values),
