@@ -52,8 +52,10 @@ static void compete(frz_slot_index *index, const frz_slot_partition *part, const
   }
   for (size_t i = 0; i < n; i++) {
     if (slots[i] == FRZ_NO_SLOT) continue;
-    frz_candidate candidate = frz_offer_candidate(offer, rows[i].row);
     frz_candidate *winner = &index->winners[slots[i]];
+    /* Most rows lose by their event time, which is here; the rest of the row is far away. */
+    if (winner->file_rank != FRZ_NO_FILE && rows[i].event_time < winner->event_time) continue;
+    frz_candidate candidate = frz_offer_candidate(offer, rows[i].row);
     if (frz_candidate_beats(&candidate, winner)) *winner = candidate;
   }
 }

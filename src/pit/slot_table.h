@@ -128,7 +128,7 @@ static inline uint32_t frz_slot_lower_bound(const int64_t *bounds, uint32_t n, i
   uint32_t left = n;
   while (left > 1) {
     uint32_t half = left / 2;
-    base += base[half - 1] < value ? half : 0;
+    base += half & -(uint32_t)(base[half - 1] < value); /* `?:` becomes a jump */
     left -= half;
   }
   return (uint32_t)(base - bounds) + (*base < value);
