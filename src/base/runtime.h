@@ -21,8 +21,8 @@ const char *frz_context_spill_dir(const frz_context *context);
 void frz_context_log(frz_context *context, frz_log_level level, const char *format, ...)
     FRZ_PRINTF(3, 4);
 
-/** FRZ_ERR_CANCELLED once cancelled, and inside frz_parallel_for() once another part of it failed. Any
- * thread. Cheap enough for every batch of rows. */
+/** FRZ_ERR_CANCELLED once cancelled, and inside frz_parallel_for() once another part of it failed.
+ * Any thread. Cheap enough for every batch of rows. */
 frz_status frz_context_check(frz_context *context, frz_error *err) FRZ_MUST_CHECK;
 
 /** As frz_context_check(), and asks the interrupt callback about every 20 ms. Calling threads only,

@@ -1,9 +1,6 @@
 /*
- * slot_compete.c - let feature rows compete for slots: which way, the general way, and when no row
- * of an older file can win any more.
- *
- * Filling: a batch is split by partition, so that each partition's lock is taken once a batch and
- * its table stays in the cache meanwhile. In a partition each row's slot is searched.
+ * slot_compete.c - let feature rows compete for slots: which way (slot_fill.c, slot_sweep.c), and
+ * when no row of an older file can win any more.
  */
 #include "pit/slot_index.h"
 
@@ -11,78 +8,10 @@
 
 #include "pit/slot_table.h"
 
-enum { COMPETE_ROWS = 64, IN_VAIN_MAX = 63 };
+enum { IN_VAIN_MAX = 63 };
 
 /* A sweep pays while a key's rows in the batch span about one slot. */
 #define SLOTS_SPANNED_MAX 1.0
-
-/* The first slot that admits the row, or FRZ_NO_SLOT. */
-static uint32_t admitting_slot(const frz_slot_index *index, const frz_slot_key *key,
-                               const frz_offer *offer, const frz_offered_row *row)
-{
-  uint32_t first = key->first_slot;
-  uint32_t at = frz_slot_lower_bound(index->upper + first, key->n_slots, row->event_time);
-  if (index->options.created_cutoff) {
-    uint32_t by_created = frz_slot_lower_bound(index->created_upper + first, key->n_slots,
-                                               offer->created_times[row->row]);
-    if (by_created > at) at = by_created;
-  }
-  return at != key->n_slots ? first + at : FRZ_NO_SLOT;
-}
-
-/* Each row waits for memory three times: its key's entry, the key's times, the slot's winner. So
- * rows go through in groups, and each step asks for what the next one needs of the whole group. */
-static void compete(frz_slot_index *index, const frz_slot_partition *part, const frz_offer *offer,
-                    const frz_offered_row *rows, size_t n)
-{
-  const frz_slot_key *keys[COMPETE_ROWS];
-  uint32_t slots[COMPETE_ROWS];
-  assert(n <= COMPETE_ROWS);
-  for (size_t i = 0; i < n; i++)
-    __builtin_prefetch(&part->keys[(size_t)rows[i].hash & (part->n_places - 1)]);
-  for (size_t i = 0; i < n; i++) {
-    keys[i] =
-        frz_slot_find_key(index, part, rows[i].hash, frz_key_batch_bytes(offer->keys, rows[i].row));
-    __builtin_prefetch(&index->upper[keys[i]->first_slot]);
-  }
-  for (size_t i = 0; i < n; i++) {
-    slots[i] =
-        keys[i]->n_slots != 0 ? admitting_slot(index, keys[i], offer, &rows[i]) : FRZ_NO_SLOT;
-    if (slots[i] != FRZ_NO_SLOT) __builtin_prefetch(&index->winners[slots[i]], 1);
-  }
-  for (size_t i = 0; i < n; i++) {
-    if (slots[i] == FRZ_NO_SLOT) continue;
-    frz_candidate *winner = &index->winners[slots[i]];
-    /* Most rows lose by their event time, which is here; the rest of the row is far away. */
-    if (winner->file_rank != FRZ_NO_FILE && rows[i].event_time < winner->event_time) continue;
-    frz_candidate candidate = frz_offer_candidate(offer, rows[i].row);
-    if (frz_candidate_beats(&candidate, winner)) *winner = candidate;
-  }
-}
-
-frz_status frz_slot_index_fill(frz_slot_index *index, const frz_offer *offer,
-                               frz_offer_scratch *scratch, frz_error *err)
-{
-  if (!index->any) return FRZ_OK;
-  const frz_offer_window window = {index->least, index->greatest, index->options.created_cutoff,
-                                   index->partition_bits};
-  uint32_t ends[1 << FRZ_PARTITION_BITS_MAX];
-  const frz_offered_row *rows;
-  FRZ_TRY(frz_offer_split(offer, &window, scratch, &rows, ends, err));
-  uint32_t start = 0;
-  for (size_t p = 0; p < frz_slot_partitions(index); p++) {
-    frz_slot_partition *part = &index->partitions[p];
-    if (ends[p] > start) {
-      pthread_mutex_lock(&part->lock);
-      for (uint32_t at = start; at < ends[p]; at += COMPETE_ROWS)
-        compete(index, part, offer, rows + at,
-                ends[p] - at < COMPETE_ROWS ? ends[p] - at : COMPETE_ROWS);
-      pthread_mutex_unlock(&part->lock);
-    }
-    start = ends[p];
-  }
-  return FRZ_OK;
-}
 
 /* ---- which way ---- */
 
@@ -105,7 +34,7 @@ frz_status frz_slot_index_offer(frz_slot_index *index, size_t lane, const frz_of
   if (!index->any) return FRZ_OK;
   if (index->may_sweep && is_in_order(index, offer))
     return frz_slot_index_sweep(index, lane, offer, err);
-  return frz_slot_index_fill(index, offer, scratch, err);
+  return frz_slot_index_fill(index, lane, offer, scratch, err);
 }
 
 /* ---- what is settled ---- */
@@ -177,6 +106,7 @@ bool frz_slot_index_is_settled(frz_slot_index *index, size_t lane, int64_t oldes
   }
   if (is_open(index, true, oldest, newest)) return false;
   frz_slot_sweep_flush(index, index->sweeps[lane]);
+  frz_slot_piles_flush(index, index->piles[lane]);
   bool is_settled = !is_open(index, false, oldest, newest);
   int in_vain = is_settled ? 0 : atomic_load(&index->in_vain) * 2 + 1;
   if (in_vain > IN_VAIN_MAX) in_vain = IN_VAIN_MAX;

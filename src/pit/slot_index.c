@@ -11,8 +11,8 @@
 
 enum {
   ROWS_PER_PARTITION = 2048,
-  SWEEP_BYTES_PER_ROW = 64,
-  SWEEP_BYTES_LEAST = 8 << 20,
+  LANE_BYTES_PER_ROW = 64, /* of all lanes' sweeps, and of their piles, for an entity row */
+  LANE_BYTES_LEAST = 8 << 20,
   ROWS_BETWEEN_POLLS = 65536
 };
 
@@ -249,9 +249,10 @@ static void choose_ways(frz_slot_index *index)
   bool one_unit =
       !options->created_cutoff || (options->event_scale.step_ns == options->created_scale.step_ns);
   size_t bytes = frz_slot_sweep_bytes(index) * index->n_lanes;
+  size_t bytes_max = (size_t)index->n_rows * LANE_BYTES_PER_ROW + LANE_BYTES_LEAST;
   index->may_sweep = one_unit && index->n_keys != 0 &&
-                     index->key_slots_max <= FRZ_SWEPT_SLOTS_MAX &&
-                     bytes <= (size_t)index->n_rows * SWEEP_BYTES_PER_ROW + SWEEP_BYTES_LEAST;
+                     index->key_slots_max <= FRZ_SWEPT_SLOTS_MAX && bytes <= bytes_max;
+  frz_slot_piles_choose(index, bytes_max);
 }
 
 bool frz_slot_index_may_sweep(const frz_slot_index *index)
@@ -282,11 +283,12 @@ static frz_status allocate(frz_slot_index *index, frz_error *err)
   index->upper = frz_alloc_table(alloc, n, sizeof(int64_t));
   index->winners = frz_alloc_table(alloc, n, sizeof(frz_candidate));
   index->sweeps = frz_alloc_zeroed(alloc, index->n_lanes * sizeof(frz_slot_sweep *));
+  index->piles = frz_alloc_zeroed(alloc, index->n_lanes * sizeof(frz_slot_piles *));
   if (index->options.created_cutoff)
     index->created_upper = frz_alloc_array(alloc, n, sizeof(int64_t));
   bool whole = index->first_row != NULL && index->partitions != NULL && index->order != NULL &&
                index->slot_of_row != NULL && index->row_of_slot != NULL && index->upper != NULL &&
-               index->winners != NULL && index->sweeps != NULL &&
+               index->winners != NULL && index->sweeps != NULL && index->piles != NULL &&
                (!index->options.created_cutoff || index->created_upper != NULL);
   if (!whole) return frz_fail_nomem(err, "join index");
   for (size_t i = 0; i < n; i++) index->winners[i].file_rank = FRZ_NO_FILE;
@@ -344,8 +346,11 @@ void frz_slot_index_free(frz_slot_index *index)
   size_t one = 1; /* frz_alloc_array() never asks for nothing */
   for (size_t lane = 0; index->sweeps != NULL && lane < index->n_lanes; lane++)
     frz_slot_sweep_free(index, index->sweeps[lane]);
+  for (size_t lane = 0; index->piles != NULL && lane < index->n_lanes; lane++)
+    frz_slot_piles_free(index, index->piles[lane]);
   frz_slot_directory_dispose(index);
   frz_alloc_free(alloc, index->sweeps, index->n_lanes * sizeof(frz_slot_sweep *));
+  frz_alloc_free(alloc, index->piles, index->n_lanes * sizeof(frz_slot_piles *));
   for (size_t p = 0; p < index->n_locks; p++) {
     free_table(index, &index->partitions[p]);
     pthread_mutex_destroy(&index->partitions[p].lock);
@@ -375,6 +380,8 @@ static frz_status carry_partition(void *arg, size_t p, frz_error *err)
   (void)err;
   frz_slot_index *index = arg;
   const frz_slot_partition *part = &index->partitions[p];
+  for (size_t lane = 0; lane < index->n_lanes; lane++)
+    frz_slot_piles_flush_partition(index, index->piles[lane], p);
   for (size_t e = 0; e < part->n_places; e++) {
     const frz_slot_key *entry = &part->keys[e];
     frz_candidate best = {.file_rank = FRZ_NO_FILE};

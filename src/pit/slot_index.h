@@ -6,8 +6,8 @@
  * with entity rows only.
  *
  * Rows compete in two ways that may be mixed freely, for the result is the same:
- *   filling   splits a batch by partition, so that each partition's work stays in the cache, and
- *             searches each row's slot;
+ *   filling   brings rows together by partition, so that each partition's work stays in the cache,
+ *             and searches each row's slot;
  *   sweeping  keeps for each key the slot that its last row belonged to and the best row for it: as
  *             long as rows come in about the order of time, the next row needs that one cache line.
  * frz_slot_index_offer() chooses by how many slots of a key the times of the batch span.
@@ -22,9 +22,9 @@
 #define FRZ_NO_SLOT UINT32_MAX
 
 /** Bytes that an index takes for an entity row, at most: order 4, slot 4 + 4, upper 8, winner 32, a
- * key's two places 48, while it is built 16, sweeps 64. Besides: 8 MB, and each key's bytes once.
- */
-#define FRZ_SLOT_BYTES_PER_ROW ((int64_t)180)
+ * key's two places 48, while it is built 16, sweeps 64, piles 64. Besides: twice 8 MB, and each
+ * key's bytes once. */
+#define FRZ_SLOT_BYTES_PER_ROW ((int64_t)244)
 
 typedef struct frz_slot_index frz_slot_index;
 
@@ -54,7 +54,7 @@ bool frz_slot_index_window(const frz_slot_index *index, int64_t *least_out, int6
  * [0, frz_context_threads()) and a scratch of its own. */
 frz_status frz_slot_index_offer(frz_slot_index *index, size_t lane, const frz_offer *offer,
                                 frz_offer_scratch *scratch, frz_error *err) FRZ_MUST_CHECK;
-frz_status frz_slot_index_fill(frz_slot_index *index, const frz_offer *offer,
+frz_status frz_slot_index_fill(frz_slot_index *index, size_t lane, const frz_offer *offer,
                                frz_offer_scratch *scratch, frz_error *err) FRZ_MUST_CHECK;
 /** Asks for frz_slot_index_may_sweep(). */
 frz_status frz_slot_index_sweep(frz_slot_index *index, size_t lane, const frz_offer *offer,

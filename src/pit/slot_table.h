@@ -43,6 +43,12 @@ enum { FRZ_SLOT_SAMPLE = 1024 };
 
 typedef struct frz_slot_sweep frz_slot_sweep;
 
+/** Rows that a lane has not let compete yet: see slot_fill.c. */
+typedef struct frz_slot_piles frz_slot_piles;
+
+/** Below 2^this partitions of slots the caches hold them all, and piles gain nothing. */
+enum { FRZ_PILED_PARTITION_BITS_MIN = 4 };
+
 /** A key's bytes in the directory's memory. */
 typedef struct frz_slot_name {
   uint32_t offset, size;
@@ -87,7 +93,9 @@ struct frz_slot_index {
   frz_slot_directory directory; /* where may_sweep */
   frz_slot_sweep **sweeps;      /* one a lane; NULL until it sweeps */
   size_t n_lanes;
-  bool may_sweep; /* the created cutoff and memory allow it */
+  bool may_sweep;         /* the created cutoff and memory allow it */
+  frz_slot_piles **piles; /* one a lane; NULL until it fills */
+  size_t pile_rows;       /* 0: no piles */
 
   /* Of frz_slot_index_is_settled(); hints that threads may overwrite for one another. */
   atomic_size_t open_partition; /* where the last open slot was found */
@@ -153,6 +161,15 @@ void frz_slot_sweep_flush(const frz_slot_index *index, frz_slot_sweep *sweep);
 void frz_slot_sweep_free(const frz_slot_index *index, frz_slot_sweep *sweep);
 /** Bytes of one lane's sweep. */
 size_t frz_slot_sweep_bytes(const frz_slot_index *index);
+
+/** Decide how many rows a pile has, all lanes' together in `bytes_max`. */
+void frz_slot_piles_choose(frz_slot_index *index, size_t bytes_max);
+/** Let all rows of a lane's piles compete, or those of one partition; or end them. NULL is
+ * accepted. */
+void frz_slot_piles_flush(const frz_slot_index *index, frz_slot_piles *piles);
+void frz_slot_piles_flush_partition(const frz_slot_index *index, frz_slot_piles *piles, size_t p);
+void frz_slot_piles_free(const frz_slot_index *index, frz_slot_piles *piles);
+
 frz_status frz_slot_directory_make(frz_slot_index *index, frz_error *err) FRZ_MUST_CHECK;
 void frz_slot_directory_dispose(frz_slot_index *index);
 

@@ -13,6 +13,7 @@
 #include "base/runtime.h"
 #include "pit/latest_index.h"
 #include "pit/slot_index.h"
+#include "pit/slot_table.h"
 #include "pit/slot_winner.h"
 
 enum { ENTITY_ROWS_MAX = 60, FEATURE_ROWS_MAX = 120, ROUNDS = 4000, N_FILES = 3, N_LANES = 3 };
@@ -202,7 +203,7 @@ static void offer_batch(const random_case *c, frz_slot_index *index, way how, ui
   if (how == WAY_SWEEP && !frz_slot_index_may_sweep(index)) how = WAY_FILL;
   frz_status st = FRZ_OK;
   size_t lane = file % N_LANES;
-  if (how == WAY_FILL) st = frz_slot_index_fill(index, &offer, scratch, NULL);
+  if (how == WAY_FILL) st = frz_slot_index_fill(index, lane, &offer, scratch, NULL);
   if (how == WAY_SWEEP) st = frz_slot_index_sweep(index, lane, &offer, NULL);
   if (how == WAY_CHOSEN) st = frz_slot_index_offer(index, lane, &offer, scratch, NULL);
   assert_int_equal(st, FRZ_OK);
@@ -237,6 +238,8 @@ static frz_slot_index *index_of(const random_case *c, frz_context *context, frz_
   assert_int_equal(frz_slot_index_create(context, keys, c->entity_time, c->entity_time_present,
                                          c->n_entities, &c->options, &index, NULL),
                    FRZ_OK);
+  assert_int_equal(index->pile_rows, 0); /* so few rows want no piles */
+  if (!c->has_bytes) index->pile_rows = (size_t)below(4);
   return index;
 }
 
@@ -268,7 +271,8 @@ static frz_context *context_of_lanes(void)
   return context;
 }
 
-/* Slots 1 to 3, sweep 1 to 3: both ways, chosen or mixed, give the contract's winners. */
+/* Slots 1 to 3, sweep 1 to 3: both ways, chosen or mixed, in piles or not, give the contract's
+ * winners. */
 static void test_winners_equal_brute_force(void **state)
 {
   (void)state;
@@ -339,6 +343,43 @@ static void test_settled_files_change_nothing(void **state)
   }
   assert_true(n_settled > 100 && n_won > ROUNDS);
   frz_offer_scratch_dispose(&scratch);
+  frz_context_free(context);
+}
+
+/* Piles are as large as their share of memory allows, and none where that is little. */
+static void test_large_indexes_have_piles(void **state)
+{
+  (void)state;
+  enum { N = 100000 };
+  static uint64_t hashes[N];
+  static uint8_t present[N];
+  static int64_t times[N];
+  for (int64_t i = 0; i < N; i++) {
+    hashes[i] = frz_hash_u64((uint64_t)(i % 20000));
+    present[i] = 1;
+    times[i] = i;
+  }
+  frz_context *context = context_of_lanes();
+  const frz_slot_options options = {.entity_scale = scales[2], .event_scale = scales[2]};
+  frz_key_batch keys = {.hashes = hashes, .present = present};
+  frz_slot_index *index;
+  assert_int_equal(frz_slot_index_create(context, &keys, times, present, N, &options, &index, NULL),
+                   FRZ_OK);
+  assert_int_equal(index->pile_rows, 1024);
+  frz_slot_piles_choose(index, (size_t)N * 64);
+  assert_in_range(index->pile_rows, 256, 1023);
+  frz_slot_piles_choose(index, (size_t)N * 8);
+  assert_int_equal(index->pile_rows, 0);
+  index->pile_rows = 1000;
+  /* Every row is its own winner, whatever is still piled up. */
+  static int64_t positions[N];
+  for (int64_t i = 0; i < N; i++) positions[i] = N - i;
+  frz_offer offer = {.keys = &keys, .event_times = times, .positions = positions, .n_rows = N};
+  assert_int_equal(frz_slot_index_fill(index, 1, &offer, NULL, NULL), FRZ_OK);
+  assert_int_equal(frz_slot_index_carry(index, NULL), FRZ_OK);
+  for (int64_t i = 0; i < N; i++)
+    assert_int_equal(frz_slot_index_winner(index, frz_slot_index_slot(index, i))->position, N - i);
+  frz_slot_index_free(index);
   frz_context_free(context);
 }
 
@@ -444,6 +485,7 @@ int main(void)
       cmocka_unit_test(test_time_bounds_round_inward),
       cmocka_unit_test(test_winners_equal_brute_force),
       cmocka_unit_test(test_settled_files_change_nothing),
+      cmocka_unit_test(test_large_indexes_have_piles),
       cmocka_unit_test(test_latest_learns_its_keys),
       cmocka_unit_test(test_winners_sort_into_file_order),
       cmocka_unit_test(test_composite_keys_do_not_mix),
