@@ -135,6 +135,11 @@ typedef struct frz_latest_options {
   int64_t end_us;             /**< Included; INT64_MAX: open. */
   const char *const *columns; /**< Result columns, in order; NULL: all. */
   size_t n_columns;
+  void *progress_ctx; /**< Passed to `progress`. */
+  bool (*progress)(void *progress_ctx, int64_t rows_done, int64_t rows_total); /**< Told about ten
+                         times a second how many rows were looked at, of those in the files, on the
+                         thread that calls or reads the stream; false cancels. Where memory takes
+                         another pass `rows_total` grows. NULL: nobody. */
 } frz_latest_options;
 
 /** @brief Fill `options` with the defaults. */
@@ -143,6 +148,15 @@ FRZ_API void frz_latest_options_init(frz_latest_options *options);
 /**
  * @brief The latest row of each key in a window of event time, by the same order as the join.
  * Rows with a null key value count as a key of their own here; a null event time never wins.
+ *
+ * Memory follows the number of keys, up to the context's limit. Where more keys are found than it
+ * holds, the stream has several passes over the files, each for a part of the keys.
+ *
+ * @param[in] options     Borrowed for the call, but for `progress_ctx`: until the stream ends.
+ * @param[out] stream_out The rows, in no order. May outlive `table`, not the context.
+ * @retval FRZ_ERR_INVALID   a column that is missing or of a type that does not serve.
+ * @retval FRZ_ERR_LIMIT     the memory limit does not hold 1 of 256 parts of the keys.
+ * @retval FRZ_ERR_CANCELLED frz_context_cancel() was called, or a callback said so.
  */
 FRZ_API frz_status frz_latest_per_key(frz_table *table, const frz_latest_options *options,
                                       struct ArrowArrayStream *stream_out,

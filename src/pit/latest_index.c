@@ -1,17 +1,22 @@
 /*
  * latest_index.c - hash partitions of (key, best row), each behind a lock.
  *
- * Memory: about 48 bytes a key, and the key's bytes where the hash is not the key itself.
+ * Memory: 75 to 150 bytes a key, and the key's bytes where the hash is not the key itself.
  *
  * Invariants: capacity is zero or a power of two and at most three quarters full; an entry is free
- * exactly when its candidate has no file.
+ * exactly when its candidate has no file; `end` only falls, and partitions from it on are empty or
+ * about to be emptied by the thread that lowered it. No thread waits for a partition while it holds
+ * another.
  */
 #include "pit/latest_index.h"
 
+#include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
-enum { PARTITION_BITS = 8, N_PARTITIONS = 1 << PARTITION_BITS };
+enum { PARTITION_BITS = 8, CAPACITY_MIN = 16 };
+static_assert(FRZ_LATEST_PARTITIONS == 1 << PARTITION_BITS, "one a value of the hash's top bits");
 
 typedef struct latest_entry {
   uint64_t hash;
@@ -25,23 +30,35 @@ typedef struct latest_partition {
   latest_entry *entries;
   size_t capacity;
   size_t size;
+  size_t counted_bytes; /* of its share of `bytes` */
 } latest_partition;
 
 struct frz_latest_index {
   const frz_alloc *alloc;
   frz_offer_window window;
-  latest_partition partitions[N_PARTITIONS];
+  size_t first, bytes_max;
+  atomic_size_t end;
+  atomic_size_t bytes;
+  pthread_mutex_t shrinking;
+  latest_partition partitions[FRZ_LATEST_PARTITIONS];
 };
 
 frz_status frz_latest_index_create(frz_context *context, int64_t least, int64_t greatest,
-                                   frz_latest_index **index_out, frz_error *err)
+                                   size_t first, size_t bytes_max, frz_latest_index **index_out,
+                                   frz_error *err)
 {
+  assert(first < FRZ_LATEST_PARTITIONS);
   const frz_alloc *alloc = frz_context_alloc(context);
   frz_latest_index *index = frz_alloc_zeroed(alloc, sizeof *index);
   if (index == NULL) return frz_fail_nomem(err, "latest rows");
   index->alloc = alloc;
   index->window = (frz_offer_window){least, greatest, false, PARTITION_BITS};
-  for (size_t p = 0; p < N_PARTITIONS; p++) {
+  index->first = first;
+  index->bytes_max = bytes_max;
+  atomic_init(&index->end, FRZ_LATEST_PARTITIONS);
+  atomic_init(&index->bytes, 0);
+  pthread_mutex_init(&index->shrinking, NULL);
+  for (size_t p = 0; p < FRZ_LATEST_PARTITIONS; p++) {
     pthread_mutex_init(&index->partitions[p].lock, NULL);
     frz_arena_init(&index->partitions[p].keys, alloc, SIZE_MAX / 4);
   }
@@ -49,17 +66,76 @@ frz_status frz_latest_index_create(frz_context *context, int64_t least, int64_t 
   return FRZ_OK;
 }
 
+static void empty_partition(frz_latest_index *index, latest_partition *part)
+{
+  frz_alloc_free(index->alloc, part->entries, part->capacity * sizeof *part->entries);
+  frz_arena_free(&part->keys);
+  frz_arena_init(&part->keys, index->alloc, SIZE_MAX / 4);
+  part->entries = NULL;
+  part->capacity = 0;
+  part->size = 0;
+}
+
 void frz_latest_index_free(frz_latest_index *index)
 {
   if (index == NULL) return;
-  for (size_t p = 0; p < N_PARTITIONS; p++) {
-    latest_partition *part = &index->partitions[p];
-    frz_alloc_free(index->alloc, part->entries, part->capacity * sizeof *part->entries);
-    frz_arena_free(&part->keys);
-    pthread_mutex_destroy(&part->lock);
+  for (size_t p = 0; p < FRZ_LATEST_PARTITIONS; p++) {
+    empty_partition(index, &index->partitions[p]);
+    pthread_mutex_destroy(&index->partitions[p].lock);
   }
+  pthread_mutex_destroy(&index->shrinking);
   frz_alloc_free(index->alloc, index, sizeof *index);
 }
+
+size_t frz_latest_index_end(const frz_latest_index *index)
+{
+  return atomic_load(&index->end);
+}
+
+/* ---- memory ---- */
+
+static size_t partition_bytes(const latest_partition *part)
+{
+  return part->capacity * sizeof *part->entries + part->keys.used_bytes;
+}
+
+/* Under the partition's lock. */
+static void count_bytes(frz_latest_index *index, latest_partition *part)
+{
+  size_t bytes = partition_bytes(part);
+  atomic_fetch_add_explicit(&index->bytes, bytes - part->counted_bytes, memory_order_relaxed);
+  part->counted_bytes = bytes;
+}
+
+/* Give up the later half of the partitions until the others fit. No partition is locked. */
+static frz_status shrink(frz_latest_index *index, frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  pthread_mutex_lock(&index->shrinking);
+  while (st == FRZ_OK && atomic_load(&index->bytes) > index->bytes_max) {
+    size_t end = atomic_load(&index->end);
+    size_t kept = (end - index->first + 1) / 2;
+    if (index->first + kept == end) {
+      st = frz_fail(err, FRZ_ERR_LIMIT,
+                    "latest rows: 1 of %d parts of the keys takes %zu bytes, of which the memory "
+                    "limit leaves %zu; raise memory_limit_bytes, or narrow the window",
+                    FRZ_LATEST_PARTITIONS, (size_t)atomic_load(&index->bytes), index->bytes_max);
+      break;
+    }
+    atomic_store(&index->end, index->first + kept);
+    for (size_t p = index->first + kept; p < end; p++) {
+      latest_partition *part = &index->partitions[p];
+      pthread_mutex_lock(&part->lock);
+      empty_partition(index, part);
+      count_bytes(index, part);
+      pthread_mutex_unlock(&part->lock);
+    }
+  }
+  pthread_mutex_unlock(&index->shrinking);
+  return st;
+}
+
+/* ---- rows ---- */
 
 static latest_entry *find_entry(const latest_partition *part, uint64_t hash, frz_str key)
 {
@@ -76,7 +152,7 @@ static latest_entry *find_entry(const latest_partition *part, uint64_t hash, frz
 static frz_status grow(const frz_alloc *alloc, latest_partition *part, frz_error *err)
 {
   latest_partition old = *part;
-  size_t capacity = old.capacity != 0 ? old.capacity * 2 : 64;
+  size_t capacity = old.capacity != 0 ? old.capacity * 2 : CAPACITY_MIN;
   latest_entry *entries = frz_alloc_array(alloc, capacity, sizeof *entries);
   if (entries == NULL) return frz_fail_nomem(err, "latest rows");
   for (size_t i = 0; i < capacity; i++)
@@ -108,22 +184,33 @@ static frz_status compete(const frz_alloc *alloc, latest_partition *part, const 
   return FRZ_OK;
 }
 
+static frz_status compete_all(frz_latest_index *index, size_t p, const frz_offer *offer,
+                              const frz_offered_row *rows, size_t n, frz_error *err)
+{
+  latest_partition *part = &index->partitions[p];
+  frz_status st = FRZ_OK;
+  pthread_mutex_lock(&part->lock);
+  if (p < atomic_load(&index->end)) {
+    for (size_t i = 0; i < n && st == FRZ_OK; i++)
+      st = compete(index->alloc, part, offer, &rows[i], err);
+    count_bytes(index, part);
+  }
+  pthread_mutex_unlock(&part->lock);
+  return st;
+}
+
 frz_status frz_latest_index_offer(frz_latest_index *index, const frz_offer *offer,
                                   frz_offer_scratch *scratch, frz_error *err)
 {
-  uint32_t ends[N_PARTITIONS];
+  uint32_t ends[FRZ_LATEST_PARTITIONS];
   const frz_offered_row *rows;
   FRZ_TRY(frz_offer_split(offer, &index->window, scratch, &rows, ends, err));
-  uint32_t at = 0;
-  for (size_t p = 0; p < N_PARTITIONS; p++) {
-    if (ends[p] == at) continue;
-    latest_partition *part = &index->partitions[p];
-    frz_status st = FRZ_OK;
-    pthread_mutex_lock(&part->lock);
-    for (; at < ends[p] && st == FRZ_OK; at++)
-      st = compete(index->alloc, part, offer, &rows[at], err);
-    pthread_mutex_unlock(&part->lock);
-    FRZ_TRY(st);
+  for (size_t p = index->first; p < atomic_load(&index->end); p++) {
+    uint32_t start = p != 0 ? ends[p - 1] : 0;
+    if (ends[p] == start) continue;
+    FRZ_TRY(compete_all(index, p, offer, rows + start, ends[p] - start, err));
+    if (atomic_load_explicit(&index->bytes, memory_order_relaxed) > index->bytes_max)
+      FRZ_TRY(shrink(index, err));
   }
   return FRZ_OK;
 }
@@ -138,7 +225,10 @@ static int compare_references(const void *a, const void *b)
 
 frz_status frz_latest_index_rows(const frz_latest_index *index, frz_buf *references, frz_error *err)
 {
-  for (size_t p = 0; p < N_PARTITIONS; p++) {
+  size_t n = references->size / sizeof(frz_row_reference), end = frz_latest_index_end(index);
+  for (size_t p = index->first; p < end; p++) n += index->partitions[p].size;
+  FRZ_TRY(frz_buf_reserve(references, n * sizeof(frz_row_reference) - references->size, err));
+  for (size_t p = index->first; p < end; p++) {
     const latest_partition *part = &index->partitions[p];
     for (size_t i = 0; i < part->capacity; i++) {
       const frz_candidate *best = &part->entries[i].best;

@@ -1,24 +1,41 @@
 /*
  * latest_per_key.c - the latest row of each key in a window of event time.
  *
- * One pass over keys and times finds the winners; their rows are then fetched in file order, a
- * stretch at a time, so that the result streams.
+ * A pass over keys and times finds the winners; their rows are then fetched in file order, a
+ * stretch at a time, so that the result streams. One pass finds all, unless memory does not hold
+ * all keys: then the next pass, over the keys that were left out, begins when the rows of the last
+ * are fetched.
  */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "arrow/arrow_stream.h"
+#include "base/os.h"
 #include "frazil/pit.h"
 #include "pit/latest_index.h"
+#include "pit/pit_memory.h"
 #include "pit/view_columns.h"
 
-enum { FETCH_ROWS = 1 << 18 };
+enum { FETCH_ROWS = 1 << 18, PROGRESS_INTERVAL_US = 100000 };
+
+/* What keys may take where the memory limit leaves less. */
+#define INDEX_BYTES_MIN ((size_t)1 << 20)
 
 typedef struct latest_result {
   const frz_alloc *alloc;
   frz_feature_table table;
-  frz_name_list names;     /* distinct columns to fetch */
-  frz_arrow_field *fields; /* of the result */
+  frz_view_columns columns; /* that decide */
+  int64_t least, greatest;  /* event times, in the column's unit */
+  frz_name_list names;      /* distinct columns to fetch */
+  frz_arrow_field *fields;  /* of the result */
   size_t n_fields;
+  size_t bytes_max; /* of the index */
+  size_t next_part; /* of the keys, where the next pass begins */
   frz_buf references;
   size_t next;
+  void *progress_ctx;
+  bool (*progress)(void *progress_ctx, int64_t rows_done, int64_t rows_total);
+  int64_t rows_a_pass, n_passes;
 } latest_result;
 
 void frz_latest_options_init(frz_latest_options *options)
@@ -64,11 +81,33 @@ static frz_status choose_columns(latest_result *result, const frz_latest_options
   return FRZ_OK;
 }
 
+/* ---- a pass ---- */
+
 typedef struct latest_pass {
-  const frz_view_columns *columns;
+  latest_result *result;
   frz_latest_index *index;
   frz_offer_lane *lanes;
+  pthread_t caller;
+  int64_t next_us; /* of the calling thread, as all below but the counts */
+  atomic_llong rows_done;
+  atomic_bool stopped; /* the others need not go on either */
 } latest_pass;
+
+/* Called by the calling thread alone. */
+static frz_status tell(latest_pass *pass, bool now, frz_error *err)
+{
+  const latest_result *result = pass->result;
+  int64_t now_us = frz_os_monotonic_us();
+  if (result->progress == NULL || (!now && now_us < pass->next_us)) return FRZ_OK;
+  pass->next_us = now_us + PROGRESS_INTERVAL_US;
+  int64_t before = (result->n_passes - 1) * result->rows_a_pass;
+  int64_t done = now ? result->rows_a_pass : atomic_load(&pass->rows_done);
+  bool goes_on =
+      result->progress(result->progress_ctx, before + done, result->n_passes * result->rows_a_pass);
+  if (goes_on) return FRZ_OK;
+  atomic_store(&pass->stopped, true);
+  return frz_fail(err, FRZ_ERR_CANCELLED, "cancelled");
+}
 
 static frz_status offer_batch(void *arg, size_t lane_number, const frz_batch *batch,
                               const int64_t *positions, uint32_t file_rank, frz_error *err)
@@ -76,54 +115,95 @@ static frz_status offer_batch(void *arg, size_t lane_number, const frz_batch *ba
   latest_pass *pass = arg;
   frz_offer_lane *lane = &pass->lanes[lane_number];
   frz_offer offer;
-  FRZ_TRY(frz_offer_lane_fill(lane, pass->columns, true, batch, positions, file_rank, &offer, err));
-  return frz_latest_index_offer(pass->index, &offer, &lane->scratch, err);
+  if (atomic_load_explicit(&pass->stopped, memory_order_relaxed))
+    return frz_fail(err, FRZ_ERR_CANCELLED, "cancelled");
+  FRZ_TRY(frz_offer_lane_fill(lane, &pass->result->columns, true, batch, positions, file_rank,
+                              &offer, err));
+  FRZ_TRY(frz_latest_index_offer(pass->index, &offer, &lane->scratch, err));
+  atomic_fetch_add(&pass->rows_done, batch->n_rows);
+  return pthread_equal(pass->caller, pthread_self()) ? tell(pass, false, err) : FRZ_OK;
 }
 
-static frz_status find_latest(latest_result *result, const frz_latest_options *options,
-                              frz_error *err)
+static frz_status run_pass(latest_result *result, latest_pass *pass, frz_error *err)
 {
   frz_feature_table *table = &result->table;
-  frz_view_columns columns;
-  FRZ_TRY(frz_view_columns_find(&columns, table, options->key_columns, options->n_key_columns,
-                                options->timestamp_field, options->created_timestamp_field, err));
-  for (size_t k = 0; k < columns.n_keys; k++)
-    FRZ_TRY(frz_key_form_of(&columns.key_fields[k], &columns.key_fields[k], &columns.key_forms[k],
-                            err));
-  const frz_time_scale microseconds = {1000, false};
-  int64_t least = options->start_us == INT64_MIN
-                      ? INT64_MIN
-                      : frz_time_ceil_minus(options->start_us, microseconds, 0, columns.time_scale);
-  int64_t greatest = options->end_us == INT64_MAX
-                         ? INT64_MAX
-                         : frz_time_floor(options->end_us, microseconds, columns.time_scale);
-  FRZ_TRY(frz_feature_table_plan(table, columns.time_field, least, greatest, NULL, err));
+  const frz_name_list *names = &result->columns.names;
+  const frz_feature_visitor visitor = {.visit = offer_batch, .arg = pass};
+  FRZ_TRY(frz_latest_index_create(table->context, result->least, result->greatest,
+                                  result->next_part, result->bytes_max, &pass->index, err));
+  FRZ_TRY(frz_feature_table_scan(table, names->names, names->n_names, &visitor, err));
+  FRZ_TRY(tell(pass, true, err));
+  result->references.size = 0;
+  result->next = 0;
+  FRZ_TRY(frz_latest_index_rows(pass->index, &result->references, err));
+  result->next_part = frz_latest_index_end(pass->index);
+  return FRZ_OK;
+}
 
-  size_t n_lanes = frz_feature_table_lanes(table);
-  size_t n_ready = 0;
-  latest_pass pass = {.columns = &columns};
-  frz_status st = FRZ_OK;
-  pass.lanes = frz_arena_array(&table->arena, n_lanes, sizeof *pass.lanes);
+/* Find the winners of the next keys. */
+static frz_status find_latest(latest_result *result, frz_error *err)
+{
+  frz_feature_table *table = &result->table;
+  const frz_alloc *alloc = result->alloc;
+  size_t n_lanes = frz_feature_table_lanes(table), n_ready = 0;
+  latest_pass pass = {.result = result, .caller = pthread_self()};
+  atomic_init(&pass.rows_done, 0);
+  atomic_init(&pass.stopped, false);
+  result->n_passes++;
+  pass.lanes = frz_alloc_array(alloc, n_lanes, sizeof *pass.lanes);
   if (pass.lanes == NULL) return frz_fail_nomem(err, "latest rows");
-  FRZ_TRY_OUT(frz_latest_index_create(table->context, least, greatest, &pass.index, err));
+  frz_status st = FRZ_OK;
   for (; n_ready < n_lanes; n_ready++)
-    FRZ_TRY_OUT(frz_offer_lane_init(&pass.lanes[n_ready], &columns, table, err));
-  const frz_feature_visitor visitor = {.visit = offer_batch, .arg = &pass};
-  FRZ_TRY_OUT(
-      frz_feature_table_scan(table, columns.names.names, columns.names.n_names, &visitor, err));
-  FRZ_TRY_OUT(frz_latest_index_rows(pass.index, &result->references, err));
+    FRZ_TRY_OUT(frz_offer_lane_init(&pass.lanes[n_ready], &result->columns, table, err));
+  FRZ_TRY_OUT(run_pass(result, &pass, err));
 out:
   for (size_t i = 0; i < n_ready; i++) frz_offer_lane_dispose(&pass.lanes[i]);
+  frz_alloc_free(alloc, pass.lanes, n_lanes * sizeof *pass.lanes);
   frz_latest_index_free(pass.index);
   return st;
 }
 
+static frz_status plan(latest_result *result, const frz_latest_options *options, frz_error *err)
+{
+  frz_feature_table *table = &result->table;
+  frz_view_columns *columns = &result->columns;
+  FRZ_TRY(frz_view_columns_find(columns, table, options->key_columns, options->n_key_columns,
+                                options->timestamp_field, options->created_timestamp_field, err));
+  for (size_t k = 0; k < columns->n_keys; k++)
+    FRZ_TRY(frz_key_form_of(&columns->key_fields[k], &columns->key_fields[k],
+                            &columns->key_forms[k], err));
+  /* The caller's names end with the call; a pass may come later. */
+  for (size_t i = 0; i < columns->names.n_names; i++) {
+    frz_str name = frz_arena_copy(&table->arena, frz_str_from(columns->names.names[i]));
+    if (name.data == NULL) return frz_fail_nomem(err, "latest columns");
+    columns->names.names[i] = name.data;
+  }
+  const frz_time_scale microseconds = {1000, false};
+  result->least =
+      options->start_us == INT64_MIN
+          ? INT64_MIN
+          : frz_time_ceil_minus(options->start_us, microseconds, 0, columns->time_scale);
+  result->greatest = options->end_us == INT64_MAX
+                         ? INT64_MAX
+                         : frz_time_floor(options->end_us, microseconds, columns->time_scale);
+  FRZ_TRY(frz_feature_table_plan(table, columns->time_field, result->least, result->greatest, NULL,
+                                 err));
+  for (size_t i = 0; table->is_planned && i < table->plan.n_tasks; i++)
+    result->rows_a_pass += table->plan.tasks[i].entry->file.n_rows;
+  return FRZ_OK;
+}
+
+/* ---- the stream ---- */
+
 static frz_status result_next(void *self, frz_batch *batch_out, frz_error *err)
 {
   latest_result *result = self;
+  FRZ_TRY(frz_context_poll(result->table.context, err));
+  while (result->next == result->references.size / sizeof(frz_row_reference) &&
+         result->next_part < FRZ_LATEST_PARTITIONS)
+    FRZ_TRY(find_latest(result, err));
   size_t n = result->references.size / sizeof(frz_row_reference) - result->next;
   if (n > FETCH_ROWS) n = FETCH_ROWS;
-  FRZ_TRY(frz_context_poll(result->table.context, err));
   if (n == 0)
     return frz_batch_init(batch_out, result->fields, result->n_fields, result->alloc, err);
   const frz_row_reference *rows = (const frz_row_reference *)(void *)result->references.data;
@@ -133,15 +213,18 @@ static frz_status result_next(void *self, frz_batch *batch_out, frz_error *err)
   return FRZ_OK;
 }
 
-static frz_status check_options(frz_table *table, const frz_latest_options *options,
-                                const struct ArrowArrayStream *stream_out, frz_error *err)
+static frz_status read_options(frz_table *table, const frz_latest_options *options,
+                               const struct ArrowArrayStream *stream_out,
+                               frz_latest_options *filled, frz_error *err)
 {
   if (table == NULL || options == NULL || stream_out == NULL)
     return frz_fail(err, FRZ_ERR_INVALID, "frz_latest_per_key: an argument is NULL");
   if (options->struct_bytes == 0 || options->struct_bytes > sizeof *options)
     return frz_fail(err, FRZ_ERR_INVALID, "frz_latest_options: struct_bytes %zu",
                     options->struct_bytes);
-  if (options->timestamp_field == NULL)
+  frz_latest_options_init(filled);
+  memcpy(filled, options, options->struct_bytes);
+  if (filled->timestamp_field == NULL)
     return frz_fail(err, FRZ_ERR_INVALID, "latest per key: no timestamp field is given");
   return FRZ_OK;
 }
@@ -149,9 +232,10 @@ static frz_status check_options(frz_table *table, const frz_latest_options *opti
 frz_status frz_latest_per_key(frz_table *table, const frz_latest_options *options,
                               struct ArrowArrayStream *stream_out, frz_error *err)
 {
-  FRZ_TRY(check_options(table, options, stream_out, err));
+  frz_latest_options filled;
   frz_feature_table opened;
-  FRZ_TRY(frz_feature_table_open(&opened, table, options->scan, err));
+  FRZ_TRY(read_options(table, options, stream_out, &filled, err));
+  FRZ_TRY(frz_feature_table_open(&opened, table, filled.scan, err));
   const frz_alloc *alloc = frz_context_alloc(opened.context);
   latest_result *result = frz_alloc_zeroed(alloc, sizeof *result);
   if (result == NULL) {
@@ -160,9 +244,14 @@ frz_status frz_latest_per_key(frz_table *table, const frz_latest_options *option
   }
   result->alloc = alloc;
   result->table = opened;
+  result->progress = filled.progress;
+  result->progress_ctx = filled.progress_ctx;
+  result->bytes_max = frz_pit_memory_for_rows(opened.context) / 2;
+  if (result->bytes_max < INDEX_BYTES_MIN) result->bytes_max = INDEX_BYTES_MIN;
   frz_buf_init(&result->references, alloc, SIZE_MAX / 2);
-  frz_status st = choose_columns(result, options, err);
-  if (st == FRZ_OK) st = find_latest(result, options, err);
+  frz_status st = choose_columns(result, &filled, err);
+  if (st == FRZ_OK) st = plan(result, &filled, err);
+  if (st == FRZ_OK) st = find_latest(result, err);
   if (st != FRZ_OK) {
     result_free(result);
     return st;

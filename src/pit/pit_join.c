@@ -20,6 +20,7 @@
 #include "base/os.h"
 #include "pit/joined_view.h"
 #include "pit/key_filter.h"
+#include "pit/pit_memory.h"
 #include "pit/slot_index.h"
 
 /* Bytes the index takes for an entity row, with its hash and time, 18, and its winner behind it,
@@ -28,10 +29,6 @@
 
 /* Bytes of the keys of one index: its offsets are 32 bits wide. */
 #define KEY_BYTES_MAX ((size_t)1 << 30)
-
-/* What readers and decoders take beside the join's own share of the memory limit. */
-#define CONTEXT_BYTES ((int64_t)32 << 20)
-#define THREAD_BYTES ((int64_t)16 << 20)
 
 enum { PROGRESS_INTERVAL_US = 100000, WINNER_BYTES_MIN = 4096 };
 
@@ -678,15 +675,6 @@ static frz_status prepare_result(pit_result *result, const frz_pit_view *views, 
   return FRZ_OK;
 }
 
-/* What may grow with the entity rows: the memory limit without what reading takes. */
-static size_t memory_for_rows(frz_context *context)
-{
-  int64_t limit = frz_context_memory_limit(context);
-  int64_t others = CONTEXT_BYTES + frz_context_threads(context) * THREAD_BYTES;
-  int64_t left = limit - others > limit / 4 ? limit - others : limit / 4;
-  return (size_t)left;
-}
-
 static frz_status make_result(frz_context *context, struct ArrowArrayStream *entities,
                               const frz_pit_view *views, size_t n_views,
                               const frz_pit_options *options, bool plan_only,
@@ -705,7 +693,7 @@ static frz_status make_result(frz_context *context, struct ArrowArrayStream *ent
   result->timestamp_field = options->timestamp_field;
   result->reports = options->reports;
   result->plan_only = plan_only;
-  result->memory_bytes_max = memory_for_rows(context);
+  result->memory_bytes_max = frz_pit_memory_for_rows(context);
   frz_arena_init(&result->arena, alloc, FRZ_LIMIT_JOIN_BYTES);
   frz_entity_rows_init(&result->entities, context, result->memory_bytes_max / 4);
   frz_status st = frz_entity_rows_read(&result->entities, entities, entities_arrived, &watch, err);
