@@ -303,24 +303,16 @@ static frz_join_key *pairs_from(PyObject *tuple, size_t *n_out)
   return pairs;
 }
 
-/** A Python callable that is told of progress; what it raises cancels the call. */
-typedef struct progress_call {
-  PyObject *callable;
-  frz_context *context;
-  bool has_failed;
-} progress_call;
-
-static void tell_progress(void *ctx, int64_t n_done, int64_t n_total)
+/* A Python callable is told; what it raises stays set, and cancels the call. */
+static bool tell_progress(void *ctx, const frz_materialize_progress *progress)
 {
-  progress_call *call = ctx;
-  (void)n_total;
   PyGILState_STATE gil = PyGILState_Ensure();
-  if (!call->has_failed) {
-    PyObject *answer = PyObject_CallFunction(call->callable, "L", (long long)n_done);
-    call->has_failed = answer == NULL;
-    Py_XDECREF(answer);
-  }
+  PyObject *answer =
+      PyObject_CallFunction((PyObject *)ctx, "LLL", (long long)progress->rows_read,
+                            (long long)progress->rows_total, (long long)progress->keys_written);
+  Py_XDECREF(answer);
   PyGILState_Release(gil);
+  return answer != NULL;
 }
 
 static PyObject *online_materialize(PyObject *object, PyObject *args)
@@ -328,19 +320,21 @@ static PyObject *online_materialize(PyObject *object, PyObject *args)
   core_online *self = (core_online *)object;
   core_state *state = core_state_of((PyObject *)Py_TYPE(object));
   core_table *source = NULL;
-  PyObject *keys = NULL, *features = NULL, *callable = NULL;
-  long long start_us = 0, end_us = 0, snapshot_id = 0;
+  PyObject *scan_tuple = NULL, *keys = NULL, *features = NULL, *callable = NULL;
+  long long start_us = 0, end_us = 0;
   frz_online_materialize_options options;
   frz_online_materialize_options_init(&options);
-  if (!PyArg_ParseTuple(args, "O!szLLzLO!O!O:materialize", state->table_type, &source,
+  if (!PyArg_ParseTuple(args, "O!OszLLO!O!O:materialize", state->table_type, &source, &scan_tuple,
                         &options.timestamp_field, &options.created_timestamp_field, &start_us,
-                        &end_us, &options.row_filter, &snapshot_id, &PyTuple_Type, &keys,
-                        &PyTuple_Type, &features, &callable))
+                        &end_us, &PyTuple_Type, &keys, &PyTuple_Type, &features, &callable))
     return NULL;
+  frz_scan_options scan;
+  core_texts selected = {0};
+  if (core_scan_options_from(scan_tuple, &scan, &selected) != 0) return NULL;
+  options.scan = &scan;
   frz_join_key *key_pairs = pairs_from(keys, &options.n_join_keys);
   frz_join_key *feature_pairs =
       key_pairs != NULL ? pairs_from(features, &options.n_features) : NULL;
-  progress_call call = {.callable = callable};
   frz_online_write_result result = {0};
   frz_error err = {0};
   frz_status st = FRZ_OK;
@@ -348,11 +342,10 @@ static PyObject *online_materialize(PyObject *object, PyObject *args)
   if (feature_pairs == NULL || enter(self) != 0) goto out;
   options.start_us = start_us;
   options.end_us = end_us;
-  options.snapshot_id = snapshot_id;
   options.join_keys = key_pairs;
   options.features = feature_pairs;
   options.progress = callable != Py_None ? tell_progress : NULL;
-  options.progress_ctx = &call;
+  options.progress_ctx = callable;
   Py_BEGIN_ALLOW_THREADS st =
       frz_online_materialize(self->online, source->table, &options, &result, &err);
   Py_END_ALLOW_THREADS leave(self);
@@ -364,6 +357,7 @@ static PyObject *online_materialize(PyObject *object, PyObject *args)
 out:
   PyMem_Free(feature_pairs);
   PyMem_Free(key_pairs);
+  core_texts_dispose(&selected);
   return built;
 }
 

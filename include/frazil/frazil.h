@@ -11,6 +11,7 @@
 #include "frazil/exchange.h"
 #include "frazil/explain.h"
 #include "frazil/maintenance.h"
+#include "frazil/materialize.h"
 #include "frazil/online.h"
 #include "frazil/pit.h"
 #include "frazil/status.h"

@@ -19,7 +19,6 @@
 #include "frazil/arrow.h"
 #include "frazil/catalog.h"
 #include "frazil/maintenance.h"
-#include "frazil/pit.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -355,39 +354,6 @@ typedef struct frz_online_stats {
 
 /** @brief Numbers of a handle since it was opened. */
 FRZ_API void frz_online_stats_get(frz_online *online, frz_online_stats *stats_out);
-
-/* ---- materialization ---- */
-
-typedef struct frz_online_materialize_options {
-  size_t struct_bytes; /**< Set by frz_online_materialize_options_init(). */
-  const char *timestamp_field;
-  const char *created_timestamp_field; /**< NULL: none. */
-  int64_t start_us;                    /**< Included; INT64_MIN: open. */
-  int64_t end_us;                      /**< Included; INT64_MAX: open. */
-  const char *row_filter;              /**< Of the source; NULL: none. */
-  int64_t snapshot_id;                 /**< Of the source; 0: current. */
-  const frz_join_key *join_keys;       /**< Pairs (join key, source column) that differ in name. */
-  size_t n_join_keys;
-  const frz_join_key *features; /**< Pairs (feature, source column) that differ in name. */
-  size_t n_features;
-  frz_progress_callback progress; /**< Of rows; n_total is -1 until the end. NULL: none. */
-  void *progress_ctx;
-} frz_online_materialize_options;
-
-/** @brief Fill `options` with the defaults. */
-FRZ_API void frz_online_materialize_options_init(frz_online_materialize_options *options);
-
-/**
- * @brief Write the latest row of each key of an offline table in a window of event time.
- * @param[in] source Borrowed. Rows with a null join key or event time are left out.
- * @param[out] result_out May be NULL.
- * @retval FRZ_ERR_INVALID  a column that the source lacks or whose type does not fit.
- * @retval FRZ_ERR_CANCELLED frz_context_cancel() or the interrupt callback; nothing was committed.
- */
-FRZ_API frz_status frz_online_materialize(frz_online *online, frz_table *source,
-                                          const frz_online_materialize_options *options,
-                                          frz_online_write_result *result_out,
-                                          frz_error *err) FRZ_MUST_CHECK;
 
 #ifdef __cplusplus
 }

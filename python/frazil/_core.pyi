@@ -61,12 +61,11 @@ class Online:
     def materialize(
         self,
         source: Table,
+        scan: Any,
         timestamp_field: str,
         created_timestamp_field: str | None,
         start_us: int,
         end_us: int,
-        row_filter: str | None,
-        snapshot_id: int,
         join_keys: tuple[tuple[str, str], ...],
         features: tuple[tuple[str, str], ...],
         progress: Any,

@@ -221,26 +221,33 @@ class OnlineTable:
         end: datetime | date | None = None,
         row_filter: str | None = None,
         snapshot_id: int | None = None,
+        ref: str | None = None,
+        as_of: datetime | date | str | int | None = None,
+        from_snapshot_id: int | None = None,
         join_keys: Mapping[str, str] | None = None,
         features: Mapping[str, str] | None = None,
-        progress: Callable[[int], object] | None = None,
+        progress: Callable[[int, int, int], object] | None = None,
     ) -> OnlineWriteResult:
         """Write the latest row of each key of an offline table, in one commit.
 
         Args:
             start, end: window of event time, both included.
+            snapshot_id, ref, as_of: the source as it was then; at most one.
+            from_snapshot_id: only rows of the source that were appended after this snapshot.
             join_keys: join key to the source's column, where they differ in name.
             features: feature to the source's column, where they differ in name.
-            progress: told how many rows are written so far.
+            progress: told (rows read, rows in the source's files, keys written) about ten times a
+                second; an exception ends the call, and nothing is written.
         """
         result = self._handle.materialize(
             source._handle,
+            _convert.scan_options(
+                row_filter, None, snapshot_id, ref, as_of, from_snapshot_id=from_snapshot_id
+            ),
             timestamp_field,
             created_timestamp_column,
             _INT64_MIN if start is None else _convert.microseconds_of(start),
             _INT64_MAX if end is None else _convert.microseconds_of(end),
-            row_filter,
-            snapshot_id or 0,
             tuple((join_keys or {}).items()),
             tuple((features or {}).items()),
             progress,

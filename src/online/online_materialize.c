@@ -6,10 +6,14 @@
  */
 #include "arrow/arrow_stream.h"
 #include "base/limits.h"
+#include "base/os.h"
+#include "frazil/materialize.h"
 #include "iceberg/write/input_conform.h"
 #include "iceberg/write/table_write.h"
 #include "online/entity_key.h"
 #include "online/online_state.h"
+
+enum { PROGRESS_INTERVAL_US = 100000 };
 
 typedef struct materialization {
   frz_online *online;
@@ -26,12 +30,35 @@ typedef struct materialization {
   size_t head_bytes;
   frz_value *values;
   int64_t n_rows;
+  frz_materialize_progress told;
+  int64_t next_us; /* when to tell again */
 } materialization;
 
 void frz_online_materialize_options_init(frz_online_materialize_options *options)
 {
   *options = (frz_online_materialize_options){
       .struct_bytes = sizeof *options, .start_us = INT64_MIN, .end_us = INT64_MAX};
+}
+
+/* ---- progress ---- */
+
+static frz_status tell(materialization *job, bool now, frz_error *err)
+{
+  const frz_online_materialize_options *options = job->options;
+  int64_t now_us = frz_os_monotonic_us();
+  if (options->progress == NULL || (!now && now_us < job->next_us)) return FRZ_OK;
+  job->next_us = now_us + PROGRESS_INTERVAL_US;
+  job->told.keys_written = job->n_rows;
+  if (options->progress(options->progress_ctx, &job->told)) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_CANCELLED, "cancelled");
+}
+
+static bool rows_read(void *ctx, int64_t rows_done, int64_t rows_total)
+{
+  materialization *job = ctx;
+  job->told.rows_read = rows_done;
+  job->told.rows_total = rows_total;
+  return tell(job, true, NULL) == FRZ_OK;
 }
 
 /* ---- columns ---- */
@@ -74,13 +101,9 @@ static frz_status open_source(materialization *job, frz_table *source, frz_error
 {
   const frz_online_materialize_options *options = job->options;
   struct ArrowArrayStream stream;
-  frz_scan_options scan;
   frz_latest_options latest;
-  frz_scan_options_init(&scan);
-  scan.row_filter = options->row_filter;
-  scan.snapshot_id = options->snapshot_id;
   frz_latest_options_init(&latest);
-  latest.scan = &scan;
+  latest.scan = options->scan;
   latest.key_columns = job->source_columns;
   latest.n_key_columns = job->layout->info.n_join_keys;
   latest.timestamp_field = options->timestamp_field;
@@ -89,6 +112,8 @@ static frz_status open_source(materialization *job, frz_table *source, frz_error
   latest.end_us = options->end_us;
   latest.columns = job->source_columns;
   latest.n_columns = job->n_columns;
+  latest.progress = rows_read;
+  latest.progress_ctx = job;
   FRZ_TRY(frz_latest_per_key(source, &latest, &stream, err));
   return frz_stream_reader_open(&job->reader, &stream, job->online->alloc, err);
 }
@@ -100,6 +125,26 @@ static const char *online_name(const materialization *job, size_t column)
   if (column == job->event_at) return info->event_ts_column;
   if (column < job->features_at) return info->created_ts_column;
   return info->features[column - job->features_at].column;
+}
+
+/* Times without a zone are UTC. */
+static frz_status zone_field(frz_arena *arena, frz_arrow_field *field, frz_error *err)
+{
+  if (field->type.kind == FRZ_ARROW_TIMESTAMP) field->type.has_zone = true;
+  if (field->n_children == 0) return FRZ_OK;
+  frz_arrow_field *children = frz_arena_array(arena, field->n_children, sizeof *children);
+  if (children == NULL) return frz_fail_nomem(err, "materialization");
+  memcpy(children, field->children, field->n_children * sizeof *children);
+  field->children = children;
+  for (size_t i = 0; i < field->n_children; i++) FRZ_TRY(zone_field(arena, &children[i], err));
+  return FRZ_OK;
+}
+
+static void zone_column(frz_column *column, const frz_arrow_field *field)
+{
+  column->type = field->type;
+  for (size_t i = 0; i < field->n_children; i++)
+    zone_column(&column->children[i], &field->children[i]);
 }
 
 static frz_status rename_fields(materialization *job, frz_error *err)
@@ -115,7 +160,7 @@ static frz_status rename_fields(materialization *job, frz_error *err)
     *field = job->reader.fields[c];
     field->name = frz_str_from(online_name(job, c));
     field->field_id = -1;
-    if (field->type.kind == FRZ_ARROW_TIMESTAMP) field->type.has_zone = true; /* naive is UTC */
+    FRZ_TRY(zone_field(&job->arena, field, err));
     if (c >= job->features_at && info->features[c - job->features_at].kind == FRZ_VALUE_SERIALIZED)
       return frz_fail(err, FRZ_ERR_UNSUPPORTED,
                       "feature '%s' is stored as a serialized value, which is not made here",
@@ -199,7 +244,7 @@ static frz_status add_keys(materialization *job, frz_batch *batch, frz_batch *ke
     frz_column_dispose(&keyed->columns[c + 1]);
     keyed->columns[c + 1] = batch->columns[c];
     batch->columns[c] = (frz_column){0};
-    keyed->columns[c + 1].type = job->fields[c + 1].type;
+    zone_column(&keyed->columns[c + 1], &job->fields[c + 1]);
   }
   keyed->n_rows = batch->n_rows;
   return FRZ_OK;
@@ -229,8 +274,7 @@ static frz_status write_rows(materialization *job, frz_error *err)
     frz_status st = ended ? FRZ_OK : write_batch(job, &batch, err);
     frz_batch_dispose(&batch);
     if (st != FRZ_OK) return st;
-    if (job->options->progress != NULL)
-      job->options->progress(job->options->progress_ctx, job->n_rows, ended ? job->n_rows : -1);
+    FRZ_TRY(tell(job, ended, err));
     if (ended) return FRZ_OK;
   }
 }
@@ -279,7 +323,8 @@ frz_status frz_online_materialize(frz_online *online, frz_table *source,
   int64_t snapshot_id = -1;
   FRZ_TRY(read_options(options, &filled, err));
   frz_online_enter(online);
-  materialization job = {.online = online, .options = &filled};
+  materialization job = {
+      .online = online, .options = &filled, .told = {.struct_bytes = sizeof job.told}};
   frz_arena_init(&job.arena, online->alloc, FRZ_LIMIT_MANIFEST_BYTES);
   frz_buf_init(&job.key, online->alloc, FRZ_LIMIT_COLUMN_BYTES);
   frz_status st = run(&job, source, &snapshot_id, err);

@@ -151,13 +151,34 @@ def test_materialize(online, catalog):
         end=datetime(1970, 1, 1, 0, 0, 20, tzinfo=timezone.utc),
         join_keys={"driver_id": "driver"},
         features={"rate": "conv"},
-        progress=told.append,
+        progress=lambda *numbers: told.append(numbers),
     )
-    assert result.rows == 2 and told[-1] == 2
+    assert result.rows == 2 and told[-1] == (5, 5, 2)
     got = online.read([key_of(1), key_of(2)], ["rate"])
     assert list(got.event_times) == [20_000_000, 15_000_000]
     again = online.compact(all=True)
     assert again.rows_after <= 2
+
+
+def test_what_progress_raises_ends_a_materialization(online, catalog):
+    source = catalog.create_table(
+        "ns.source",
+        pa.schema([("driver_id", pa.int64()), ("when", TIMESTAMP), ("rate", pa.float32())]),
+    )
+    source.append(
+        pa.table({"driver_id": [1], "when": pa.array([5], TIMESTAMP), "rate": pa.array([0.5], pa.float32())})
+    )
+
+    def stop(*numbers):
+        raise RuntimeError("stop")
+
+    with source.update_schema() as update:
+        update.add_column("tags", pa.list_(pa.string()))
+        update.add_column("at", TIMESTAMP)
+    with pytest.raises(RuntimeError, match="stop"):
+        online.materialize(source, "when", progress=stop)
+    assert online.stats()["rows_written"] == 0
+    assert online.materialize(source, "when").rows == 1
 
 
 def test_threads_share_commits(online):
