@@ -18,7 +18,7 @@ T0 = datetime(2024, 1, 1, tzinfo=timezone.utc)
 class Repo:
     """A Feast repo whose stores are frazil's, with the embedded defaults."""
 
-    def __init__(self, folder, offline=None, online=None):
+    def __init__(self, folder, offline=None, online=None, engine=None):
         self.folder = folder
         self.config = RepoConfig(
             project="proj",
@@ -35,6 +35,7 @@ class Repo:
             if not isinstance(online, str)
             else {"type": online, "path": str(folder / "online.db")},
             entity_key_serialization_version=3,
+            **({"batch_engine": engine} if engine else {}),
             repo_path=str(folder),
         )
         self.store = FeatureStore(config=self.config)

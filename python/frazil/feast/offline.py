@@ -131,13 +131,15 @@ def _pin(settings: IcebergOfflineStoreConfig, source: FrazilSource) -> dict[str,
     return own
 
 
-def _opened(
+def opened_table(
     config: RepoConfig, settings: IcebergOfflineStoreConfig, source: FrazilSource
 ) -> OpenedTable:
+    """The table of a source, to be opened once, at the snapshot that source or store name."""
     return OpenedTable(lambda: source.load(config), _pin(settings, source))
 
 
-def _reverse(source: FrazilSource) -> dict[str, str]:
+def reverse_mapping(source: FrazilSource) -> dict[str, str]:
+    """Names in the view to columns of the table, where a field mapping changes them."""
     return {new: old for old, new in source.field_mapping.items()}
 
 
@@ -180,7 +182,7 @@ def _no_column(table: Table, column: str) -> frazil.InvalidError:
     )
 
 
-def _column_type(table: Table, column: str) -> str:
+def column_type(table: Table, column: str) -> str:
     """The type of a column; of a column that is gone, the type that it had last: a table that is
     held at an earlier snapshot has the columns of its time."""
     schemas = table.schemas()
@@ -195,7 +197,7 @@ def _window(
     table: Table, column: str, start: datetime | None, end: datetime | None
 ) -> str | None:
     """A row filter for start <= column <= end."""
-    kind = _column_type(table, column)
+    kind = column_type(table, column)
     parts = []
     if start is not None:
         parts.append(f"{_quoted(column)} >= {_literal(start, kind, upper=False)}")
@@ -218,7 +220,7 @@ class _JoinedView:
     ):
         self.view = view
         self.source = _source(view.batch_source, f"feature view {view.name!r}")
-        reverse = _reverse(self.source)
+        reverse = reverse_mapping(self.source)
         known = {field.name for field in view.features} | {
             field.name for field in view.entity_columns
         }
@@ -354,7 +356,7 @@ class _HistoricalJoin:
             native = view.native(table)
             keys = {}
             for mine, theirs in view.join_keys.items():
-                kind = _column_type(table, theirs)
+                kind = column_type(table, theirs)
                 name = named.get((mine, kind))
                 if name is None:
                     name = named[mine, kind] = mine if mine not in columns else f"{mine} as {kind}"
@@ -561,7 +563,7 @@ class IcebergOfflineStore(OfflineStore):
         pull = _Pull(join_key_columns, feature_name_columns, timestamp_field, created,
                      start_date, end_date, is_latest=True)  # fmt: skip
 
-        pulled = _opened(config, settings, source)
+        pulled = opened_table(config, settings, source)
 
         def run() -> Result:
             table = pulled.load()
@@ -615,7 +617,7 @@ class IcebergOfflineStore(OfflineStore):
         pull = _Pull(join_key_columns, feature_name_columns, timestamp_field, created,
                      start_date, end_date, is_latest=False)  # fmt: skip
 
-        pulled = _opened(config, settings, source)
+        pulled = opened_table(config, settings, source)
 
         def scan() -> tuple[frazil.Scan, list[str] | None]:
             table = pulled.load()
@@ -731,9 +733,9 @@ class IcebergOfflineStore(OfflineStore):
     ) -> List[Dict[str, Any]]:
         settings = _settings(config)
         source = _source(data_source, "monitoring")
-        pulled = _opened(config, settings, source)
+        pulled = opened_table(config, settings, source)
         table = pulled.load()
-        reverse = _reverse(source)
+        reverse = reverse_mapping(source)
         columns = {
             name: reverse.get(name, name)
             for name, _ in feature_columns
@@ -753,12 +755,12 @@ class IcebergOfflineStore(OfflineStore):
     ) -> Optional[datetime]:
         settings = _settings(config)
         source = _source(data_source, "monitoring")
-        pulled = _opened(config, settings, source)
+        pulled = opened_table(config, settings, source)
         try:
             table = pulled.load()
         except SourceTableNotFound:
             return None  # nothing was written to the source yet
-        time = _reverse(source).get(timestamp_field, timestamp_field)
+        time = reverse_mapping(source).get(timestamp_field, timestamp_field)
         latest = frazil.latest_per_key(table, (), time, columns=[time], **pulled.pin).to_arrow()
         moments = latest.column(time).to_pylist()
         return utc(moments[0]) if moments and moments[0] is not None else None
@@ -898,7 +900,7 @@ def _pulled(
     for column in wanted:
         if not pin and column not in table.schema().column_names:
             raise _no_column(table, column)
-        _column_type(table, column)  # an error that names the table
+        column_type(table, column)  # an error that names the table
     return list(dict.fromkeys(wanted))
 
 

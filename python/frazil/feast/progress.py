@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 
@@ -31,3 +32,21 @@ def shown(
         for batch in batches:
             yield batch
             bar.update(batch.num_rows)
+
+
+@contextmanager
+def materializing(what: str) -> Iterator[Callable[[int, int, int], object] | None]:
+    """A bar for OnlineTable.materialize(); None where nobody is looking."""
+    if not on_terminal():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit=" rows", unit_scale=True, delay=0.5) as bar:
+
+        def tell(rows_read: int, rows_total: int, keys_written: int) -> None:
+            bar.total = rows_total
+            bar.set_postfix_str(f"{keys_written} keys written", refresh=False)
+            bar.update(rows_read - bar.n)
+
+        yield tell
