@@ -8,12 +8,12 @@
  *   region   | 2 MiB slab | 2 MiB slab | ...            used: one bit a granule,
  *   granules |gggggggg...g|gggggggg...g| ...                  two words a slab
  *
- * A slab's memory appears when it is first touched. When the last block in it is given back its
- * memory goes back too, except for the first slabs of the first region: blocks are placed as low
- * as they fit, so what is in steady use gathers there and is never faulted in again.
+ * A slab's memory appears when it is first touched. When the last block in it is given back the
+ * slab is kept as it is, for the next blocks, while few are; else its memory goes back too.
  *
  * Invariants: a region stays mapped until the pool ends, so that a block's region is found without
- * the lock; bits change only under the lock; n_users counts the owner and every live block.
+ * the lock; bits change only under the lock; a kept slab is free, and n_kept counts them; n_users
+ * counts the owner and every live block.
  *
  * The lock is a process id. A child after a fork may find it held by a thread that did not come
  * along, and takes it over: a half-done change to the bits only leaves granules set that nobody
@@ -37,6 +37,7 @@ enum {
   GRANULES = REGION_BYTES / GRANULE,
   WORDS = GRANULES / 64,
   REGIONS_MAX = 256,
+  SLABS = REGION_BYTES / SLAB_BYTES,
   KEPT_SLABS = FRZ_POOL_KEPT_BYTES / SLAB_BYTES,
   SPINS = 64
 };
@@ -46,14 +47,16 @@ static_assert(GRANULES_A_SLAB % 64 == 0, "a slab's bits are whole words");
 typedef struct region {
   uint8_t *start;
   uint64_t used[WORDS];
+  bool kept[SLABS];
 } region;
 
 struct frz_block_pool {
   frz_alloc alloc; /* what callers see; its ctx is the pool */
   const frz_alloc *other;
   atomic_size_t n_users;
-  atomic_int locked_by;    /* a process, or 0 */
-  size_t n_kept_slabs;     /* of the first region; 0 once the owner is gone */
+  atomic_int locked_by; /* a process, or 0 */
+  size_t n_kept;
+  size_t n_kept_max;       /* 0 once the owner is gone */
   atomic_size_t n_regions; /* grows only, after the region it counts is ready */
   region *regions[REGIONS_MAX];
 };
@@ -151,6 +154,20 @@ static region *add_region(frz_block_pool *pool)
   return added;
 }
 
+/* Slabs that blocks are placed in are not kept any more. Under the lock. */
+static void end_keeping(frz_block_pool *pool, region *r, size_t first, size_t end)
+{
+  for (size_t slab = first; slab < end; slab++) {
+    pool->n_kept -= r->kept[slab];
+    r->kept[slab] = false;
+  }
+}
+
+static size_t slab_of(size_t granule)
+{
+  return granule / GRANULES_A_SLAB;
+}
+
 static void *take_run(frz_block_pool *pool, size_t n)
 {
   uint8_t *block = NULL;
@@ -161,6 +178,7 @@ static void *take_run(frz_block_pool *pool, size_t n)
     size_t at = find_run(r, n);
     if (at == GRANULES) continue;
     set_bits(r->used, at, n, true);
+    end_keeping(pool, r, slab_of(at), slab_of(at + n - 1) + 1);
     block = r->start + at * GRANULE;
   }
   unlock(pool);
@@ -176,12 +194,10 @@ static bool slab_is_free(const region *r, size_t slab)
   return any == 0;
 }
 
-/* Under the lock, which it lets go. Slabs that are free now are taken for as long as the system
- * needs to have them back, so that the call itself is outside of the lock. */
+/* Under the lock, which it lets go. A slab is taken for as long as the system needs to have its
+ * memory back, so that the call itself is outside of the lock. */
 static void forget_and_unlock(frz_block_pool *pool, region *r, size_t first, size_t end)
 {
-  while (first < end && !slab_is_free(r, first)) first++;
-  while (end > first && !slab_is_free(r, end - 1)) end--;
   size_t n_bits = (end - first) * GRANULES_A_SLAB;
   set_bits(r->used, first * GRANULES_A_SLAB, n_bits, true);
   unlock(pool);
@@ -194,12 +210,16 @@ static void forget_and_unlock(frz_block_pool *pool, region *r, size_t first, siz
 
 static void give_back(frz_block_pool *pool, region *r, size_t at, size_t n)
 {
-  size_t first = at / GRANULES_A_SLAB;
-  size_t end = (at + n + GRANULES_A_SLAB - 1) / GRANULES_A_SLAB;
+  size_t first = slab_of(at);
+  size_t end = slab_of(at + n - 1) + 1;
   lock(pool);
   set_bits(r->used, at, n, false);
-  size_t n_kept = r == pool->regions[0] ? pool->n_kept_slabs : 0;
-  if (first < n_kept) first = n_kept < end ? n_kept : end;
+  while (first < end && !slab_is_free(r, first)) first++;
+  while (end > first && !slab_is_free(r, end - 1)) end--;
+  for (; first < end && pool->n_kept < pool->n_kept_max; first++) {
+    r->kept[first] = true;
+    pool->n_kept++;
+  }
   forget_and_unlock(pool, r, first, end);
 }
 
@@ -208,12 +228,16 @@ static void give_back(frz_block_pool *pool, region *r, size_t at, size_t n)
 static void stop_keeping(frz_block_pool *pool)
 {
   lock(pool);
-  pool->n_kept_slabs = 0;
-  size_t n_slabs = pool->n_regions != 0 ? KEPT_SLABS : 0;
+  pool->n_kept_max = 0;
+  size_t n_regions = pool->n_regions;
   unlock(pool);
-  for (size_t slab = 0; slab < n_slabs; slab++) {
+  for (size_t i = 0; i < n_regions * SLABS; i++) {
+    region *r = pool->regions[i / SLABS];
+    size_t slab = i % SLABS;
     lock(pool);
-    forget_and_unlock(pool, pool->regions[0], slab, slab + 1);
+    bool was_kept = r->kept[slab];
+    end_keeping(pool, r, slab, slab + 1);
+    forget_and_unlock(pool, r, slab, was_kept ? slab + 1 : slab);
   }
 }
 
@@ -249,7 +273,10 @@ static bool resize_in_place(frz_block_pool *pool, region *r, const uint8_t *bloc
   if (n_new > GRANULES - at) return false;
   lock(pool);
   bool fits = next_bit(r->used, at + n_old, at + n_new, true) == at + n_new;
-  if (fits) set_bits(r->used, at + n_old, n_new - n_old, true);
+  if (fits) {
+    set_bits(r->used, at + n_old, n_new - n_old, true);
+    end_keeping(pool, r, slab_of(at + n_old), slab_of(at + n_new - 1) + 1);
+  }
   unlock(pool);
   return fits;
 }
@@ -301,7 +328,7 @@ frz_block_pool *frz_block_pool_create(const frz_alloc *other)
   if (pool == NULL) return NULL;
   pool->alloc = (frz_alloc){pool, pool_resize};
   pool->other = other;
-  pool->n_kept_slabs = KEPT_SLABS;
+  pool->n_kept_max = KEPT_SLABS;
   atomic_init(&pool->n_users, 1);
   return pool;
 }

@@ -157,6 +157,25 @@ static void test_memory_past_the_kept_goes_back(void **state)
   frz_block_pool_free(pool);
 }
 
+/* However much lives on below it. */
+static void test_memory_is_kept_wherever_it_lies(void **state)
+{
+  (void)state;
+  enum { BLOCK = 2 * MIB, N_LIVING = FRZ_POOL_KEPT_BYTES / BLOCK + 8 };
+  frz_block_pool *pool = frz_block_pool_create(frz_alloc_default());
+  const frz_alloc *alloc = frz_block_pool_alloc(pool);
+  uint8_t *living[N_LIVING];
+  for (size_t i = 0; i < N_LIVING; i++) living[i] = frz_alloc_new(alloc, BLOCK);
+  uint8_t *passing = frz_alloc_new(alloc, BLOCK);
+  memset(passing, 0x5a, BLOCK);
+  frz_alloc_free(alloc, passing, BLOCK);
+  assert_ptr_equal(frz_alloc_new(alloc, BLOCK), passing);
+  assert_int_equal(passing[BLOCK - 1], 0x5a);
+  frz_alloc_free(alloc, passing, BLOCK);
+  for (size_t i = 0; i < N_LIVING; i++) frz_alloc_free(alloc, living[i], BLOCK);
+  frz_block_pool_free(pool);
+}
+
 /* More than one region, and back. */
 static void test_many_large_blocks(void **state)
 {
@@ -306,6 +325,7 @@ int main(void)
       cmocka_unit_test(test_blocks_never_overlap),
       cmocka_unit_test(test_growth_in_place),
       cmocka_unit_test(test_memory_past_the_kept_goes_back),
+      cmocka_unit_test(test_memory_is_kept_wherever_it_lies),
       cmocka_unit_test(test_many_large_blocks),
       cmocka_unit_test(test_blocks_outlive_the_pool),
       cmocka_unit_test(test_what_was_kept_goes_with_the_owner),
