@@ -1,10 +1,12 @@
 """`frazil serve` beside Feast's own Python server on the same tables: equal JSON, and what it survives."""
 
+import http.client
 import json
 import random
 import socket
 import struct
 import subprocess
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -555,54 +557,72 @@ def test_a_catalog_that_vanishes_is_served_within_the_bound_then_stale(project):
         assert read_speed(server, 3) == before
 
 
-def test_stopping_under_load_answers_every_request(project):
+class Load:
     """Threads that send one request after another, on connections that the server may close only with an answer."""
-    import http.client
-    import threading
 
-    body = json.dumps({"features": ["pushed:speed"], "entities": {"driver_id": list(range(40))}})
-    with serving(*repo_options(project.repo)) as server:
-        host, port = server.url.rsplit("/", 1)[1].split(":")
-        answered, lost, stop = [], [], threading.Event()
-
-        def load():
-            connection = None
-            while not stop.is_set():
-                if connection is None:
-                    connection = http.client.HTTPConnection(host, int(port), timeout=30)
-                    try:
-                        connection.connect()
-                    except OSError:
-                        return  # nothing was sent
-                try:
-                    connection.request("POST", "/get-online-features", body)
-                    answer = connection.getresponse()
-                    content = answer.read()
-                    assert answer.status == 200 and content.endswith(b"}")
-                    answered.append(1)
-                    if answer.will_close:
-                        connection.close()
-                        connection = None
-                except Exception as error:
-                    lost.append(repr(error))
-                    return
-
-        threads = [threading.Thread(target=load) for _ in range(16)]
-        for thread in threads:
+    def __init__(self, server, n_threads):
+        self.host, self.port = server.url.rsplit("/", 1)[1].split(":")
+        self.body = json.dumps({"features": ["pushed:speed"], "entities": {"driver_id": list(range(40))}})
+        self.answered, self.lost, self.ends = [], [], threading.Event()
+        self.threads = [threading.Thread(target=self.send) for _ in range(n_threads)]
+        for thread in self.threads:
             thread.start()
-        while len(answered) < 500:
+
+    def send(self):
+        connection = None
+        while not self.ends.is_set():
+            if connection is None:
+                connection = http.client.HTTPConnection(self.host, int(self.port), timeout=30)
+                try:
+                    connection.connect()
+                except OSError:
+                    return  # nothing was sent
+            try:
+                connection.request("POST", "/get-online-features", self.body)
+                answer = connection.getresponse()
+                content = answer.read()
+                assert answer.status == 200 and content.endswith(b"}")
+                self.answered.append(1)
+                if answer.will_close:
+                    connection.close()
+                    connection = None
+            except Exception as error:
+                self.lost.append(repr(error))
+                return
+
+    def wait_for(self, n_more):
+        wanted = len(self.answered) + n_more
+        while len(self.answered) < wanted and any(thread.is_alive() for thread in self.threads):
             time.sleep(0.01)
-        assert server.stop() == 0
-        stop.set()
-        for thread in threads:
+        assert self.lost == []
+
+    def end(self):
+        self.ends.set()
+        for thread in self.threads:
             thread.join()
-        assert lost == []
-        assert len(answered) >= 500
+        assert self.lost == []
+
+
+def test_stopping_under_load_answers_every_request(project):
+    with serving(*repo_options(project.repo)) as server:
+        load = Load(server, 16)
+        load.wait_for(500)
+        assert server.stop() == 0
+        load.end()
+
+
+def test_reloading_under_load_answers_every_request(project):
+    with serving(*repo_options(project.repo)) as server:
+        load = Load(server, 8)
+        for _ in range(5):
+            load.wait_for(100)
+            server.reload()
+        load.wait_for(100)
+        load.end()
+        assert read_speed(server, 3)[1] == 3
 
 
 def test_a_write_under_way_is_finished_when_stopping(project):
-    import threading
-
     with serving(*repo_options(project.repo)) as server:
         rows = [{"driver_id": 10000 + i, "speed": 0.5, "trips": i, "event_timestamp": NOW.isoformat(), "created": None} for i in range(2000)]
         answers = []

@@ -46,7 +46,7 @@ class FaultProxy:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def befall(self, kind, times=1, matches=lambda method, path: True, **more):
-        """kind: status (more: status, headers, body), reset, delay (seconds), cut (keep), lose, lose_status."""
+        """kind: status (more: status, headers, body), reset, delay (seconds), hold (until: an event), cut (keep), lose, lose_status."""
         with self.lock:
             self.rules.append(Rule(kind, times, matches, **more))
 
@@ -110,6 +110,8 @@ class FaultProxy:
                 body = body[:-1] + bytes([body[-1] ^ 1]) if body else body
             if kind == "delay":
                 time.sleep(rule.more["seconds"])
+            if kind == "hold":
+                rule.more["until"].wait()
             status, headers, content = self._forward(handler, body)
             if kind == "lose":  # done, and nobody hears of it
                 return self._reset(handler)
