@@ -16,10 +16,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/endian.h"
 #include "frazil/text.h"
 #include "text/double_digits.h"
 
 enum { DIGITS_MAX = 780, EXPONENT_MAX = 100000 };
+
+/* Digits are copied SPAN bytes at a time, whatever their number: sizes known to the compiler cost
+ * no call. What lies behind them is written over or never looked at. */
+enum { SPAN = 20, DIGITS_BYTES = 24 + SPAN };
 
 typedef struct decimal {
   bool is_negative;
@@ -114,18 +119,41 @@ double frz_decimal_parse(frz_str text)
   return number.is_negative ? -value : value;
 }
 
-/* Digits of a positive value without zeros at the end; gives the exponent of the first. */
-static int shortest_digits(double value, char digits_out[20], int *exponent_out)
+/* The eight digits of a number below 10^8, the first in the lowest byte: halved thrice, each half
+ * of a step beside the other. The factors divide by 100 and 10 what is below 10^4 and 100. */
+static uint64_t eight_digits(uint32_t value)
 {
+  uint64_t fours = value / 10000 | (uint64_t)(value % 10000) << 32;
+  uint64_t high = fours * 10486 >> 20 & 0x0000007f0000007f;
+  uint64_t pairs = high | (fours - high * 100) << 16;
+  high = pairs * 103 >> 10 & 0x000f000f000f000f;
+  return high | (pairs - high * 10) << 8;
+}
+
+/* Digits of a positive value without zeros at the end, behind *first_out of `text`; gives the
+ * exponent of the first. */
+static int shortest_digits(double value, char text[DIGITS_BYTES], int *first_out, int *exponent_out)
+{
+  enum { EIGHT = 100000000 };
+  static const uint64_t zeros = 0x3030303030303030;
   frz_decimal_digits found = frz_double_digits(value);
-  char text[20];
-  int at = sizeof text;
-  for (uint64_t rest = found.digits; rest != 0; rest /= 10) text[--at] = (char)('0' + rest % 10);
-  int n = (int)sizeof text - at;
-  *exponent_out = found.exponent + n - 1;
-  while (n > 1 && text[at + n - 1] == '0') n--;
-  memcpy(digits_out, text + at, (size_t)n);
-  return n;
+  uint64_t high = found.digits / EIGHT;
+  const uint64_t a = eight_digits((uint32_t)(high / EIGHT));
+  const uint64_t b = eight_digits((uint32_t)(high % EIGHT));
+  const uint64_t c = eight_digits((uint32_t)(found.digits % EIGHT));
+  frz_store_u64le((uint8_t *)text, a | zeros);
+  frz_store_u64le((uint8_t *)text + 8, b | zeros);
+  frz_store_u64le((uint8_t *)text + 16, c | zeros);
+  assert((a | b | c) != 0);
+  int first = a != 0   ? __builtin_ctzll(a) / 8
+              : b != 0 ? 8 + __builtin_ctzll(b) / 8
+                       : 16 + __builtin_ctzll(c) / 8;
+  int end = c != 0   ? 24 - __builtin_clzll(c) / 8
+            : b != 0 ? 16 - __builtin_clzll(b) / 8
+                     : 8 - __builtin_clzll(a) / 8;
+  *exponent_out = found.exponent + 23 - first;
+  *first_out = first;
+  return end - first;
 }
 
 static size_t put(char *out, size_t at, const char *bytes, size_t n)
@@ -134,39 +162,48 @@ static size_t put(char *out, size_t at, const char *bytes, size_t n)
   return at + n;
 }
 
+/* Up to SPAN digits, behind which as many bytes may be read and written. */
+static size_t put_digits(char *out, size_t at, const char *digits, int n)
+{
+  memcpy(out + at, digits, SPAN);
+  return at + (size_t)n;
+}
+
 static size_t put_zeros(char *out, size_t at, int n)
 {
   for (int i = 0; i < n; i++) out[at++] = '0';
   return at;
 }
 
-static size_t layout(const char *digits, int n, int exponent, size_t at, char *out)
+static size_t layout(const char *digits, int n, int exponent, size_t at,
+                     char out[FRZ_DOUBLE_TEXT_BYTES])
 {
   if (exponent < -4 || exponent > 15) {
     out[at++] = digits[0];
     if (n > 1) {
       out[at++] = '.';
-      at = put(out, at, digits + 1, (size_t)(n - 1));
+      at = put_digits(out, at, digits + 1, n - 1);
     }
-    return at + (size_t)snprintf(out + at, 32 - at, "e%d", exponent);
+    return at + (size_t)snprintf(out + at, FRZ_DOUBLE_TEXT_BYTES - at, "e%d", exponent);
   }
   if (exponent < 0) {
     at = put(out, at, "0.", 2);
     at = put_zeros(out, at, -exponent - 1);
-    return put(out, at, digits, (size_t)n);
+    return put_digits(out, at, digits, n);
   }
   int whole = exponent + 1;
   if (n <= whole) {
-    at = put(out, at, digits, (size_t)n);
+    at = put_digits(out, at, digits, n);
     at = put_zeros(out, at, whole - n);
     return put(out, at, ".0", 2);
   }
-  at = put(out, at, digits, (size_t)whole);
+  at = put_digits(out, at, digits, whole);
   out[at++] = '.';
+  if (at + SPAN <= FRZ_DOUBLE_TEXT_BYTES) return put_digits(out, at, digits + whole, n - whole);
   return put(out, at, digits + whole, (size_t)(n - whole));
 }
 
-size_t frz_double_print(double value, char text_out[32])
+size_t frz_double_print(double value, char text_out[FRZ_DOUBLE_TEXT_BYTES])
 {
   size_t at = 0;
   if (isnan(value)) {
@@ -178,13 +215,13 @@ size_t frz_double_print(double value, char text_out[32])
     } else if (value == 0) {
       at = put(text_out, at, "0.0", 3);
     } else {
-      char digits[20];
-      int exponent;
-      int n = shortest_digits(fabs(value), digits, &exponent);
-      at = layout(digits, n, exponent, at, text_out);
+      char digits[DIGITS_BYTES] = {0};
+      int first, exponent;
+      int n = shortest_digits(fabs(value), digits, &first, &exponent);
+      at = layout(digits + first, n, exponent, at, text_out);
     }
   }
-  assert(at < 32);
+  assert(at < FRZ_DOUBLE_TEXT_BYTES);
   text_out[at] = '\0';
   return at;
 }

@@ -434,6 +434,28 @@ static void test_doubles_are_shortest_and_read_back(void **state)
   }
 }
 
+/* Digits are made eight at a time: each place and each zero of whole numbers and fractions. */
+static void test_digits_of_whole_numbers(void **state)
+{
+  (void)state;
+  char text[32], expected[64];
+  uint64_t seed = 7;
+  for (int i = 0; i < 200000; i++) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    int64_t whole = (int64_t)(seed >> (11 + i % 53)), cut = 1;
+    for (int zeros = i % 17; zeros > 0; zeros--) cut *= 10;
+    double value = (double)(whole / cut * cut);
+    frz_double_print(value, text);
+    snprintf(expected, sizeof expected, "%.1f", value);
+    assert_string_equal(text, expected);
+    value = (double)(whole % (1 << 20)) / 64; /* at most six digits behind the point */
+    frz_double_print(value, text);
+    int n = snprintf(expected, sizeof expected, "%.6f", value);
+    while (n > 3 && expected[n - 1] == '0' && expected[n - 2] != '.') expected[--n] = '\0';
+    assert_string_equal(text, expected);
+  }
+}
+
 static void test_decimals_round_once(void **state)
 {
   (void)state;
@@ -627,6 +649,7 @@ int main(void)
       cmocka_unit_test(test_errors_tell_the_offset_and_what_was_found),
       cmocka_unit_test(test_raw_text_is_borrowed_and_checked),
       cmocka_unit_test(test_doubles_are_shortest_and_read_back),
+      cmocka_unit_test(test_digits_of_whole_numbers),
       cmocka_unit_test(test_decimals_round_once),
       cmocka_unit_test(test_the_locale_changes_nothing),
       cmocka_unit_test(test_writer_places_commas_and_escapes),
