@@ -161,7 +161,7 @@ FRZ_API frz_value frz_value_item(const frz_value *list, uint32_t i);
  * @param[in] values  One a join key: INT32, INT64, STRING, BYTES, BOOL, FLOAT, DOUBLE or TIMESTAMP
  *                    as the key's value_type asks; integers are widened or narrowed to it.
  * @param[out] buffer At least `capacity` bytes; may be NULL with capacity 0.
- * @param[out] size_out Bytes that the key takes. More than `capacity`: nothing was written.
+ * @param[out] size_out Bytes that the key takes. More than `capacity`: `buffer` holds a part of it.
  * @retval FRZ_ERR_INVALID a value that does not fit its join key, or null. */
 FRZ_API frz_status frz_online_entity_key(const frz_online_info *info, const frz_value *values,
                                          uint8_t *buffer, size_t capacity, size_t *size_out,

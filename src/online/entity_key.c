@@ -3,6 +3,8 @@
  */
 #include "online/entity_key.h"
 
+#include <string.h>
+
 #include "base/endian.h"
 
 enum {
@@ -16,21 +18,35 @@ enum {
   TYPE_UNIX_TIMESTAMP = 8
 };
 
-static frz_status write_u32(frz_buf *out, uint32_t value, frz_error *err)
+/** Counts what is put into it, and keeps what `capacity` has room for. */
+typedef struct key_sink {
+  uint8_t *data;
+  size_t capacity, size;
+} key_sink;
+
+static void put_bytes(key_sink *out, const void *data, size_t size)
+{
+  if (size != 0 && out->size <= out->capacity && size <= out->capacity - out->size)
+    memcpy(out->data + out->size, data, size);
+  out->size += size;
+}
+
+static void put_u32(key_sink *out, uint32_t value)
 {
   uint8_t bytes[4];
   frz_store_u32le(bytes, value);
-  return frz_buf_append(out, bytes, sizeof bytes, err);
+  put_bytes(out, bytes, sizeof bytes);
 }
 
-static frz_status write_part(frz_buf *out, uint32_t type, const void *data, size_t size,
-                             frz_error *err)
+static frz_status put_part(key_sink *out, uint32_t type, const void *data, size_t size,
+                           frz_error *err)
 {
   if (size > UINT32_MAX)
     return frz_fail(err, FRZ_ERR_LIMIT, "entity key: a value of %zu bytes", size);
-  FRZ_TRY(write_u32(out, type, err));
-  FRZ_TRY(write_u32(out, (uint32_t)size, err));
-  return frz_buf_append(out, data, size, err);
+  put_u32(out, type);
+  put_u32(out, (uint32_t)size);
+  put_bytes(out, data, size);
+  return FRZ_OK;
 }
 
 static bool integer_of(const frz_value *value, int64_t *out)
@@ -49,8 +65,8 @@ static int64_t floor_seconds(int64_t us)
   return us / 1000000 - (us % 1000000 < 0);
 }
 
-static frz_status write_value(const frz_online_column *key, const frz_value *value, frz_buf *out,
-                              frz_error *err)
+static frz_status put_value(const frz_online_column *key, const frz_value *value, key_sink *out,
+                            frz_error *err)
 {
   uint32_t type = (uint32_t)key->value_type;
   int64_t integer = 0;
@@ -59,22 +75,22 @@ static frz_status write_value(const frz_online_column *key, const frz_value *val
   case TYPE_STRING:
   case TYPE_BYTES:
     if (value->kind != FRZ_VALUE_STRING && value->kind != FRZ_VALUE_BYTES) break;
-    return write_part(out, type, value->as.bytes.data, value->as.bytes.size_bytes, err);
+    return put_part(out, type, value->as.bytes.data, value->as.bytes.size_bytes, err);
   case TYPE_INT32:
     if (!integer_of(value, &integer) || integer < INT32_MIN || integer > INT32_MAX) break;
     frz_store_u32le(bytes, (uint32_t)(int32_t)integer);
-    return write_part(out, type, bytes, 4, err);
+    return put_part(out, type, bytes, 4, err);
   case TYPE_UNIX_TIMESTAMP:
     if (value->kind == FRZ_VALUE_TIMESTAMP)
       integer = floor_seconds(value->as.i64);
     else if (!integer_of(value, &integer))
       break;
     frz_store_u64le(bytes, (uint64_t)integer);
-    return write_part(out, type, bytes, 8, err);
+    return put_part(out, type, bytes, 8, err);
   case TYPE_INT64:
     if (!integer_of(value, &integer)) break;
     frz_store_u64le(bytes, (uint64_t)integer);
-    return write_part(out, type, bytes, 8, err);
+    return put_part(out, type, bytes, 8, err);
   default:
     return frz_fail(err, FRZ_ERR_UNSUPPORTED,
                     "join key '%s': Feast has no serialized form for its type %d", key->name,
@@ -89,38 +105,54 @@ static frz_status write_value(const frz_online_column *key, const frz_value *val
 }
 
 /* What Feast takes for the key of a view without entities. */
-static frz_status write_no_entity(frz_buf *out, frz_error *err)
+static frz_status put_no_entity(key_sink *out, frz_error *err)
 {
   static const char name[] = "__dummy_id";
-  FRZ_TRY(write_u32(out, 1, err));
-  FRZ_TRY(write_part(out, TYPE_STRING, name, sizeof name - 1, err));
-  return write_part(out, TYPE_STRING, "", 0, err);
+  put_u32(out, 1);
+  FRZ_TRY(put_part(out, TYPE_STRING, name, sizeof name - 1, err));
+  return put_part(out, TYPE_STRING, "", 0, err);
+}
+
+static frz_status put_head(const frz_online_info *info, key_sink *out, frz_error *err)
+{
+  if (info->n_join_keys == 0) return put_no_entity(out, err);
+  put_u32(out, (uint32_t)info->n_join_keys);
+  for (size_t i = 0; i < info->n_join_keys; i++) {
+    const char *name = info->join_keys[i].name;
+    FRZ_TRY(put_part(out, TYPE_STRING, name, strlen(name), err));
+  }
+  return FRZ_OK;
+}
+
+static frz_status put_values(const frz_online_info *info, const frz_value *values, key_sink *out,
+                             frz_error *err)
+{
+  for (size_t i = 0; i < info->n_join_keys; i++)
+    FRZ_TRY(put_value(&info->join_keys[i], &values[i], out, err));
+  return FRZ_OK;
+}
+
+/* Head or, with `values`, the rest: counted, then written. */
+static frz_status append(const frz_online_info *info, const frz_value *values, frz_buf *out,
+                         frz_error *err)
+{
+  key_sink sink = {0};
+  FRZ_TRY(values != NULL ? put_values(info, values, &sink, err) : put_head(info, &sink, err));
+  size_t start = out->size;
+  FRZ_TRY(frz_buf_resize(out, start + sink.size, err));
+  sink = (key_sink){out->data + start, sink.size, 0};
+  return values != NULL ? put_values(info, values, &sink, err) : put_head(info, &sink, err);
 }
 
 frz_status frz_entity_key_head(const frz_online_info *info, frz_buf *out, frz_error *err)
 {
-  if (info->n_join_keys == 0) return write_no_entity(out, err);
-  FRZ_TRY(write_u32(out, (uint32_t)info->n_join_keys, err));
-  for (size_t i = 0; i < info->n_join_keys; i++) {
-    const char *name = info->join_keys[i].name;
-    FRZ_TRY(write_part(out, TYPE_STRING, name, strlen(name), err));
-  }
-  return FRZ_OK;
+  return append(info, NULL, out, err);
 }
 
 frz_status frz_entity_key_values(const frz_online_info *info, const frz_value *values, frz_buf *out,
                                  frz_error *err)
 {
-  for (size_t i = 0; i < info->n_join_keys; i++)
-    FRZ_TRY(write_value(&info->join_keys[i], &values[i], out, err));
-  return FRZ_OK;
-}
-
-frz_status frz_entity_key_write(const frz_online_info *info, const frz_value *values, frz_buf *out,
-                                frz_error *err)
-{
-  FRZ_TRY(frz_entity_key_head(info, out, err));
-  return frz_entity_key_values(info, values, out, err);
+  return info->n_join_keys != 0 ? append(info, values, out, err) : FRZ_OK;
 }
 
 frz_status frz_online_entity_key(const frz_online_info *info, const frz_value *values,
@@ -129,15 +161,11 @@ frz_status frz_online_entity_key(const frz_online_info *info, const frz_value *v
   if (info == NULL || (values == NULL && info->n_join_keys != 0) || size_out == NULL ||
       (buffer == NULL && capacity != 0))
     return frz_fail(err, FRZ_ERR_INVALID, "frz_online_entity_key: an argument is NULL");
-  frz_buf out;
-  frz_buf_init(&out, frz_alloc_default(), SIZE_MAX / 4);
-  frz_status st = frz_entity_key_write(info, values, &out, err);
-  if (st == FRZ_OK) {
-    *size_out = out.size;
-    if (out.size <= capacity && out.size != 0) memcpy(buffer, out.data, out.size);
-  }
-  frz_buf_dispose(&out);
-  return st;
+  key_sink sink = {buffer, capacity, 0};
+  FRZ_TRY(put_head(info, &sink, err));
+  FRZ_TRY(put_values(info, values, &sink, err));
+  *size_out = sink.size;
+  return FRZ_OK;
 }
 
 /* A type, a length and so many bytes. */

@@ -20,10 +20,6 @@ frz_status frz_entity_key_head(const frz_online_info *info, frz_buf *out,
 frz_status frz_entity_key_values(const frz_online_info *info, const frz_value *values, frz_buf *out,
                                  frz_error *err) FRZ_MUST_CHECK;
 
-/** Append the whole key. */
-frz_status frz_entity_key_write(const frz_online_info *info, const frz_value *values, frz_buf *out,
-                                frz_error *err) FRZ_MUST_CHECK;
-
 /** The value of the single join key of a serialized key: type (of feast.types.ValueType) and bytes.
  * False: it has several, or is not such a key. */
 bool frz_entity_key_single(frz_bytes key, uint32_t *type_out, frz_bytes *value_out);
