@@ -58,6 +58,8 @@ typedef struct command_line {
   int64_t retain_last;
   int64_t target_bytes;
   int64_t min_files;
+  int64_t start_us;       /* INT64_MIN: not given */
+  int64_t end_us;         /* INT64_MAX: not given */
   int64_t max_ref_age_ms; /* -1: not given; so for the next two */
   int64_t max_snapshot_age_ms;
   int64_t min_snapshots;
@@ -153,6 +155,8 @@ int check_serve(const command_line *line);
 int run_serve(const invocation *run);
 int check_online(const command_line *line);
 int run_online(const invocation *run);
+int check_materialize(const command_line *line);
+int run_materialize(const invocation *run);
 int check_explain(const command_line *line);
 int run_explain(const invocation *run);
 

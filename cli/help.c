@@ -45,6 +45,9 @@ static const command_help commands[] = {
     {FOR_VERIFY, "verify TABLE",
      "check every file against what is said of it;\n"
      "exit code 1 where there are errors"},
+    {FOR_MATERIALIZE, "materialize TABLE ONLINE-TABLE",
+     "write the latest row of each key of a table into\n"
+     "an online table, in one commit"},
     {FOR_ONLINE, "online stats TABLE", "an online table's lookup index: keys, bytes, memory"},
     {FOR_ONLINE, "online compact TABLE",
      "join an online table's files, keeping the newest row\n"
@@ -55,8 +58,8 @@ static const command_help commands[] = {
 
 static const char *const titles[N_SECTIONS] = {
     [SECTION_CATALOG] = "catalog options",
-    [SECTION_SCAN] = "options about rows, for scan, pit and explain",
-    [SECTION_PIT] = "join options, for pit and explain pit",
+    [SECTION_SCAN] = "options about rows, for scan, pit, explain and materialize",
+    [SECTION_PIT] = "join options, for pit, explain pit and materialize",
     [SECTION_OUTPUT] = "output options, for scan, pit, table METADATA, orphans and verify",
     [SECTION_IMPORT] = "import options",
     [SECTION_ALTER] = "options of changes",

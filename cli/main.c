@@ -132,6 +132,7 @@ static const command commands[] = {
     {"expire", check_maintain, run_expire, FOR_EXPIRE},
     {"orphans", check_maintain, run_orphans, FOR_ORPHANS},
     {"verify", check_maintain, run_verify, FOR_VERIFY},
+    {"materialize", check_materialize, run_materialize, FOR_MATERIALIZE},
     {"online", check_online, run_online, FOR_ONLINE},
     {"serve", check_serve, run_serve, FOR_SERVE}};
 
@@ -221,7 +222,8 @@ static int close_output(int code)
 /* A table by its path needs none. Other words may have slashes too. */
 static bool needs_catalog(const command_line *line, const command *chosen)
 {
-  if (chosen->run == run_catalog || chosen->run == run_import || chosen->run == run_serve)
+  if (chosen->run == run_catalog || chosen->run == run_import || chosen->run == run_serve ||
+      chosen->run == run_materialize)
     return true;
   bool explains = chosen->run == run_explain;
   bool joins = chosen->run == run_pit || (explains && strcmp(line->arguments[1], "pit") == 0);

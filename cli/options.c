@@ -54,21 +54,29 @@ static bool parse_snapshot(const char *option, const char *text, int64_t *id_out
 }
 
 /* Milliseconds since 1970, or a date or timestamp, which is UTC where it has no zone. */
-static bool parse_time(const char *option, const char *text, int64_t *ms_out)
+static bool parse_time_us(const char *option, const char *text, int64_t *us_out)
 {
   int32_t days;
-  int64_t micros;
+  int64_t ms;
   bool has_zone;
   if (csv_is_integer(text)) {
-    if (!parse_count(option, text, ms_out)) return false;
-  } else if (csv_parse_date(text, &days))
-    *ms_out = (int64_t)days * 86400000;
-  else if (csv_parse_timestamp(text, &micros, &has_zone))
-    *ms_out = micros / 1000;
-  else {
-    report_usage("%s '%s' is not a time such as 2026-01-31T12:00:00Z", option, text);
-    return false;
+    if (!parse_count(option, text, &ms)) return false;
+    if (!__builtin_mul_overflow(ms, 1000, us_out)) return true;
+  } else if (csv_parse_date(text, &days)) {
+    *us_out = days * INT64_C(86400000000);
+    return true;
+  } else if (csv_parse_timestamp(text, us_out, &has_zone)) {
+    return true;
   }
+  report_usage("%s '%s' is not a time such as 2026-01-31T12:00:00Z", option, text);
+  return false;
+}
+
+static bool parse_time(const char *option, const char *text, int64_t *ms_out)
+{
+  int64_t us;
+  if (!parse_time_us(option, text, &us)) return false;
+  *ms_out = us / 1000;
   if (*ms_out == 0) *ms_out = 1; /* 0 stands for no time; no table is that old */
   return true;
 }
@@ -176,39 +184,46 @@ static const option_info options[] = {
     {"--repo", "FOLDER", FOR_ALL, SECTION_CATALOG,
      "a Feast repo: the catalog of its online store, and for serve\n"
      "and online all that it says of that"},
-    {"--filter", "EXPRESSION", FOR_SCAN | FOR_PIT | FOR_EXPLAIN | FOR_COMPACT, SECTION_SCAN,
+    {"--filter", "EXPRESSION", FOR_SCAN | FOR_PIT | FOR_EXPLAIN | FOR_COMPACT | FOR_MATERIALIZE,
+     SECTION_SCAN,
      "rows, such as \"driver_id = 5 and day >= '2026-01-01'\";\n"
      "compact: only files that may hold such rows"},
     {"--columns", "A,B", FOR_SCAN | FOR_EXPLAIN, SECTION_SCAN, "only these columns"},
     {"--limit", "N", FOR_SCAN | FOR_EXPLAIN, SECTION_SCAN, "at most N rows"},
-    {"--snapshot", "ID", FOR_SCAN | FOR_PIT | FOR_EXPLAIN | FOR_TABLE, SECTION_SCAN,
-     "as of a snapshot; table: of files, partitions and the like"},
-    {"--ref", "NAME", FOR_SCAN | FOR_EXPLAIN | FOR_PIT, SECTION_SCAN, "a branch or tag"},
-    {"--as-of", "TIME", FOR_SCAN | FOR_EXPLAIN | FOR_PIT, SECTION_SCAN, "as of a time"},
-    {"--from-snapshot", "ID", FOR_SCAN | FOR_EXPLAIN, SECTION_SCAN,
+    {"--snapshot", "ID", FOR_SCAN | FOR_PIT | FOR_EXPLAIN | FOR_TABLE | FOR_MATERIALIZE,
+     SECTION_SCAN, "as of a snapshot; table: of files, partitions and the like"},
+    {"--ref", "NAME", FOR_SCAN | FOR_EXPLAIN | FOR_PIT | FOR_MATERIALIZE, SECTION_SCAN,
+     "a branch or tag"},
+    {"--as-of", "TIME", FOR_SCAN | FOR_EXPLAIN | FOR_PIT | FOR_MATERIALIZE, SECTION_SCAN,
+     "as of a time"},
+    {"--from-snapshot", "ID", FOR_SCAN | FOR_EXPLAIN | FOR_MATERIALIZE, SECTION_SCAN,
      "only rows that were appended after it"},
-    {"--on", "KEYS", FOR_PIT | FOR_EXPLAIN, SECTION_PIT,
+    {"--on", "KEYS", FOR_PIT | FOR_EXPLAIN | FOR_MATERIALIZE, SECTION_PIT,
      "join keys: names that both have, or ENTITY=COLUMN, by commas"},
-    {"--timestamp", "COLUMN", FOR_PIT | FOR_EXPLAIN, SECTION_PIT,
+    {"--timestamp", "COLUMN", FOR_PIT | FOR_EXPLAIN | FOR_MATERIALIZE, SECTION_PIT,
      "the table's event times (default: event_timestamp)"},
-    {"--created", "COLUMN", FOR_PIT | FOR_EXPLAIN, SECTION_PIT, "decides among equal event times"},
+    {"--start", "TIME", FOR_MATERIALIZE, SECTION_PIT, "materialize: event times from then on"},
+    {"--end", "TIME", FOR_MATERIALIZE, SECTION_PIT,
+     "materialize: event times up to then, included"},
+    {"--created", "COLUMN", FOR_PIT | FOR_EXPLAIN | FOR_MATERIALIZE, SECTION_PIT,
+     "decides among equal event times"},
     {"--created-cutoff", NULL, FOR_PIT | FOR_EXPLAIN, SECTION_PIT,
      "only rows whose created time is not after the entity row's"},
     {"--ttl", "AGE", FOR_PIT | FOR_EXPLAIN, SECTION_PIT,
      "how old a feature may be, such as 90d or 12h"},
-    {"--features", "A,B=NAME", FOR_PIT | FOR_EXPLAIN, SECTION_PIT,
+    {"--features", "A,B=NAME", FOR_PIT | FOR_EXPLAIN | FOR_MATERIALIZE, SECTION_PIT,
      "columns, and names for them (default: all but keys and times)"},
     {"--name", "NAME", FOR_PIT | FOR_EXPLAIN, SECTION_PIT,
      "of the table, in full names (default: its own)"},
     {"--full-names", NULL, FOR_PIT | FOR_EXPLAIN, SECTION_PIT, "name features table__feature"},
     {"--entity-timestamp", "COLUMN", FOR_PIT | FOR_EXPLAIN, SECTION_PIT,
      "the time of an entity row (default: event_timestamp)"},
-    {"--memory-limit", "SIZE", FOR_PIT | FOR_EXPLAIN, SECTION_PIT,
+    {"--memory-limit", "SIZE", FOR_PIT | FOR_EXPLAIN | FOR_MATERIALIZE, SECTION_PIT,
      "such as 512M or 2G (default: half of the machine's); beyond it\n"
      "entity rows go through files in the spill folder"},
-    {"--spill-dir", "FOLDER", FOR_PIT | FOR_EXPLAIN, SECTION_PIT,
+    {"--spill-dir", "FOLDER", FOR_PIT | FOR_EXPLAIN | FOR_MATERIALIZE, SECTION_PIT,
      "for temporary files (default: $TMPDIR, or /tmp)"},
-    {"--threads", "N", FOR_PIT | FOR_EXPLAIN | FOR_SERVE, SECTION_PIT,
+    {"--threads", "N", FOR_PIT | FOR_EXPLAIN | FOR_SERVE | FOR_MATERIALIZE, SECTION_PIT,
      "at most N threads (default: one a processor)"},
     {"--format", "FORMAT", FOR_ROWS, SECTION_OUTPUT,
      "pretty, csv, jsonl or parquet (default: by FILE's ending,\n"
@@ -394,6 +409,10 @@ static bool parse_option(const char *option, char *value, command_line *line)
     return parse_count(option, value, &line->limit);
   else if (strcmp(option, "--from-snapshot") == 0)
     return parse_snapshot(option, value, &line->from_snapshot_id);
+  else if (strcmp(option, "--start") == 0)
+    return parse_time_us(option, value, &line->start_us);
+  else if (strcmp(option, "--end") == 0)
+    return parse_time_us(option, value, &line->end_us);
   else if (strcmp(option, "--branch") == 0)
     line->branch = value;
   else if (strcmp(option, "--max-ref-age") == 0)
@@ -458,6 +477,8 @@ bool command_line_parse(int argc, char **argv, command_line *line_out)
 {
   *line_out = (command_line){.catalog = "default",
                              .limit = -1,
+                             .start_us = INT64_MIN,
+                             .end_us = INT64_MAX,
                              .max_ref_age_ms = -1,
                              .max_snapshot_age_ms = -1,
                              .min_snapshots = -1};

@@ -23,9 +23,10 @@ enum {
   FOR_ONLINE = 4096,
   FOR_EXPLAIN = 8192,
   FOR_EXPLAINED = 16384, /* options of explain itself, whatever it explains */
+  FOR_MATERIALIZE = 32768,
   FOR_ROWS = FOR_TABLE | FOR_SCAN | FOR_PIT | FOR_ORPHANS | FOR_VERIFY,
   FOR_MAINTENANCE = FOR_COMPACT | FOR_EXPIRE | FOR_ORPHANS | FOR_VERIFY,
-  FOR_ALL = 16383
+  FOR_ALL = 16383 | FOR_MATERIALIZE
 };
 
 /** The sections of the help, in its order. */

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "name_pairs.h"
+
 /* A view's table, and the lists that its struct points into. */
 struct pit_part {
   frz_table *table;
@@ -28,8 +30,7 @@ static frz_status no_memory(frz_error *err)
   return err->code;
 }
 
-/* The options of the table at `at`. */
-static view_options options_of(const command_line *line, int first, int at)
+view_options pit_request_options(const command_line *line, int first, int at)
 {
   view_options all = line->view[at];
   for (int i = first; i >= 0; i--) { /* what stands nearer wins */
@@ -56,7 +57,7 @@ int pit_request_check(const command_line *line, int first)
     return report_usage("%s wants a file of entity rows and a table", line->arguments[first - 1]);
   for (int at = first + 1; at < line->n_arguments; at++) {
     if (!is_table_name(line->arguments[at])) return EXIT_USAGE;
-    view_options options = options_of(line, first, at);
+    view_options options = pit_request_options(line, first, at);
     if ((options.snapshot_id != 0) + (options.ref != NULL) + (options.as_of_ms != 0) > 1)
       return report_usage("at most one of --snapshot, --ref and --as-of for a table");
     if (options.created_cutoff && options.created == NULL)
@@ -66,35 +67,15 @@ int pit_request_check(const command_line *line, int first)
   return EXIT_FINE;
 }
 
-static size_t count_names(const char *text)
-{
-  size_t n = 1;
-  for (; *text != '\0'; text++) n += *text == ',';
-  return n;
-}
-
-/* Cut "a,b=c" at `*at` into its next name and what stands behind its equals sign (or NULL). */
-static void next_pair(char **at, const char **name_out, const char **value_out)
-{
-  char *start = *at;
-  char *comma = strchr(start, ',');
-  if (comma != NULL) *comma = '\0';
-  *at = comma != NULL ? comma + 1 : NULL;
-  char *equals = strchr(start, '=');
-  if (equals != NULL) *equals = '\0';
-  *name_out = start;
-  *value_out = equals != NULL ? equals + 1 : NULL;
-}
-
 static frz_status take_keys(const char *text, pit_part *part, frz_pit_view *view, frz_error *err)
 {
   if (text == NULL || *text == '\0') return FRZ_OK; /* every row goes with every entity row */
-  part->keys = calloc(count_names(text), sizeof *part->keys);
+  part->keys = calloc(name_pairs_count(text), sizeof *part->keys);
   part->key_text = strdup(text);
   if (part->keys == NULL || part->key_text == NULL) return no_memory(err);
   for (char *at = part->key_text; at != NULL;) {
     frz_join_key *key = &part->keys[view->n_join_keys++];
-    next_pair(&at, &key->entity_column, &key->table_column);
+    name_pairs_next(&at, &key->entity_column, &key->table_column);
     if (key->table_column == NULL) key->table_column = key->entity_column;
   }
   view->join_keys = part->keys;
@@ -129,12 +110,12 @@ static frz_status take_features(const char *text, pit_part *part, frz_pit_view *
 {
   if (text == NULL) return take_all_features(part, view, err);
   if (*text == '\0') return FRZ_OK;
-  part->features = calloc(count_names(text), sizeof *part->features);
+  part->features = calloc(name_pairs_count(text), sizeof *part->features);
   part->feature_text = strdup(text);
   if (part->features == NULL || part->feature_text == NULL) return no_memory(err);
   for (char *at = part->feature_text; at != NULL;) {
     frz_feature *feature = &part->features[view->n_features++];
-    next_pair(&at, &feature->column, &feature->output_name);
+    name_pairs_next(&at, &feature->column, &feature->output_name);
   }
   view->features = part->features;
   return FRZ_OK;
@@ -185,7 +166,7 @@ frz_status pit_request_open(const invocation *run, int first, pit_request *reque
   request->n_views = n_views;
   for (size_t v = 0; v < n_views; v++) {
     int at = first + 1 + (int)v;
-    frz_status st = open_view(run, line->arguments[at], options_of(line, first, at),
+    frz_status st = open_view(run, line->arguments[at], pit_request_options(line, first, at),
                               &request->parts[v], &request->views[v], err);
     if (st != FRZ_OK) return st;
   }

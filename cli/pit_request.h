@@ -17,6 +17,10 @@ typedef struct pit_request {
   size_t n_views;
 } pit_request;
 
+/** The options of the table at `arguments[at]`: those behind it, then those from `arguments[first]`
+ * back, of which the nearer wins. */
+view_options pit_request_options(const command_line *line, int first, int at);
+
 /** Look at the words from `arguments[first]`, the entity file, on; prints what is wrong. */
 int pit_request_check(const command_line *line, int first);
 
