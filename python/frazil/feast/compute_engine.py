@@ -12,7 +12,6 @@ line says why.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Any, Literal, Optional
 
 from feast.feature_view import DUMMY_ENTITY_ID
@@ -22,7 +21,6 @@ from feast.infra.compute_engines.local.job import LocalMaterializationJob
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
-import frazil
 from frazil import Table, UnsupportedError
 from frazil.feast import progress
 from frazil.feast.offline import (
@@ -34,7 +32,6 @@ from frazil.feast.offline import (
 )
 from frazil.feast.online import IcebergOnlineStore
 from frazil.feast.pins import OpenedTable
-from frazil.feast.settings import FrazilStoreConfig, open_catalog, repo_folder
 from frazil.feast.source import FrazilSource
 
 _log = logging.getLogger("frazil.feast")
@@ -201,20 +198,12 @@ class IcebergComputeEngine(LocalComputeEngine):
         return None
 
     def _write(self, task: MaterializationTask, columns: _Columns, pulled: OpenedTable) -> None:
-        view, config, store = task.feature_view, self.repo_config, self.online_store
-        settings = config.online_store
-        assert isinstance(store, IcebergOnlineStore) and isinstance(settings, FrazilStoreConfig)
-        nothing: Sequence[Any] = []
-        # The view's table is made, or follows the view's features.
-        store.update(config, nothing, [view], nothing, nothing, True)
-        online = frazil.open_online(
-            open_catalog(settings, repo_folder(config)),
-            store.table_identifier(config, view),
-            lookup="direct",
-            compact_automatically=False,
-        )
-        with online, progress.materializing(view.name) as tell:
-            result = online.materialize(
+        view, store = task.feature_view, self.online_store
+        assert isinstance(store, IcebergOnlineStore)
+        with progress.materializing(view.name) as tell:
+            result = store.materialize(
+                self.repo_config,
+                view,
                 pulled.load(),
                 columns.timestamp,
                 created_timestamp_column=columns.created,
@@ -225,5 +214,4 @@ class IcebergComputeEngine(LocalComputeEngine):
                 progress=tell,
                 **pulled.pin,
             )
-        store._forget(config, view)
         _log.info("feature view %r: %d keys are materialized", view.name, result.rows)

@@ -28,7 +28,15 @@ from feast.repo_config import RepoConfig
 from feast.stream_feature_view import StreamFeatureView
 from pydantic import Field, StrictStr
 
-from frazil import Catalog, FrazilError, InvalidError, NoSuchTableError, NotFoundError, OnlineTable
+from frazil import (
+    Catalog,
+    FrazilError,
+    InvalidError,
+    NoSuchTableError,
+    NotFoundError,
+    OnlineTable,
+    Table,
+)
 from frazil.feast import online_table, open_tables
 from frazil.feast.online_rows import ReadRow, WriteRow, key_messages, read_rows, write_table
 from frazil.feast.online_table import Layout, Partitioning
@@ -248,18 +256,40 @@ class IcebergOnlineStore(OnlineStore):
             progress(len(data))
 
     def _write(self, config: RepoConfig, view: FeatureView, data: List[WriteRow]) -> None:
-        opened = self._created(config, view)
-        layout = Layout.of_open(opened.layout)
-        if not {feature.name for feature in view.features} <= {f.name for f in layout.features}:
-            opened = self._followed(config, view)
-            layout = Layout.of_open(opened.layout)
+        opened = self._for_writing(config, view)
         try:
-            opened.write(write_table(layout, data))
+            opened.write(write_table(Layout.of_open(opened.layout), data))
         except InvalidError:
             # Another process may have changed the columns.
             if not opened.refresh():
                 raise
             opened.write(write_table(Layout.of_open(opened.layout), data))
+        self._written(config, view)
+
+    def materialize(
+        self, config: RepoConfig, view: Any, source: Table, timestamp_field: str, **options: Any
+    ) -> OnlineWriteResult:
+        """Write the latest row of each key of an offline table; see OnlineTable.materialize()."""
+        try:
+            opened = self._for_writing(config, view)
+            result = opened.materialize(source, timestamp_field, **options)
+        except NotFoundError:
+            # Dropped by another process since it was opened here.
+            self._forget(config, view)
+            opened = self._for_writing(config, view)
+            result = opened.materialize(source, timestamp_field, **options)
+        self._written(config, view)
+        return result
+
+    def _for_writing(self, config: RepoConfig, view: Any) -> OnlineTable:
+        """The table of a view, made or changed where it lacks features of the view."""
+        opened = self._created(config, view)
+        known = {feature.name for feature in opened.layout.features}
+        if {feature.name for feature in view.features} <= known:
+            return opened
+        return self._followed(config, view)
+
+    def _written(self, config: RepoConfig, view: Any) -> None:
         open_tables.written(
             self._catalog(config),
             self.table_identifier(config, view),
