@@ -4,8 +4,8 @@ process of its own, medians over the rounds.
 Usage: run_bench.py [--part PART,...] [--quick | --full] [--rounds N] [--data FOLDER]
 
 Parts: join (or one of its cases: dense, sparse, deletes, views, sorted, small-files, many-entities, growth), cold-start, online,
-server, upkeep, decode, file, write, plan, metadata. --quick is a smoke run of small data in about two minutes; --full adds growth, the
-dense join with 100 million feature rows. Results are compared for equality, and a difference ends the run. What was wanted of the
+core, server, upkeep, decode, file, write, plan, metadata. --quick is a smoke run of small data in about two minutes; --full adds growth,
+the dense join with 100 million feature rows. Results are compared for equality, and a difference ends the run. What was wanted of the
 figures is printed at the end. Data is made in a temporary folder, or kept in the one that --data names and used again.
 """
 
@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 
 import cold_start
+import core_part
 import decode_part
 import harness
 import join_part
@@ -27,7 +28,7 @@ import server_part
 import upkeep_part
 from join_part import JoinPart
 
-PARTS = ["join", "cold-start", "online", "server", "upkeep", "decode", "file", "write", "plan", "metadata"]
+PARTS = ["join", "cold-start", "online", "core", "server", "upkeep", "decode", "file", "write", "plan", "metadata"]
 
 
 class Bench:
@@ -63,6 +64,10 @@ class Bench:
 
     def run_upkeep(self) -> None:
         upkeep_part.run(self.folder / "upkeep", 100 if self.quick else 1_000, self.targets)
+
+    def run_core(self) -> None:
+        scale = core_part.QUICK if self.quick else core_part.Scale()
+        core_part.CorePart(self.folder / "core", scale, self.rounds, self.targets).run()
 
     def run_decode(self) -> None:
         decode_part.compare_table(self.dense(), self.rounds)
