@@ -103,11 +103,20 @@ def test_a_writer_with_new_features_needs_no_apply(repo):
     assert second["y"].int32_val == 3
 
 
-def test_a_feature_that_the_table_lacks_is_named(repo):
-    online = Online(repo, view())
+def test_a_feature_that_the_table_lacks_is_not_found(repo, caplog):
+    online = Online(repo, view(features=(("x", Int64), ("later", Int64))))
     online.write(row(1, 1))
-    with pytest.raises(frazil.InvalidError, match="no feature 'later'.*run feast apply"):
-        online.read(key(1), features=["later"])
+    table = repo.load_catalog().load_table(NAME)
+    with table.update_schema() as update:
+        update.delete_column("later")
+    online.config.online_store.max_staleness_ms = 0
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            (_, values), = online.read(key(1), features=["later", "x"])
+            assert values == {"x": Value(int64_val=1)}
+    assert caplog.text.count("no features ['later']: run feast apply") == 1
+    (_, values), = online.read(key(1), features=["later"])
+    assert values == {}
 
 
 def test_others_new_features_are_found_at_once(repo):

@@ -12,7 +12,7 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Literal, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, Literal, NamedTuple, Optional, TypeVar, Union
 
 from feast import Entity, utils
 from feast.batch_feature_view import BatchFeatureView
@@ -45,6 +45,7 @@ from frazil.feast.source import check_view
 
 _DEFAULT_CACHE_DIR = "data/frazil-lookup"
 
+_Read = TypeVar("_Read")
 _log = logging.getLogger(__name__)
 
 
@@ -129,6 +130,7 @@ class IcebergOnlineStore(OnlineStore):
     def __init__(self) -> None:
         self._known: dict[tuple[Any, ...], _Known] = {}
         self._used: set[tuple[Catalog, str]] = set()
+        self._lacking: set[tuple[str, frozenset[str], int]] = set()
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:
@@ -322,22 +324,42 @@ class IcebergOnlineStore(OnlineStore):
         def read(opened: OnlineTable) -> List[ReadRow]:
             return read_rows(names, *opened.read_messages(messages, names))
 
-        return self._read(config, table, read)
-
-    def _read(self, config: RepoConfig, view: Any, read: Callable[[OnlineTable], Any]) -> Any:
-        """Read with the view's handle; once more where another process changed the table."""
-        opened = self._opened(config, view)
         try:
-            return read(opened)
+            return self._read(config, table, read)
+        except InvalidError:
+            names = self._present(config, table, names)
+            return self._read(config, table, read)
+
+    def _read(self, config: RepoConfig, view: Any, read: Callable[[OnlineTable], _Read]) -> _Read:
+        """Read with the view's handle; once more where another process dropped the table, and
+        perhaps made it again, since it was opened here."""
+        try:
+            return read(self._opened(config, view))
         except NotFoundError:
-            # Dropped, and perhaps made again, since it was opened here.
             self._forget(config, view)
             return read(self._opened(config, view))
-        except InvalidError as error:
-            # A feature that the view has but not yet the table, as it was when last looked at.
-            if not opened.refresh():
-                raise InvalidError(f"{error}: if it is new, run feast apply") from error
-            return read(opened)
+
+    def _present(self, config: RepoConfig, view: Any, names: List[str]) -> List[str]:
+        """What of these features the table has, after a read that was refused. One that it lacks
+        reads as not found, as in a store that was written before the feature was added; where that
+        was not the reason, the refusal is raised."""
+        opened = self._opened(config, view)
+        missing = set(names) - {feature.name for feature in opened.layout.features}
+        if not missing:
+            raise
+        lacking = (view.name, frozenset(missing), open_tables.generation())
+        if lacking not in self._lacking:
+            # Once; afterwards the table is looked at in time.
+            self._lacking.add(lacking)
+            opened.refresh()
+            missing -= {feature.name for feature in opened.layout.features}
+            if missing:
+                _log.warning(
+                    "the online table of feature view %r has no features %s: run feast apply",
+                    view.name,
+                    sorted(missing),
+                )
+        return [name for name in names if name not in missing]
 
     def _is_fresh(self, config: RepoConfig, views: Sequence[Any]) -> bool:
         """Would reads of these views be answered without waiting?"""
@@ -382,7 +404,20 @@ class IcebergOnlineStore(OnlineStore):
             def read(opened: OnlineTable) -> bytes:
                 return opened.read_vectors(messages, names)
 
-            results = self._read(config, view, read)
+            try:
+                results = self._read(config, view, read)
+            except InvalidError:
+                self._present(config, view, names)
+                super()._read_features_per_fv(
+                    config,
+                    [(view, names)],
+                    join_key_values,
+                    entity_name_to_join_key_map,
+                    online_features_response,
+                    full_feature_names,
+                    include_feature_view_version_metadata,
+                )
+                continue
             _describe_results(
                 online_features_response,
                 view,
@@ -484,6 +519,7 @@ class IcebergOnlineStore(OnlineStore):
         """End the handles of this store's tables, with their threads. Another store of this process
         opens its own again."""
         self._known.clear()
+        self._lacking.clear()
         used, self._used = self._used, set()
         for catalog, identifier in used:
             open_tables.forget(catalog, identifier)
