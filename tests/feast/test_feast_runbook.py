@@ -15,25 +15,13 @@ from feast import Entity, FeatureView, Field
 from feast.types import Int64
 from feast.value_type import ValueType
 from feast_repo import T0, driver_rows
+from runbook_page import RunbookPage
 
 from frazil.feast import FrazilSource, pins, settings
 
-HERE = pathlib.Path(__file__).parent
-PAGE = (HERE.parents[1] / "docs" / "offline-store.md").read_text()
+PAGE = RunbookPage("offline-store.md")
+runbook = PAGE.runbook
 DRIVER = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64)
-
-
-def rows_of(heading):
-    section = PAGE.partition(f"## {heading}")[2].partition("\n## ")[0]
-    rows = [re.split(r" \| ", line.strip("| ")) for line in section.splitlines() if line[:2] == "| "]
-    return rows[1:]
-
-
-def runbook(what):
-    """The text for something that happened, as a pattern: "..." stands for anything."""
-    (text,) = [row[1] for row in rows_of("Runbook") if row[0].startswith(what)]
-    quoted = re.match(r"`(.*?)`", text).group(1)
-    return ".*".join(re.escape(part) for part in re.split(r"\.\.\.", quoted))
 
 
 def source(**options):
@@ -201,7 +189,7 @@ except MemoryError as error:
 def test_out_of_memory(tmp_path):
     (tmp_path / "repo").mkdir()
     result = subprocess.run(
-        [sys.executable, "-c", OUT_OF_MEMORY, str(tmp_path / "repo"), str(HERE)],
+        [sys.executable, "-c", OUT_OF_MEMORY, str(tmp_path / "repo"), str(pathlib.Path(__file__).parent)],
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert re.search(runbook("out of memory"), result.stdout), result.stderr
@@ -234,12 +222,4 @@ def test_a_snapshot_has_expired(ready):
 
 
 def test_the_matrix_cites_tests_that_exist():
-    known = set()
-    for path in HERE.glob("test_*.py"):
-        known |= set(re.findall(r"^def (test_\w+)", path.read_text(), re.M))
-    rows = rows_of("What of Feast's matrix there is")
-    assert len(rows) > 15
-    for what, answer, *tests in rows:
-        cited = re.findall(r"`(test_\w+)`", " ".join(tests))
-        assert set(cited) <= known, what
-        assert bool(cited) == (not answer.startswith("no")), what
+    PAGE.check_matrix()
