@@ -7,8 +7,10 @@ STORE is frazil, sqlite or redis (on PORT), or pyiceberg, which reads frazil's t
   read-1, read-100   random keys with the store's online_read: `seconds` is the median of a call, `p99_seconds` beside it,
                      `cpu_seconds` of all threads the mean
   serve-1, serve-100   the same through FeatureStore.get_online_features
+Before reads a store is initialized, as Feast's server does it: `initialize_seconds`, and `index_bytes_per_key` where it has an index.
 """
 
+import asyncio
 import json
 import pathlib
 import random
@@ -50,6 +52,15 @@ class Store:
             self.feast.apply([driver, view])
         self.config, self.view = config, self.feast.get_feature_view("stats")
         self.online = self.feast._get_provider().online_store
+
+    def initialize(self):
+        start = time.perf_counter()
+        asyncio.run(self.online.initialize(self.config))
+        return {"initialize_seconds": time.perf_counter() - start}
+
+    def index_bytes_per_key(self):
+        stats = self.online._opened(self.config, self.view).stats()
+        return (stats["file_bytes"] + stats["memory_bytes"]) / stats["keys"]
 
     def write(self, rows):
         self.online.online_write_batch(self.config, self.view, rows, None)
@@ -139,7 +150,10 @@ def main():
         answer = load(store, n_keys)
     else:
         kind, n_each = task.split("-")
-        answer = measure_reads(store.serve if kind == "serve" else store.read, n_keys, int(n_each), n_features)
+        answer = {} if name == "pyiceberg" else store.initialize()
+        answer |= measure_reads(store.serve if kind == "serve" else store.read, n_keys, int(n_each), n_features)
+        if name == "frazil":
+            answer["index_bytes_per_key"] = store.index_bytes_per_key()
     print(json.dumps(answer))
 
 

@@ -95,3 +95,5 @@ class OnlinePart:
                   f"{ratio:10.2f} {it['peak_bytes'] / 1e6:9.0f}", flush=True)
             if wanted := WANTED.get(task, {}).get(store):
                 self.targets.at_least(f"{title}: time, {store} / frazil", ratio, wanted)
+        last = runs["frazil"][-1]
+        print(f"  frazil: opened with its index in {last['initialize_seconds']:.3f} s; {last['index_bytes_per_key']:.0f} bytes of index a key", flush=True)
