@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/os.h"
 #include "net/aws_auth.h"
+#include "net/secret.h"
 #include "storage/aws_credentials.h"
 #include "text/json_reader.h"
 
@@ -180,21 +181,17 @@ static frz_status status_of(frz_str kind, int32_t http_status)
   return FRZ_ERR_IO;
 }
 
-static bool holds(frz_str text, frz_str secret)
-{
-  return secret.size != 0 && text.size >= secret.size &&
-         memmem(text.data, text.size, secret.data, secret.size) != NULL;
-}
-
 static frz_status fail(frz_glue_call *call, const frz_http_request *request, frz_error *err)
 {
   refusal said = read_refusal(frz_buf_str(&call->answer), &call->arena);
   frz_aws_credentials used;
-  frz_status st = frz_aws_provider_get(call->session->provider, &call->arena, &used, NULL);
-  if (st != FRZ_OK || holds(said.message, used.access_key_id) ||
-      holds(said.message, used.secret_access_key) || holds(said.message, used.session_token))
-    said.message = (frz_str){"", 0};
-  st = status_of(said.kind, request->answer.status);
+  frz_status st = status_of(said.kind, request->answer.status);
+  if (frz_aws_provider_get(call->session->provider, &call->arena, &used, NULL) != FRZ_OK) {
+    said = (refusal){{"", 0}, {"", 0}}; /* what is secret is not known */
+  } else {
+    said.kind = frz_unless_aws_secret(said.kind, &used);
+    said.message = frz_unless_aws_secret(said.message, &used);
+  }
   return frz_fail(
       err, st, "Glue %s: HTTP %d%s%.*s%s%.*s%s", call->action, (int)request->answer.status,
       said.kind.size != 0 ? " " : "", FRZ_STR_ARG(said.kind), said.message.size != 0 ? ": " : "",

@@ -14,9 +14,15 @@
 
 #include "base/arena_list.h"
 #include "base/limits.h"
+#include "net/secret.h"
 #include "text/json_reader.h"
 
-enum { SESSION_BYTES_MAX = 16 << 20, PATH_BYTES_MAX = 1 << 16, ERROR_BYTES_MAX = 1 << 20 };
+enum {
+  SESSION_BYTES_MAX = 16 << 20,
+  PATH_BYTES_MAX = 1 << 16,
+  ERROR_BYTES_MAX = 1 << 20,
+  HEADER_SECRET_BYTES_MIN = 8 /* shorter ones are words that messages hold by chance */
+};
 
 /* ---- setting up ---- */
 
@@ -88,13 +94,7 @@ static frz_status set_oauth(frz_rest_session *session, const merge *m, frz_error
   static const char *const more[] = {"audience", "resource"};
   frz_http_pair pairs[2];
   if (options.token.size == 0 && options.credential.size == 0) return FRZ_OK;
-  session->secrets[0] = options.token;
-  session->secrets[1] = options.credential;
-  const char *colon = memchr(options.credential.data, ':', options.credential.size);
-  if (colon != NULL) {
-    size_t n = (size_t)(colon - options.credential.data) + 1;
-    session->secrets[1] = (frz_str){colon + 1, options.credential.size - n};
-  }
+  session->given_token = options.token;
   if (options.token_url.size == 0)
     options.token_url =
         frz_arena_print(&session->arena, "%.*s%.*s/v1/oauth/tokens", (int)session->origin.size,
@@ -368,12 +368,6 @@ static frz_status read_error(frz_json_reader *json, error_model *model)
   }
 }
 
-static bool holds(frz_str text, frz_str secret)
-{
-  return secret.size != 0 && text.size >= secret.size &&
-         memmem(text.data, text.size, secret.data, secret.size) != NULL;
-}
-
 static frz_status status_of(int status)
 {
   switch (status) {
@@ -388,6 +382,17 @@ static frz_status status_of(int status)
   case 409: return FRZ_ERR_EXISTS;
   default: return FRZ_ERR_IO;
   }
+}
+
+/* A token, a credential, or a header's value of the caller's. */
+static frz_str unless_secret(const frz_rest_session *session, frz_str text)
+{
+  if (session->oauth != NULL) text = frz_oauth_unless_secret(session->oauth, text);
+  text = frz_unless_secret(text, &session->given_token, 1);
+  for (size_t i = 0; i < session->n_headers; i++)
+    if (session->headers[i].value.size >= HEADER_SECRET_BYTES_MIN)
+      text = frz_unless_secret(text, &session->headers[i].value, 1);
+  return text;
 }
 
 static frz_str first_line(frz_str text)
@@ -406,10 +411,10 @@ frz_status frz_rest_fail(const frz_rest_session *session, const frz_rest_call *c
   frz_json_reader_init(&json, call->answer.data, call->answer.size, &arena);
   if (read_error(&json, &model) != FRZ_OK) model = (error_model){{"", 0}, {"", 0}};
   model.message = first_line(model.message);
-  if (holds(model.message, session->secrets[0]) || holds(model.message, session->secrets[1]))
-    model.message = (frz_str){"", 0};
   frz_status st = status_of(call->status);
   if (frz_str_starts(model.type, "NamespaceNotEmpty")) st = FRZ_ERR_INVALID;
+  model.message = unless_secret(session, model.message);
+  model.type = unless_secret(session, model.type);
   const char *hint = st != FRZ_ERR_AUTH       ? ""
                      : session->oauth == NULL ? "; set the property token or credential"
                                               : "; does the token or credential allow this?";

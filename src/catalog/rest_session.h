@@ -26,9 +26,9 @@ typedef struct frz_rest_session {
   frz_str warehouse;
   frz_http_pair *headers;
   size_t n_headers;
-  frz_str secrets[2]; /* token and credential: never quoted */
-  frz_str separator;  /* between a namespace's parts, encoded */
-  frz_str page_size;  /* size 0: the server's */
+  frz_str given_token; /* never quoted; others are the OAuth's */
+  frz_str separator;   /* between a namespace's parts, encoded */
+  frz_str page_size;   /* size 0: the server's */
   frz_rest_lent *lent;
 } frz_rest_session;
 

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "base/os.h"
+#include "net/secret.h"
 #include "text/json_reader.h"
 
 enum {
@@ -139,6 +140,13 @@ static frz_status read_answer(frz_str text, frz_arena *arena, token_answer *answ
   }
 }
 
+/* The lock is held. */
+static frz_str unless_secret(const frz_oauth *oauth, frz_str text)
+{
+  const frz_str secrets[] = {str_of(&oauth->token), str_of(&oauth->secret)};
+  return frz_unless_secret(text, secrets, 2);
+}
+
 static frz_status take_answer(frz_oauth *oauth, const frz_http_request *request, frz_arena *arena,
                               frz_error *err)
 {
@@ -146,6 +154,7 @@ static frz_status take_answer(frz_oauth *oauth, const frz_http_request *request,
   int status = request->answer.status;
   /* The parser's words could quote the answer, which holds the token. */
   bool is_json = read_answer(frz_buf_str(request->text), arena, &answer, NULL) == FRZ_OK;
+  answer.error = unless_secret(oauth, answer.error);
   if (status != 200)
     return frz_fail(err, status < 500 && status != 404 ? FRZ_ERR_AUTH : FRZ_ERR_IO,
                     "token request to %s: HTTP %d%s%.*s; check the properties credential, scope "
@@ -239,6 +248,14 @@ frz_status frz_oauth_authorization(frz_oauth *oauth, frz_arena *arena, frz_str *
   pthread_mutex_unlock(&oauth->lock);
   if (st == FRZ_OK) *value_out = value;
   return st;
+}
+
+frz_str frz_oauth_unless_secret(frz_oauth *oauth, frz_str text)
+{
+  pthread_mutex_lock(&oauth->lock);
+  text = unless_secret(oauth, text);
+  pthread_mutex_unlock(&oauth->lock);
+  return text;
 }
 
 bool frz_oauth_invalidate(frz_oauth *oauth)

@@ -34,6 +34,9 @@ void frz_oauth_free(frz_oauth *oauth);
 frz_status frz_oauth_authorization(frz_oauth *oauth, frz_arena *arena, frz_str *value_out,
                                    frz_error *err) FRZ_MUST_CHECK;
 
+/** The text; size 0 where the token or the secret is in it. */
+frz_str frz_oauth_unless_secret(frz_oauth *oauth, frz_str text);
+
 /** A server refused the token: the next call fetches another. False: there is no credential to
  * fetch one with, or it was fetched within the last second. */
 bool frz_oauth_invalidate(frz_oauth *oauth);

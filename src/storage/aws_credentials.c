@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "base/os.h"
 #include "net/aws_auth.h"
+#include "net/secret.h"
 #include "storage/local_storage.h"
 #include "text/json_reader.h"
 #include "text/xml_reader.h"
@@ -191,6 +192,7 @@ static frz_status ask(look *l, frz_http_client *http, frz_http_request *request,
   frz_status st = frz_http_send(http, request, 1, err);
   if (st == FRZ_OK && request->answer.status != 200) {
     frz_str code = frz_xml_find(frz_buf_str(&text), "Code", l->arena);
+    code = frz_unless_aws_secret(code, &l->found);
     st = frz_fail(err, FRZ_ERR_AUTH, "%s: HTTP %d%s%.*s", name, (int)request->answer.status,
                   code.size != 0 ? " " : "", FRZ_STR_ARG(code));
   }

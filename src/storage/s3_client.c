@@ -12,6 +12,7 @@
 #include "base/arena_list.h"
 #include "base/limits.h"
 #include "net/aws_auth.h"
+#include "net/secret.h"
 #include "storage/aws_credentials.h"
 #include "text/xml_reader.h"
 
@@ -255,23 +256,16 @@ frz_status frz_s3_send(frz_s3_target *target, frz_http_request *requests, size_t
   return frz_http_send(target->s3->http, requests, n_requests, err);
 }
 
-static bool holds(frz_str text, frz_str secret)
-{
-  return secret.size != 0 && text.size >= secret.size &&
-         memmem(text.data, text.size, secret.data, secret.size) != NULL;
-}
-
 /* What the server says, unless it says back what is secret. */
-static frz_str safe_message(const frz_s3_target *target, frz_str message, frz_arena *arena)
+static void hide_secrets(const frz_s3_target *target, frz_str *code, frz_str *message,
+                         frz_arena *arena)
 {
   frz_aws_credentials used;
   bool is_anonymous;
   frz_s3_target copy = *target;
-  if (find_credentials(&copy, arena, &used, &is_anonymous, NULL) == FRZ_OK &&
-      (holds(message, used.access_key_id) || holds(message, used.secret_access_key) ||
-       holds(message, used.session_token)))
-    return (frz_str){"", 0};
-  return message;
+  if (find_credentials(&copy, arena, &used, &is_anonymous, NULL) != FRZ_OK) return;
+  *code = frz_unless_aws_secret(*code, &used);
+  *message = frz_unless_aws_secret(*message, &used);
 }
 
 /* Where something is written, what is not there is the bucket: not the thing that was asked for. */
@@ -321,11 +315,12 @@ frz_status frz_s3_fail(const frz_s3_target *target, const frz_http_request *requ
   frz_str document = request->text != NULL ? frz_buf_str(request->text) : (frz_str){"", 0};
   frz_str code = frz_xml_find(document, "Code", &arena);
   frz_str message = frz_xml_find(document, "Message", &arena);
-  message = safe_message(target, message, &arena);
-  frz_status st = frz_fail(err, status_of(request, code), "%.*s %.*s: HTTP %d%s%.*s%s%.*s%s",
-                           FRZ_STR_ARG(request->method), FRZ_STR_ARG(target->uri),
-                           (int)answer->status, code.size != 0 ? " " : "", FRZ_STR_ARG(code),
-                           message.size != 0 ? ": " : "", FRZ_STR_ARG(message), hint_of(code));
+  frz_status st = status_of(request, code);
+  hide_secrets(target, &code, &message, &arena);
+  st = frz_fail(err, st, "%.*s %.*s: HTTP %d%s%.*s%s%.*s%s", FRZ_STR_ARG(request->method),
+                FRZ_STR_ARG(target->uri), (int)answer->status, code.size != 0 ? " " : "",
+                FRZ_STR_ARG(code), message.size != 0 ? ": " : "", FRZ_STR_ARG(message),
+                hint_of(code));
   frz_arena_free(&arena);
   return st;
 }
