@@ -223,14 +223,9 @@ static void give_back(frz_block_pool *pool, region *r, size_t at, size_t n)
   forget_and_unlock(pool, r, first, end);
 }
 
-/* What is kept is for the next call, and there is none: blocks that live on hold their own slabs.
- */
-static void stop_keeping(frz_block_pool *pool)
+void frz_block_pool_trim(frz_block_pool *pool)
 {
-  lock(pool);
-  pool->n_kept_max = 0;
-  size_t n_regions = pool->n_regions;
-  unlock(pool);
+  size_t n_regions = atomic_load_explicit(&pool->n_regions, memory_order_acquire);
   for (size_t i = 0; i < n_regions * SLABS; i++) {
     region *r = pool->regions[i / SLABS];
     size_t slab = i % SLABS;
@@ -239,6 +234,16 @@ static void stop_keeping(frz_block_pool *pool)
     end_keeping(pool, r, slab, slab + 1);
     forget_and_unlock(pool, r, slab, was_kept ? slab + 1 : slab);
   }
+}
+
+/* What is kept is for the next call, and there is none: blocks that live on hold their own slabs.
+ */
+static void stop_keeping(frz_block_pool *pool)
+{
+  lock(pool);
+  pool->n_kept_max = 0;
+  unlock(pool);
+  frz_block_pool_trim(pool);
 }
 
 /* ---- the allocator ---- */

@@ -26,6 +26,9 @@ frz_block_pool *frz_block_pool_create(const frz_alloc *other);
  * is free goes back to the system at once. */
 void frz_block_pool_free(frz_block_pool *pool);
 
+/** Give the free memory that is kept back to the system. Any thread. */
+void frz_block_pool_trim(frz_block_pool *pool);
+
 /** Valid while the pool is, or any block of it. Threads may share it, and so may a child after a
  * fork. */
 const frz_alloc *frz_block_pool_alloc(const frz_block_pool *pool);

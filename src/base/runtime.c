@@ -160,6 +160,11 @@ const char *frz_context_spill_dir(const frz_context *context)
   return context->spill_dir;
 }
 
+void frz_context_trim(frz_context *context)
+{
+  if (context->blocks != NULL) frz_block_pool_trim(context->blocks);
+}
+
 void frz_context_log(frz_context *context, frz_log_level level, const char *format, ...)
 {
   if (context->options.log == NULL) return;

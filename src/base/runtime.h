@@ -17,6 +17,10 @@ int32_t frz_context_threads(const frz_context *context);
 int64_t frz_context_memory_limit(const frz_context *context);
 const char *frz_context_spill_dir(const frz_context *context);
 
+/** Give free memory back to the system: after a large piece of work that does not soon come again.
+ * Any thread. */
+void frz_context_trim(frz_context *context);
+
 /** Report through the log callback, if there is one. No secrets. */
 void frz_context_log(frz_context *context, frz_log_level level, const char *format, ...)
     FRZ_PRINTF(3, 4);

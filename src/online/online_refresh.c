@@ -296,12 +296,14 @@ static frz_status follow(frz_online *online, const frz_index_view *view, frz_onl
   frz_online_scan scan;
   frz_status st = FRZ_OK;
   int64_t sequence = 0;
+  bool is_built = false;
   FRZ_TRY(frz_online_scan_open(&scan, online->context, online->storage, layout, NULL, err));
   FRZ_TRY_OUT(marks_of(&scan, &mark, online->alloc, err));
   if (choose_base(online, view, &scan, &mark, &list, &sequence)) {
     FRZ_TRY_OUT(frz_online_scan_choose(&scan, sequence, err));
     FRZ_TRY_OUT(read_files(online, &scan, &list, NULL, err));
   } else {
+    is_built = true;
     FRZ_TRY_OUT(build(online, &scan, &list, &mark, err));
   }
   FRZ_TRY_OUT(join_tail(online, layout, &list, err));
@@ -310,6 +312,7 @@ out:
   frz_watermark_dispose(&mark);
   frz_online_scan_close(&scan);
   frz_part_list_dispose(&list);
+  if (is_built) frz_context_trim(online->context); /* reads and refreshes take little */
   return st;
 }
 

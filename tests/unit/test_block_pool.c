@@ -157,6 +157,29 @@ static void test_memory_past_the_kept_goes_back(void **state)
   frz_block_pool_free(pool);
 }
 
+/* What is kept goes back on demand; what lives on stays. */
+static void test_trimming_gives_memory_back(void **state)
+{
+  (void)state;
+  enum { BLOCK = 2 * MIB };
+  frz_block_pool *pool = frz_block_pool_create(frz_alloc_default());
+  const frz_alloc *alloc = frz_block_pool_alloc(pool);
+  frz_block_pool_trim(pool); /* of nothing */
+  uint8_t *passing = frz_alloc_new(alloc, BLOCK), *living = frz_alloc_new(alloc, BLOCK);
+  for (int round = 0; round < 2; round++) {
+    memset(passing, 0x5a, BLOCK);
+    memset(living, 0x5b, BLOCK);
+    frz_alloc_free(alloc, passing, BLOCK);
+    frz_block_pool_trim(pool);
+    assert_ptr_equal(frz_alloc_new(alloc, BLOCK), passing);
+    assert_int_equal(passing[BLOCK - 1], 0);
+    assert_int_equal(living[BLOCK - 1], 0x5b);
+  }
+  frz_alloc_free(alloc, passing, BLOCK);
+  frz_alloc_free(alloc, living, BLOCK);
+  frz_block_pool_free(pool);
+}
+
 /* However much lives on below it. */
 static void test_memory_is_kept_wherever_it_lies(void **state)
 {
@@ -325,6 +348,7 @@ int main(void)
       cmocka_unit_test(test_blocks_never_overlap),
       cmocka_unit_test(test_growth_in_place),
       cmocka_unit_test(test_memory_past_the_kept_goes_back),
+      cmocka_unit_test(test_trimming_gives_memory_back),
       cmocka_unit_test(test_memory_is_kept_wherever_it_lies),
       cmocka_unit_test(test_many_large_blocks),
       cmocka_unit_test(test_blocks_outlive_the_pool),
