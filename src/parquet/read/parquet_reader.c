@@ -459,6 +459,7 @@ static frz_status read_columns(frz_parquet_reader *reader, frz_batch *batch, int
     reader->held_bytes += kept_bytes(&reader->leaves[i]);
   for (size_t i = 0; i < reader->n_fields; i++) {
     const frz_parquet_shape *shape = &reader->shapes[i];
+    FRZ_TRY(frz_context_check(reader->file->context, err)); /* a few rows may lie in many pages */
     /* Leaves stand in file order, so those of a field follow each other. */
     for (; leaf < reader->n_leaves; leaf++) {
       frz_column *column = leaf_column(shape, &batch->columns[i], reader->leaves[leaf].leaf);
