@@ -151,9 +151,9 @@ static void print_json_view(const char *name, const frz_pit_report *view)
   text_append_json_string(&quoted, name, strlen(name));
   printf("{\"view\": %.*s, \"entity_rows\": %" PRId64 ", \"entity_rows_won\": %" PRId64
          ", \"slices\": %" PRId64 ", \"windows\": %" PRId64 ", \"spilled_bytes\": %" PRId64
-         ", \"search\": ",
+         ", \"rows_swept\": %" PRId64 ", \"rows_filled\": %" PRId64 ", \"search\": ",
          (int)quoted.size, quoted.data, view->entity_rows, view->entity_rows_won, view->slices,
-         view->windows, view->spilled_bytes);
+         view->windows, view->spilled_bytes, view->rows_swept, view->rows_filled);
   print_json_report(&view->search);
   fputs(", \"fetch\": ", stdout);
   print_json_report(&view->fetch);
@@ -173,6 +173,9 @@ static void print_view(const char *name, const frz_pit_report *view, bool runs)
   print_inside(&view->search);
   if (!runs) return;
   print_done(&view->search);
+  printf("  competed    %" PRId64 " rows swept in the order of time, %" PRId64
+         " by search of their slot\n",
+         view->rows_swept, view->rows_filled);
   printf("  found       %" PRId64 " entity rows have a winner\n", view->entity_rows_won);
   puts(" fetch, of the winners' features by position");
   print_inside(&view->fetch);

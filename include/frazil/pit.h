@@ -77,6 +77,8 @@ typedef struct frz_pit_report {
   int64_t windows;         /**< Fetches: more than one where memory does not hold all features. */
   int64_t spilled_bytes;   /**< Entity rows and winners written to spill files; entity rows count in
                               the first view. */
+  int64_t rows_swept;      /**< Feature rows that came in about the order of time and were swept. */
+  int64_t rows_filled;     /**< Feature rows whose slot was searched. */
 } frz_pit_report;
 
 typedef struct frz_pit_options {

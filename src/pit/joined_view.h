@@ -23,6 +23,7 @@ typedef struct frz_joined_view {
   frz_read_counts search, fetch;
   frz_pit_report *report; /* NULL: nobody's */
   frz_window_winners winners;
+  int64_t rows_swept, rows_filled;
   int64_t n_slices;
   int64_t first_row; /* of the window that is fetched */
   int64_t n_rows;

@@ -456,6 +456,11 @@ static frz_status join_slice(pit_result *result, const frz_view_columns *columns
   if (frz_slot_index_window(index, &least, &greatest)) {
     FRZ_TRY_OUT(run_pass(&view->table, columns, index, watch, err));
     FRZ_TRY_OUT(keep_winners(result, slice, index, &view->winners, err));
+    int64_t rows_swept;
+    int64_t rows_filled;
+    frz_slot_index_ways(index, &rows_swept, &rows_filled);
+    view->rows_swept += rows_swept;
+    view->rows_filled += rows_filled;
   }
 out:
   frz_slot_index_free(index);
@@ -594,6 +599,8 @@ static void begin_report(const pit_result *result, frz_joined_view *view, bool i
   report->entity_rows = result->entities.n_rows;
   report->entity_rows_won = view->winners.n_added;
   report->slices = view->n_slices;
+  report->rows_swept = view->rows_swept;
+  report->rows_filled = view->rows_filled;
   report->windows = (int64_t)frz_window_winners_windows(&view->winners);
   if (view->winners.file != NULL) report->spilled_bytes = frz_spill_file_end(view->winners.file);
   if (is_first && result->entities.file != NULL)

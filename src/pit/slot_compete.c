@@ -32,9 +32,17 @@ frz_status frz_slot_index_offer(frz_slot_index *index, size_t lane, const frz_of
                                 frz_offer_scratch *scratch, frz_error *err)
 {
   if (!index->any) return FRZ_OK;
-  if (index->may_sweep && is_in_order(index, offer))
-    return frz_slot_index_sweep(index, lane, offer, err);
+  bool sweeps = index->may_sweep && is_in_order(index, offer);
+  atomic_fetch_add(sweeps ? &index->rows_swept : &index->rows_filled, offer->n_rows);
+  if (sweeps) return frz_slot_index_sweep(index, lane, offer, err);
   return frz_slot_index_fill(index, lane, offer, scratch, err);
+}
+
+void frz_slot_index_ways(const frz_slot_index *index, int64_t *rows_swept_out,
+                         int64_t *rows_filled_out)
+{
+  *rows_swept_out = atomic_load(&index->rows_swept);
+  *rows_filled_out = atomic_load(&index->rows_filled);
 }
 
 /* ---- what is settled ---- */

@@ -60,6 +60,9 @@ frz_status frz_slot_index_fill(frz_slot_index *index, size_t lane, const frz_off
 frz_status frz_slot_index_sweep(frz_slot_index *index, size_t lane, const frz_offer *offer,
                                 frz_error *err) FRZ_MUST_CHECK;
 bool frz_slot_index_may_sweep(const frz_slot_index *index);
+/** How many rows frz_slot_index_offer() let compete in each way. */
+void frz_slot_index_ways(const frz_slot_index *index, int64_t *rows_swept_out,
+                         int64_t *rows_filled_out);
 
 /**
  * Can no row with an event time in [oldest, newest] change any slot's winner? By the rows offered

@@ -96,6 +96,7 @@ struct frz_slot_index {
   bool may_sweep;         /* the created cutoff and memory allow it */
   frz_slot_piles **piles; /* one a lane; NULL until it fills */
   size_t pile_rows;       /* 0: no piles */
+  atomic_llong rows_swept, rows_filled;
 
   /* Of frz_slot_index_is_settled(); hints that threads may overwrite for one another. */
   atomic_size_t open_partition; /* where the last open slot was found */

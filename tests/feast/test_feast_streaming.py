@@ -233,7 +233,7 @@ def test_progress_on_a_terminal_only(applied, monkeypatch, capsys):
     monkeypatch.setattr(tqdm, "tqdm", Eager)
     job(applied).to_arrow()
     said = capsys.readouterr().err
-    assert "features: 100%" in said and "200k/200k" in said
+    assert "joining stats: 100%" in said and "features: 100%" in said and "200k/200k" in said
     pulls(applied, ["trips"])[0].to_arrow()
     assert "d: 100%" in capsys.readouterr().err
 

@@ -41,6 +41,7 @@ from frazil.feast import duckdb_sql, entity_rows, monitoring
 from frazil.feast.entity_rows import EntityRows
 from frazil.feast.feast_types import TIMESTAMP, conform_column, conform_key, conform_table
 from frazil.feast.pins import OpenedTable, TableRead
+from frazil.feast.progress import joining
 from frazil.feast.retrieval import (
     DATASET_TIME,
     ConformedStream,
@@ -454,7 +455,9 @@ def _job(
 
 def _pit_join(entity: pa.Table, views: list[View], **options: Any) -> pa.RecordBatchReader:
     """The features that the native engine adds to entity rows."""
-    rows = frazil.pit_join(entity, views, **options).to_arrow_batch_reader()
+    with joining([view.name for view in views]) as told:
+        joined = frazil.pit_join(entity, views, progress=told, **options)
+    rows = joined.to_arrow_batch_reader()
     return _selected(rows, rows.schema.names[entity.num_columns :])
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
+
+from frazil.pit import PitProgress
 
 
 def on_terminal() -> bool:
@@ -32,6 +34,26 @@ def shown(
         for batch in batches:
             yield batch
             bar.update(batch.num_rows)
+
+
+@contextmanager
+def joining(names: Sequence[str]) -> Iterator[Callable[[PitProgress], object] | None]:
+    """A bar for pit_join(), which names the view it is at; None where nobody is looking."""
+    if not on_terminal():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc="joining", unit=" rows", unit_scale=True, delay=0.5, leave=False) as bar:
+
+        def tell(told: PitProgress) -> None:
+            done, total = told.rows
+            name = names[told.view] if total else f"{told.entity_rows} entity rows"
+            bar.set_description_str(f"joining {name}", refresh=False)
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        yield tell
 
 
 @contextmanager
