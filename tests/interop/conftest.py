@@ -101,7 +101,7 @@ def pytest_sessionfinish(session):
         "# Catalogs and stores",
         "",
         "Made by `make interop`: one suite (`tests/interop/test_backends.py`) on real servers. \"not run\": the server could not be",
-        "had where this was made.",
+        "had where this was made. Glue is moto's, behind a gate that checks signatures and versions as AWS does (`glue_gate.py`).",
         "",
         "| | " + " | ".join(backend.replace("-", " + ") for backend in backends) + " |",
         "|---" * (len(backends) + 1) + "|",
