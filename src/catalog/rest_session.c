@@ -14,6 +14,7 @@
 
 #include "base/arena_list.h"
 #include "base/limits.h"
+#include "net/aws_auth.h"
 #include "net/secret.h"
 #include "text/json_reader.h"
 
@@ -107,6 +108,32 @@ static frz_status set_oauth(frz_rest_session *session, const merge *m, frz_error
   }
   options.more = pairs;
   return frz_oauth_create(session->alloc, session->http, &options, &session->oauth, err);
+}
+
+/* Requests to AWS's own servers (Glue's and S3 Tables') are signed in place of carrying a token. */
+static frz_status set_signing(frz_rest_session *session, const merge *m, frz_error *err)
+{
+  bool is_taken;
+  if (session->signer != NULL || !frz_str_is_word(get(m, "rest.sigv4-enabled"), "true"))
+    return FRZ_OK;
+  if (get(m, "token").size != 0 || get(m, "credential").size != 0)
+    return frz_fail(err, FRZ_ERR_INVALID,
+                    "property rest.sigv4-enabled goes with neither token nor credential");
+  session->aws.service = "rest";
+  for (size_t i = 0; i < m->n; i++)
+    FRZ_TRY(frz_aws_config_set(&session->aws, m->items[i].key, m->items[i].value, &is_taken, err));
+  frz_str region = get(m, "rest.signing-region");
+  if (region.size != 0) session->aws.region = region;
+  if (session->aws.region.size == 0)
+    return frz_fail(err, FRZ_ERR_INVALID,
+                    "property rest.signing-region is missing, such as eu-west-1 (or "
+                    "client.region)");
+  session->signing_name = get(m, "rest.signing-name");
+  if (session->signing_name.size == 0) session->signing_name = FRZ_STR("execute-api");
+  FRZ_TRY(frz_aws_config_check_region(&session->aws, err));
+  FRZ_TRY(frz_aws_config_finish(&session->aws, err));
+  return frz_aws_provider_create(session->context, session->http, &session->aws, &session->signer,
+                                 err);
 }
 
 static frz_status set_address(frz_rest_session *session, const merge *m, frz_error *err)
@@ -209,11 +236,9 @@ static frz_status keep_lent(const merge *m, frz_error *err)
 
 static frz_status check_supported(const merge *m, frz_error *err)
 {
-  static const char *const refused[] = {"rest.sigv4-enabled", "s3.remote-signing-enabled"};
-  for (size_t i = 0; i < 2; i++)
-    if (frz_str_is_word(get(m, refused[i]), "true"))
-      return frz_fail(err, FRZ_ERR_UNSUPPORTED, "property %s is not in this build", refused[i]);
-  return FRZ_OK;
+  if (!frz_str_is_word(get(m, "s3.remote-signing-enabled"), "true")) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_UNSUPPORTED,
+                  "property s3.remote-signing-enabled is not in this build");
 }
 
 static frz_status set_up(frz_rest_session *session, const frz_catalog_setup *setup, frz_error *err)
@@ -231,7 +256,9 @@ static frz_status set_up(frz_rest_session *session, const frz_catalog_setup *set
   FRZ_TRY(set_headers(session, &m, err));
   FRZ_TRY(check_supported(&m, err));
   FRZ_TRY(set_oauth(session, &m, err));
+  FRZ_TRY(set_signing(session, &m, err));
   FRZ_TRY(ask_config(&m, err));
+  FRZ_TRY(set_signing(session, &m, err));
   FRZ_TRY(check_supported(&m, err));
   FRZ_TRY(set_paths(session, &m, err));
   return keep_lent(&m, err);
@@ -265,6 +292,7 @@ void frz_rest_session_release(frz_rest_session *session)
 {
   if (session == NULL || atomic_fetch_sub(&session->n_references, 1) != 1) return;
   frz_oauth_free(session->oauth);
+  frz_aws_provider_free(session->signer);
   frz_http_client_free(session->http);
   frz_rest_lent_free(session->lent);
   frz_arena_free(&session->arena);
@@ -284,17 +312,25 @@ static frz_status authorize(void *ctx, const frz_http_request *request, frz_http
 {
   frz_rest_session *session = ctx;
   frz_str value;
-  (void)request;
+  if (session->signer != NULL) {
+    const frz_aws_service service = {session->signing_name, session->aws.region, 0};
+    frz_aws_credentials credentials;
+    FRZ_TRY(frz_aws_provider_get(session->signer, headers->arena, &credentials, err));
+    return frz_aws_sign(&service, &credentials, request, headers, err);
+  }
   if (session->oauth == NULL) return FRZ_OK;
   FRZ_TRY(frz_oauth_authorization(session->oauth, headers->arena, &value, err));
   return frz_http_headers_add(headers, FRZ_STR("authorization"), value, err);
 }
 
-/* A token that ended before its time is fetched anew. */
+/* A token, or keys, that ended before their time are fetched anew. */
 static frz_http_repeat wants_repeat(void *ctx, const frz_http_request *request)
 {
   frz_rest_session *session = ctx;
-  bool has_ended = request->answer.status == 401 || request->answer.status == 419;
+  int32_t status = request->answer.status;
+  bool has_ended = status == 401 || status == 419;
+  if (session->signer != NULL && (has_ended || status == 403))
+    return frz_aws_provider_renew(session->signer) ? FRZ_HTTP_REPEAT_NOW : FRZ_HTTP_REPEAT_NOT;
   bool repeats = has_ended && session->oauth != NULL && frz_oauth_invalidate(session->oauth);
   return repeats ? FRZ_HTTP_REPEAT_NOW : FRZ_HTTP_REPEAT_NOT;
 }
@@ -389,6 +425,13 @@ static frz_str unless_secret(const frz_rest_session *session, frz_str text)
 {
   if (session->oauth != NULL) text = frz_oauth_unless_secret(session->oauth, text);
   text = frz_unless_secret(text, &session->given_token, 1);
+  frz_aws_credentials used;
+  frz_arena arena;
+  frz_arena_init(&arena, session->alloc, ERROR_BYTES_MAX);
+  if (session->signer != NULL &&
+      frz_aws_provider_get(session->signer, &arena, &used, NULL) == FRZ_OK)
+    text = frz_unless_aws_secret(text, &used);
+  frz_arena_free(&arena);
   for (size_t i = 0; i < session->n_headers; i++)
     if (session->headers[i].value.size >= HEADER_SECRET_BYTES_MIN)
       text = frz_unless_secret(text, &session->headers[i].value, 1);
@@ -415,7 +458,7 @@ frz_status frz_rest_fail(const frz_rest_session *session, const frz_rest_call *c
   if (frz_str_starts(model.type, "NamespaceNotEmpty")) st = FRZ_ERR_INVALID;
   model.message = unless_secret(session, model.message);
   model.type = unless_secret(session, model.type);
-  const char *hint = st != FRZ_ERR_AUTH       ? ""
+  const char *hint = st != FRZ_ERR_AUTH || session->signer != NULL ? ""
                      : session->oauth == NULL ? "; set the property token or credential"
                                               : "; does the token or credential allow this?";
   st = frz_fail(err, st, "%s %.*s%.*s: HTTP %d%s%.*s%s%.*s%s", call->method,

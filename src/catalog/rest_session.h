@@ -9,6 +9,7 @@
 #include "catalog/catalog_ops.h"
 #include "net/http_client.h"
 #include "net/oauth.h"
+#include "storage/aws_credentials.h"
 
 typedef struct frz_rest_lent frz_rest_lent;
 
@@ -19,7 +20,10 @@ typedef struct frz_rest_session {
   const frz_alloc *alloc;
   frz_http_client *http;
   frz_oauth *oauth; /* NULL: requests carry no token */
-  frz_arena arena;  /* owns all below */
+  frz_aws_config aws;
+  frz_aws_provider *signer; /* NULL: requests are not signed for AWS */
+  frz_str signing_name;
+  frz_arena arena; /* owns all below */
   frz_str origin;
   frz_str root;    /* the path in front of "/v1/..." */
   frz_str catalog; /* the path in front of "/namespaces": root, "/v1", the prefix */

@@ -4,6 +4,7 @@ import uuid
 
 import pyarrow as pa
 import pytest
+from aws_gate import SignedGate, running_gate
 from fault_proxy import fault_proxy
 
 import frazil
@@ -107,3 +108,49 @@ def test_an_address_with_a_password_is_refused_without_being_told():
     with pytest.raises(frazil.InvalidError) as refused:
         frazil.load_catalog("rest", type="rest", uri="http://user:frazil-secret@127.0.0.1:1/")
     assert "frazil-secret" not in str(refused.value)
+
+
+AWS_KEYS = ("rest-key-id", "rest/secret+key=", "rest+token==")
+
+
+@pytest.fixture
+def signed(rest_local):
+    """A server that takes signed requests alone."""
+    gate = SignedGate(rest_local, [AWS_KEYS])
+    gate.service = "glue"
+    with running_gate(gate):
+        yield gate
+
+
+def signing(gate, prefix="rest", secret=AWS_KEYS[1]):
+    return {"type": "rest", "uri": gate.url, "rest.sigv4-enabled": "true", "rest.signing-name": "glue", f"{prefix}.region": "us-east-1",
+            f"{prefix}.access-key-id": AWS_KEYS[0], f"{prefix}.secret-access-key": secret, f"{prefix}.session-token": AWS_KEYS[2]}
+
+
+@pytest.mark.parametrize("prefix", ["rest", "client"])
+def test_requests_are_signed_for_aws(signed, prefix):
+    catalog = frazil.load_catalog("rest", **signing(signed, prefix))
+    namespace = "n" + uuid.uuid4().hex[:12]
+    for name in namespace, f"{namespace}.inner":
+        catalog.create_namespace(name)
+    table = catalog.create_table(f"{namespace}.inner.odd name=1&+", schema=SCHEMA)
+    table.append(rows(1))
+    assert ids(table) == [1]
+    assert catalog.list_tables(f"{namespace}.inner") == [(namespace, "inner", "odd name=1&+")]
+    assert len(signed.seen) >= 5
+
+
+def test_wrong_signatures_are_refused_without_being_told(signed):
+    with pytest.raises(frazil.AuthError, match="HTTP 403") as refused:
+        frazil.load_catalog("rest", **signing(signed, secret="frazil-wrong/secret"))
+    for secret in "frazil-wrong/secret", *AWS_KEYS:
+        assert secret not in str(refused.value)
+
+
+def test_signing_needs_a_region_and_no_token(signed):
+    settings = signing(signed)
+    with pytest.raises(frazil.InvalidError, match="neither token nor credential"):
+        frazil.load_catalog("rest", **settings, token="frazil-token/2")
+    del settings["rest.region"]
+    with pytest.raises(frazil.InvalidError, match="rest.signing-region"):
+        frazil.load_catalog("rest", **settings)
