@@ -65,13 +65,23 @@ class Store:
     def write(self, rows):
         self.online.online_write_batch(self.config, self.view, rows, None)
 
+    def entity_keys(self, keys):
+        return [entity_key(key) for key in keys]
+
     def read(self, keys):
+        return self.online.online_read(self.config, self.view, keys, list(self.names))  # Redis adds to the list
+
+    def read_values(self, found):
         """Of each key its features' values, in order, or None."""
-        found = self.online.online_read(self.config, self.view, [entity_key(key) for key in keys], list(self.names))  # Redis adds to the list
         return [None if values is None else [values[name].double_val for name in self.names] for _, values in found]
 
-    def serve(self, keys):
-        found = self.feast.get_online_features([f"stats:{name}" for name in self.names], [{"driver_id": key} for key in keys]).to_dict()
+    def entity_rows(self, keys):
+        return [{"driver_id": key} for key in keys]
+
+    def serve(self, rows):
+        return self.feast.get_online_features([f"stats:{name}" for name in self.names], rows).to_dict()
+
+    def served_values(self, found):
         return [list(row) for row in zip(*(found[name] for name in self.names))]
 
 
@@ -86,12 +96,18 @@ class BucketScan:
         ((name),) = [each for namespace in catalog.list_namespaces() for each in catalog.list_tables(namespace)]
         self.table = catalog.load_table(name)
 
+    def entity_keys(self, keys):
+        return keys
+
     def read(self, keys):
         from pyiceberg.expressions import In
 
-        rows = self.table.scan(In("driver_id", keys), selected_fields=("driver_id", *self.names)).to_arrow().to_pylist()
-        found = {row["driver_id"]: [row[name] for name in self.names] for row in rows}
-        return [found.get(key) for key in keys]
+        return keys, self.table.scan(In("driver_id", keys), selected_fields=("driver_id", *self.names)).to_arrow().to_pylist()
+
+    def read_values(self, found):
+        keys, rows = found
+        values = {row["driver_id"]: [row[name] for name in self.names] for row in rows}
+        return [values.get(key) for key in keys]
 
 
 def entity_key(key):
@@ -123,16 +139,17 @@ def load(store, n_keys):
     return {"seconds": seconds, "cpu_seconds": cpu, "rows": n_keys, "rows_per_second": n_keys / seconds}
 
 
-def measure_reads(read, n_keys, n_each, n_features):
-    """Times of calls, after some that warm up; every value that comes back is compared."""
+def measure_reads(prepare, read, values_of, n_keys, n_each, n_features):
+    """Times of the calls alone, after some that warm up; every value that comes back is compared."""
     numbers = random.Random(7)
     times, cpu, until = [], 0.0, None
     while until is None or time.perf_counter() < until or len(times) < CALLS_MIN:
         keys = [numbers.randrange(n_keys) for _ in range(n_each)]
+        asked = prepare(keys)
         start, cpu_start = time.perf_counter(), time.process_time()
-        rows = read(keys)
+        found = read(asked)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-        assert rows == [[value_of(key, i) for i in range(n_features)] for key in keys], "another value came back"
+        assert values_of(found) == [[value_of(key, i) for i in range(n_features)] for key in keys], "another value came back"
         if until is None:
             until = time.perf_counter() + READ_SECONDS
         else:
@@ -151,7 +168,8 @@ def main():
     else:
         kind, n_each = task.split("-")
         answer = {} if name == "pyiceberg" else store.initialize()
-        answer |= measure_reads(store.serve if kind == "serve" else store.read, n_keys, int(n_each), n_features)
+        calls = (store.entity_rows, store.serve, store.served_values) if kind == "serve" else (store.entity_keys, store.read, store.read_values)
+        answer |= measure_reads(*calls, n_keys, int(n_each), n_features)
         if name == "frazil":
             answer["index_bytes_per_key"] = store.index_bytes_per_key()
     print(json.dumps(answer))
