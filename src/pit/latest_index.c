@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { PARTITION_BITS = 8, CAPACITY_MIN = 16 };
+enum { PARTITION_BITS = 8, CAPACITY_MIN = 16, ROWS_AHEAD = 12 };
 static_assert(FRZ_LATEST_PARTITIONS == 1 << PARTITION_BITS, "one a value of the hash's top bits");
 
 typedef struct latest_entry {
@@ -144,7 +144,7 @@ static latest_entry *find_entry(const latest_partition *part, uint64_t hash, frz
   for (;;) {
     latest_entry *entry = &part->entries[at];
     if (entry->best.file_rank == FRZ_NO_FILE) return entry;
-    if (entry->hash == hash && frz_str_equal(entry->key, key)) return entry;
+    if (entry->hash == hash && (key.size == 0 || frz_str_equal(entry->key, key))) return entry;
     at = (at + 1) & mask;
   }
 }
@@ -184,6 +184,15 @@ static frz_status compete(const frz_alloc *alloc, latest_partition *part, const 
   return FRZ_OK;
 }
 
+/* An entry may lie across two lines of the cache. */
+static void ask_for(const latest_partition *part, uint64_t hash)
+{
+  if (part->capacity == 0) return;
+  const latest_entry *entry = &part->entries[(size_t)hash & (part->capacity - 1)];
+  __builtin_prefetch(entry, 1);
+  __builtin_prefetch((const uint8_t *)(entry + 1) - 1, 1);
+}
+
 static frz_status compete_all(frz_latest_index *index, size_t p, const frz_offer *offer,
                               const frz_offered_row *rows, size_t n, frz_error *err)
 {
@@ -191,8 +200,10 @@ static frz_status compete_all(frz_latest_index *index, size_t p, const frz_offer
   frz_status st = FRZ_OK;
   pthread_mutex_lock(&part->lock);
   if (p < atomic_load(&index->end)) {
-    for (size_t i = 0; i < n && st == FRZ_OK; i++)
+    for (size_t i = 0; i < n && st == FRZ_OK; i++) {
+      if (i + ROWS_AHEAD < n) ask_for(part, rows[i + ROWS_AHEAD].hash);
       st = compete(index->alloc, part, offer, &rows[i], err);
+    }
     count_bytes(index, part);
   }
   pthread_mutex_unlock(&part->lock);
