@@ -36,6 +36,14 @@ frz_status frz_os_current_folder(frz_buf *out, frz_error *err) FRZ_MUST_CHECK;
  * refused. */
 void *frz_os_map(size_t bytes);
 
+/** What one large page is; files that are written in such pieces, at multiples of them, may get
+ * large pages when they are mapped. */
+#define FRZ_LARGE_PAGE_BYTES ((size_t)2 << 20)
+
+/** A file from its start, read-only and shared, in large pages where the system has them. NULL with
+ * errno set on failure; frz_os_unmap() ends it. */
+void *frz_os_map_file(int fd, size_t bytes);
+
 /** Give memory back, whole pages of it; they read as zero again. */
 void frz_os_forget(void *start, size_t bytes);
 

@@ -131,6 +131,34 @@ void *frz_os_map(size_t bytes)
   return mapped != MAP_FAILED ? mapped : NULL;
 }
 
+void *frz_os_map_file(int fd, size_t bytes)
+{
+  const size_t large = FRZ_LARGE_PAGE_BYTES;
+  if (bytes < large || bytes > SIZE_MAX - large) {
+    void *mapped = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    return mapped != MAP_FAILED ? mapped : NULL;
+  }
+  /* Reserve more, to have a multiple of a large page inside; give back what is over. */
+  size_t reserved = bytes + large;
+  uint8_t *start =
+      mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (start == MAP_FAILED) return NULL;
+  size_t before = (large - (uintptr_t)start % large) % large;
+  uint8_t *mapped = mmap(start + before, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+  if (mapped == MAP_FAILED) {
+    int error = errno;
+    (void)munmap(start, reserved);
+    errno = error;
+    return NULL;
+  }
+  const size_t page = 4096;
+  size_t end = (before + bytes + page - 1) / page * page;
+  if (before != 0) (void)munmap(start, before);
+  if (end < reserved) (void)munmap(start + end, reserved - end);
+  frz_os_prefer_large_pages(mapped, bytes);
+  return mapped;
+}
+
 void frz_os_forget(void *start, size_t bytes)
 {
   (void)madvise(start, bytes, MADV_DONTNEED);

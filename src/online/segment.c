@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/os.h"
 
 size_t frz_item_bytes(uint8_t kind)
 {
@@ -202,13 +203,13 @@ frz_status frz_segment_open_file(const frz_alloc *alloc, const char *path, frz_s
     return frz_fail(err, FRZ_ERR_CORRUPT, "%s: too short for a segment", path);
   }
   size_t size = (size_t)info.st_size;
-  void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+  void *bytes = frz_os_map_file(fd, size);
   int error = errno;
   close(fd);
-  if (bytes == MAP_FAILED) return frz_fail(err, FRZ_ERR_IO, "%s: %s", path, strerror(error));
+  if (bytes == NULL) return frz_fail(err, FRZ_ERR_IO, "%s: %s", path, strerror(error));
   frz_status st = frz_segment_open(alloc, bytes, size, true, uuid, segment_out, err);
   if (st != FRZ_OK) {
-    munmap(bytes, size);
+    frz_os_unmap(bytes, size);
     frz_error_where(err, "%s: ", path);
     return st;
   }
@@ -229,7 +230,7 @@ void frz_segment_release(frz_segment *segment)
 {
   if (segment == NULL || atomic_fetch_sub(&segment->references, 1) != 1) return;
   if (segment->is_mapped)
-    munmap((void *)segment->base, segment->size_bytes);
+    frz_os_unmap((void *)segment->base, segment->size_bytes);
   else
     frz_alloc_free(segment->alloc, (void *)segment->base, segment->size_bytes);
   free_parts(segment);

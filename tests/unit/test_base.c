@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -612,6 +613,28 @@ static void test_os_gives_sane_values(void **state)
   assert_string_not_equal(first, second);
 }
 
+static void test_files_are_mapped(void **state)
+{
+  (void)state;
+  const size_t large = FRZ_LARGE_PAGE_BYTES;
+  const size_t sizes[] = {1, 4096, large - 1, large, large + 1, 3 * large + 4097};
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    for (size_t i = 0; i < sizes[s]; i++) fputc((int)(i * 31 >> 8 & 255), file);
+    assert_int_equal(fflush(file), 0);
+    const uint8_t *mapped = frz_os_map_file(fileno(file), sizes[s]);
+    fclose(file); /* the mapping stays */
+    assert_non_null(mapped);
+    if (sizes[s] >= large) assert_int_equal((uintptr_t)mapped % large, 0);
+    for (size_t i = 0; i < sizes[s]; i += i % 4096 == 0 ? 1 : 61)
+      assert_int_equal(mapped[i], i * 31 >> 8 & 255);
+    assert_int_equal(mapped[sizes[s] - 1], (sizes[s] - 1) * 31 >> 8 & 255);
+    frz_os_unmap((void *)mapped, sizes[s]);
+  }
+  assert_null(frz_os_map_file(-1, large));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -639,6 +662,7 @@ int main(void)
       cmocka_unit_test(test_callbacks),
       cmocka_unit_test(test_a_fork_may_go_on),
       cmocka_unit_test(test_os_gives_sane_values),
+      cmocka_unit_test(test_files_are_mapped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
