@@ -42,6 +42,7 @@ from frazil.feast.online_rows import ReadRow, WriteRow, key_messages, read_rows,
 from frazil.feast.online_table import Layout, Partitioning
 from frazil.feast.settings import FrazilStoreConfig, open_catalog, repo_folder
 from frazil.feast.source import check_view
+from frazil.online import OnlineWriteResult
 
 _DEFAULT_CACHE_DIR = "data/frazil-lookup"
 
