@@ -658,9 +658,6 @@ def test_views_that_are_dropped_and_made_anew_are_followed(make_repo):
         while ask(server, body).status_code != 404 and time.monotonic() < end:
             time.sleep(0.05)
         assert ask(server, body).status_code == 404
-        from frazil.feast import online as online_store
-
-        online_store._open_tables.clear()
         write(project.repo, project.pushed, [(key_of(driver_id=3), {"speed": Value(double_val=8.0), "trips": Value(int64_val=8)}, NOW, NOW)])
         end = time.monotonic() + 20
         while ask(server, body).status_code != 200 and time.monotonic() < end:

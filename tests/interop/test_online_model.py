@@ -209,6 +209,12 @@ class Run:
                 assert self.model.ranks[value[1]][:2] >= self.model.ranks[before[1]][:2], (driver, before, value)
             self.seen[worker][driver] = value
 
+    def answer(self, worker):
+        """The worker's answer; meanwhile snapshots are looked at, for a compaction may expire one before the last is made."""
+        while not worker.pipe.poll(0.1):
+            self.model.look()
+        return worker.answer()
+
     def write(self, worker):
         """The writer has its own rows at once; others' of a moment ago may be missing still."""
         rows = self.rows_to_send()
@@ -227,7 +233,8 @@ class Run:
         for each, rows in zip((first, second), batches):
             each.ask("write", rows)
         third.ask(*self.rng.choice([("compact", False), ("compact", True), ("read", None)]))
-        answers = [each.answer() for each in (first, second)]
+        answers = [self.answer(each) for each in (first, second)]
+        self.model.look()
         read = third.answer()
         for rows, snapshot_id in zip(batches, answers):
             self.model.commit(rows, snapshot_id)
@@ -246,12 +253,13 @@ class Run:
         other.ask("write", rows)
         time.sleep(0.03)  # it may be in the middle of a commit, and the other one waits
         os.kill(worker.process.pid, signal.SIGCONT)
-        worker.answer()
-        self.model.commit(rows, other.answer())
+        self.answer(worker)
+        self.model.commit(rows, self.answer(other))
 
     def write_together(self, worker):
         batches = [self.some_rows(range(i, DRIVERS, 4)) for i in range(4)]
-        for rows, snapshot_id in zip(batches, worker.do("write together", batches)):
+        worker.ask("write together", batches)
+        for rows, snapshot_id in zip(batches, self.answer(worker)):
             self.model.commit(rows, snapshot_id)
 
     def kill(self, worker):
