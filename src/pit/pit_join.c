@@ -30,7 +30,7 @@
 /* Bytes of the keys of one index: its offsets are 32 bits wide. */
 #define KEY_BYTES_MAX ((size_t)1 << 30)
 
-enum { PROGRESS_INTERVAL_US = 100000, WINNER_BYTES_MIN = 4096 };
+enum { PROGRESS_INTERVAL_US = 100000, WINNER_BYTES_MIN = 4096, ROWS_AHEAD = 16 };
 
 /* Who is told how far the join is, and whether it goes on. Of the calling thread but for the
  * counts. */
@@ -328,6 +328,10 @@ static frz_status keep_winners(const pit_result *result, const entity_slice *sli
 {
   for (int64_t i = 0; i < slice->n_rows; i++) {
     if (i % FRZ_ENTITY_BLOCK_ROWS == 0) FRZ_TRY(frz_context_poll(result->context, err));
+    if (i + ROWS_AHEAD < slice->n_rows) { /* winners lie in the order of keys */
+      uint32_t later = frz_slot_index_slot(index, i + ROWS_AHEAD);
+      if (later != FRZ_NO_SLOT) __builtin_prefetch(frz_slot_index_winner(index, later));
+    }
     uint32_t slot = frz_slot_index_slot(index, i);
     if (slot == FRZ_NO_SLOT) continue;
     const frz_candidate *winner = frz_slot_index_winner(index, slot);
