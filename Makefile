@@ -69,7 +69,7 @@ check:
 bench:
 	@tools/setup bench
 	@tools/install-python
-	@tools/build-release cli/frazil tests/write_deletes
+	@tools/build-release cli/frazil tests/write_deletes bench/lookup_bench
 	@.venv/bin/python bench/run_bench.py $(BENCH)
 
 fuzz:
