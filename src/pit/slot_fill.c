@@ -2,13 +2,14 @@
  * slot_fill.c - the general way for feature rows to compete: find each row's slot.
  *
  * Tables of slots are larger than the caches, so a row by itself waits for memory three times. Rows
- * are therefore taken partition by partition:
- *   by batch  a batch is split by partition, and each partition's lock is taken once a batch;
- *   in piles  where an index is large, a batch has but a hundred rows for a partition, and hardly
- *             two of them meet in a cache line. There each lane piles up the rows of each
- * partition, and a pile competes when it is full: a partition's tables come into the cache once for
- *             all of its rows.
- * Rows whose keys have bytes go by batch: the bytes leave with the batch.
+ * are therefore taken partition by partition, in one of two forms.
+ *
+ * By batch: a batch is split by partition, and each partition's lock is taken once a batch. Rows
+ * whose keys have bytes always go so, for the bytes leave with the batch.
+ *
+ * In piles: where an index is large, a batch has but a hundred rows for a partition, and hardly two
+ * of them meet in a cache line. There each lane piles up the rows of each partition, and a pile
+ * competes when it is full: a partition's tables come into the cache once for all of its rows.
  *
  * A row in a pile has not competed yet, as one that a sweep's cursor holds; all piles are flushed
  * before winners are carried forward (frz_slot_piles_flush_partition()).
