@@ -28,6 +28,7 @@ class Options(NamedTuple):
 
 
 _lock = threading.Lock()
+# By a catalog's id, which names one: open_catalog() keeps catalogs as long as the process lives.
 _tables: dict[tuple[int, str], dict[Options, OnlineTable]] = {}
 _dropped = 0
 
