@@ -308,6 +308,8 @@ static PyType_Spec context_spec = {.name = "frazil._core.Context",
 
 static PyMethodDef module_methods[] = {
     {"pit_join", core_pit_join, METH_VARARGS, "Join feature views to entity rows."},
+    {"pit_explain", core_pit_explain, METH_VARARGS, "What a join would read."},
+    {"join_reports", core_join_reports_show, METH_O, "What a join has read so far."},
     {"latest_per_key", core_latest_per_key, METH_VARARGS, "The latest row of each key."},
     {"open_online", core_open_online, METH_VARARGS, "Open an online table."},
     {"entity_keys", core_entity_keys, METH_O, "Serialize Feast's EntityKey messages."},

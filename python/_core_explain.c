@@ -1,43 +1,86 @@
 /*
- * _core_explain.c - what a scan would read, and what it has read, as dictionaries.
+ * _core_explain.c - what a scan or join would read, and what it has read, as dictionaries.
  */
 #include "core.h"
 
-static PyObject *dict_from(const frz_read_report *report)
+typedef struct count {
+  const char *name;
+  int64_t value;
+} count;
+
+/* Add counts to a dictionary; what fails leaves an exception and gives NULL. Takes `dict`. */
+static PyObject *with_counts(PyObject *dict, const count *counts, size_t n_counts)
 {
-  const struct {
-    const char *name;
-    int64_t value;
-  } items[] = {{"manifests_total", report->manifests_total},
-               {"manifests_read", report->manifests_read},
-               {"files_total", report->files_total},
-               {"files_pruned_by_partition", report->files_pruned_by_partition},
-               {"files_pruned_by_bounds", report->files_pruned_by_bounds},
-               {"files_planned", report->files_planned},
-               {"files_with_deletes", report->files_with_deletes},
-               {"rows_planned", report->rows_planned},
-               {"bytes_planned", report->bytes_planned},
-               {"files_opened", report->files_opened},
-               {"row_groups_total", report->row_groups_total},
-               {"row_groups_pruned_by_statistics", report->row_groups_pruned_by_statistics},
-               {"row_groups_pruned_by_bloom", report->row_groups_pruned_by_bloom},
-               {"pages_total", report->pages_total},
-               {"pages_pruned", report->pages_pruned},
-               {"rows_wanted", report->rows_wanted},
-               {"bytes_wanted", report->bytes_wanted},
-               {"rows_read", report->rows_read},
-               {"rows_deleted", report->rows_deleted},
-               {"rows_matched", report->rows_matched},
-               {"requests", report->requests},
-               {"bytes_read", report->bytes_read}};
-  PyObject *dict = PyDict_New();
-  for (size_t i = 0; dict != NULL && i < sizeof items / sizeof items[0]; i++) {
-    PyObject *value = PyLong_FromLongLong(items[i].value);
-    bool set = value != NULL && PyDict_SetItemString(dict, items[i].name, value) == 0;
+  for (size_t i = 0; dict != NULL && i < n_counts; i++) {
+    PyObject *value = PyLong_FromLongLong(counts[i].value);
+    bool set = value != NULL && PyDict_SetItemString(dict, counts[i].name, value) == 0;
     Py_XDECREF(value);
     if (!set) Py_CLEAR(dict);
   }
   return dict;
+}
+
+static PyObject *dict_from(const frz_read_report *report)
+{
+  const count counts[] = {
+      {"manifests_total", report->manifests_total},
+      {"manifests_read", report->manifests_read},
+      {"files_total", report->files_total},
+      {"files_pruned_by_partition", report->files_pruned_by_partition},
+      {"files_pruned_by_bounds", report->files_pruned_by_bounds},
+      {"files_planned", report->files_planned},
+      {"files_with_deletes", report->files_with_deletes},
+      {"rows_planned", report->rows_planned},
+      {"bytes_planned", report->bytes_planned},
+      {"files_opened", report->files_opened},
+      {"row_groups_total", report->row_groups_total},
+      {"row_groups_pruned_by_statistics", report->row_groups_pruned_by_statistics},
+      {"row_groups_pruned_by_bloom", report->row_groups_pruned_by_bloom},
+      {"pages_total", report->pages_total},
+      {"pages_pruned", report->pages_pruned},
+      {"rows_wanted", report->rows_wanted},
+      {"bytes_wanted", report->bytes_wanted},
+      {"rows_read", report->rows_read},
+      {"rows_deleted", report->rows_deleted},
+      {"rows_matched", report->rows_matched},
+      {"requests", report->requests},
+      {"bytes_read", report->bytes_read}};
+  return with_counts(PyDict_New(), counts, sizeof counts / sizeof counts[0]);
+}
+
+static PyObject *join_dict_from(const frz_pit_report *report)
+{
+  const count counts[] = {{"entity_rows", report->entity_rows},
+                          {"entity_rows_won", report->entity_rows_won},
+                          {"slices", report->slices},
+                          {"windows", report->windows},
+                          {"spilled_bytes", report->spilled_bytes},
+                          {"rows_swept", report->rows_swept},
+                          {"rows_filled", report->rows_filled}};
+  const struct {
+    const char *name;
+    const frz_read_report *report;
+  } parts[] = {{"search", &report->search}, {"fetch", &report->fetch}};
+  PyObject *dict = with_counts(PyDict_New(), counts, sizeof counts / sizeof counts[0]);
+  for (size_t i = 0; dict != NULL && i < sizeof parts / sizeof parts[0]; i++) {
+    PyObject *part = dict_from(parts[i].report);
+    bool set = part != NULL && PyDict_SetItemString(dict, parts[i].name, part) == 0;
+    Py_XDECREF(part);
+    if (!set) Py_CLEAR(dict);
+  }
+  return dict;
+}
+
+PyObject *core_join_report_list(const frz_pit_report *reports, size_t n)
+{
+  PyObject *list = PyList_New(0);
+  for (size_t i = 0; list != NULL && i < n; i++) {
+    PyObject *dict = join_dict_from(&reports[i]);
+    bool added = dict != NULL && PyList_Append(list, dict) == 0;
+    Py_XDECREF(dict);
+    if (!added) Py_CLEAR(list);
+  }
+  return list;
 }
 
 PyObject *core_scan_explain(PyObject *object, PyObject *unused)

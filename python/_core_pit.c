@@ -1,5 +1,5 @@
 /*
- * _core_pit.c - pit_join() and latest_per_key().
+ * _core_pit.c - pit_join(), pit_explain() and latest_per_key().
  *
  * A view comes as a tuple of plain values; the C structs made from it borrow every text, so the
  * argument tuple must live until the library call returns, which it does: the caller holds it.
@@ -106,6 +106,30 @@ static bool tell_progress(void *ctx, const frz_pit_progress *progress)
   return result != NULL;
 }
 
+static bool any_is_pinned(const frz_pit_view *views, size_t n_views)
+{
+  bool pinned = false;
+  for (size_t i = 0; i < n_views; i++) pinned = pinned || is_pinned(views[i].scan);
+  return pinned;
+}
+
+/* The join's rows and its reports, as a pair. */
+static PyObject *rows_and_reports(core_state *state, struct ArrowArrayStream *stream,
+                                  core_join_reports *reports)
+{
+  if (core_join_reports_follow(reports, stream) != 0) {
+    stream->release(stream);
+    core_join_reports_release(reports);
+    return NULL;
+  }
+  PyObject *rows = core_stream_new(state, stream);
+  PyObject *shown = core_join_reports_object(reports);
+  PyObject *pair = rows != NULL && shown != NULL ? PyTuple_Pack(2, rows, shown) : NULL;
+  Py_XDECREF(rows);
+  Py_XDECREF(shown);
+  return pair;
+}
+
 static PyObject *join_views(core_state *state, core_context *context, PyObject *entities,
                             const frz_pit_view *views, size_t n_views, frz_pit_options *options,
                             PyObject *progress)
@@ -115,26 +139,61 @@ static PyObject *join_views(core_state *state, core_context *context, PyObject *
     options->progress = tell_progress;
     options->progress_ctx = &heard;
   }
+  core_join_reports *reports = core_join_reports_new(n_views);
+  if (reports == NULL) return NULL;
+  options->reports = core_join_reports_live(reports);
   struct ArrowArrayStream rows = {0};
-  if (core_stream_from(entities, &rows) != 0) return NULL;
+  struct ArrowArrayStream stream = {0};
   frz_error err = {0};
   frz_status st = FRZ_OK;
-  struct ArrowArrayStream stream = {0};
-  bool pinned = false;
-  for (size_t i = 0; i < n_views; i++) pinned = pinned || is_pinned(views[i].scan);
+  if (core_stream_from(entities, &rows) != 0) goto failed;
   Py_BEGIN_ALLOW_THREADS st =
       frz_pit_join(context->context, &rows, views, n_views, options, &stream, &err);
   Py_END_ALLOW_THREADS if (heard.raised[0] != NULL)
   {
     if (st == FRZ_OK) stream.release(&stream);
     PyErr_Restore(heard.raised[0], heard.raised[1], heard.raised[2]);
-    return NULL;
+    goto failed;
   }
-  if (st != FRZ_OK) return core_raise_as(context->signals, &err, not_found_class(pinned), NULL);
-  return core_stream_new(state, &stream);
+  if (st == FRZ_OK) return rows_and_reports(state, &stream, reports);
+  core_raise_as(context->signals, &err, not_found_class(any_is_pinned(views, n_views)), NULL);
+failed:
+  core_join_reports_release(reports);
+  return NULL;
 }
 
-PyObject *core_pit_join(PyObject *module, PyObject *args)
+/* What join_views() would read: a list, one dictionary a view. `progress` is None. */
+static PyObject *explain_views(core_state *state, core_context *context, PyObject *entities,
+                               const frz_pit_view *views, size_t n_views, frz_pit_options *options,
+                               PyObject *progress)
+{
+  (void)state;
+  (void)progress;
+  struct ArrowArrayStream rows = {0};
+  if (core_stream_from(entities, &rows) != 0) return NULL;
+  frz_pit_report *reports = PyMem_Calloc(n_views + 1, sizeof *reports);
+  if (reports == NULL) {
+    rows.release(&rows);
+    return PyErr_NoMemory();
+  }
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st =
+      frz_pit_explain(context->context, &rows, views, n_views, options, reports, &err);
+  Py_END_ALLOW_THREADS PyObject *list =
+      st == FRZ_OK ? core_join_report_list(reports, n_views)
+                   : core_raise_as(context->signals, &err,
+                                   not_found_class(any_is_pinned(views, n_views)), NULL);
+  PyMem_Free(reports);
+  return list;
+}
+
+typedef PyObject *views_function(core_state *state, core_context *context, PyObject *entities,
+                                 const frz_pit_view *views, size_t n_views,
+                                 frz_pit_options *options, PyObject *progress);
+
+/* Both take (context, entities, views, timestamp_field, full_feature_names, progress). */
+static PyObject *call_with_views(PyObject *module, PyObject *args, views_function *function)
 {
   core_state *state = core_state_of(module);
   core_context *context = NULL;
@@ -144,7 +203,7 @@ PyObject *core_pit_join(PyObject *module, PyObject *args)
   frz_pit_options_init(&options);
   int full_names = 0;
   PyObject *progress = NULL;
-  if (!PyArg_ParseTuple(args, "O!OO!spO:pit_join", state->context_type, &context, &entities,
+  if (!PyArg_ParseTuple(args, "O!OO!spO:join", state->context_type, &context, &entities,
                         &PyTuple_Type, &tuple, &options.timestamp_field, &full_names, &progress))
     return NULL;
   options.full_feature_names = full_names != 0;
@@ -159,13 +218,23 @@ PyObject *core_pit_join(PyObject *module, PyObject *args)
   for (size_t i = 0; i < n_views; i++)
     if (view_from(state, PyTuple_GetItem(tuple, (Py_ssize_t)i), &views[i], &parts[i]) != 0)
       goto out;
-  result = join_views(state, context, entities, views, n_views, &options, progress);
+  result = function(state, context, entities, views, n_views, &options, progress);
 out:
   if (parts != NULL)
     for (size_t i = 0; i < n_views; i++) view_parts_dispose(&parts[i]);
   PyMem_Free(parts);
   PyMem_Free(views);
   return result;
+}
+
+PyObject *core_pit_join(PyObject *module, PyObject *args)
+{
+  return call_with_views(module, args, join_views);
+}
+
+PyObject *core_pit_explain(PyObject *module, PyObject *args)
+{
+  return call_with_views(module, args, explain_views);
 }
 
 PyObject *core_latest_per_key(PyObject *module, PyObject *args)

@@ -124,13 +124,15 @@ PyObject *core_rows_new(core_state *state, struct ArrowArrayStream *stream);
 /** A Table object; takes the handle, on failure too. */
 PyObject *core_table_new(core_state *state, core_context *context, frz_table *table);
 
-/** Parse (snapshot_id, ref, as_of_ms, row_filter, selected_fields, limit, case_sensitive,
- * from_snapshot_id). The
- * texts belong to `tuple`; dispose `selected` afterwards. */
 /* Of a Scan: see frazil/explain.h. */
 PyObject *core_scan_explain(PyObject *object, PyObject *unused);
 PyObject *core_scan_report(PyObject *object, PyObject *unused);
 
+/** How views were joined: a list of dictionaries with the keys of `frazil explain pit --json`. */
+PyObject *core_join_report_list(const frz_pit_report *reports, size_t n);
+
+/** Parse (snapshot_id, ref, as_of_ms, row_filter, selected_fields, limit, case_sensitive,
+ * from_snapshot_id). The texts belong to `tuple`; dispose `selected` afterwards. */
 int core_scan_options_from(PyObject *tuple, frz_scan_options *options, core_texts *selected);
 
 /** Make a type with this module's state. */
@@ -160,8 +162,30 @@ PyObject *core_table_remove_ref(PyObject *table, PyObject *args);
 PyObject *core_table_set_statistics(PyObject *table, PyObject *args);
 PyObject *core_table_remove_statistics(PyObject *table, PyObject *args);
 
+/** Reports of a join, of _core_join_reports.c: shared by the stream that fills them and the Python
+ * object that shows them, whichever lives longer. */
+typedef struct core_join_reports core_join_reports;
+
+/** Room for `n` views' reports, held once. NULL with an exception set: no memory. */
+core_join_reports *core_join_reports_new(size_t n);
+void core_join_reports_release(core_join_reports *reports);
+
+/** Where the join writes. */
+frz_pit_report *core_join_reports_live(core_join_reports *reports);
+
+/** Wrap the join's stream in place so that what it writes is shown after each batch; it holds the
+ * reports. 0, or -1 with an exception set and the stream as it was. */
+int core_join_reports_follow(core_join_reports *reports, struct ArrowArrayStream *stream);
+
+/** An object for core_join_reports_show(); takes the hold, on failure too. */
+PyObject *core_join_reports_object(core_join_reports *reports);
+
+/** Module function: a list of dictionaries, one a view. */
+PyObject *core_join_reports_show(PyObject *module, PyObject *object);
+
 /** Module functions of _core_pit.c. */
 PyObject *core_pit_join(PyObject *module, PyObject *args);
+PyObject *core_pit_explain(PyObject *module, PyObject *args);
 PyObject *core_latest_per_key(PyObject *module, PyObject *args);
 
 /** A module function of _core_online.c. */

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from frazil.catalog import Catalog, load_catalog
     from frazil.online import OnlineTable, open_online
     from frazil.parquet import ParquetFile, read_parquet
-    from frazil.pit import PitProgress, View, latest_per_key, pit_join
+    from frazil.pit import JoinedRows, PitProgress, View, explain_join, latest_per_key, pit_join
     from frazil.results import WriteResult
     from frazil.schema import Field, PartitionSpec, Schema, Snapshot, SnapshotRef, SortOrder
     from frazil.table import Scan, Table
@@ -51,8 +51,10 @@ _MODULES = {
     "open_online": "online",
     "ParquetFile": "parquet",
     "read_parquet": "parquet",
+    "JoinedRows": "pit",
     "PitProgress": "pit",
     "View": "pit",
+    "explain_join": "pit",
     "latest_per_key": "pit",
     "pit_join": "pit",
     "WriteResult": "results",
@@ -77,6 +79,7 @@ __all__ = [
     "Field",
     "FrazilError",
     "InvalidError",
+    "JoinedRows",
     "LimitError",
     "NamespaceAlreadyExistsError",
     "NamespaceNotEmptyError",
@@ -102,6 +105,7 @@ __all__ = [
     "View",
     "WriteResult",
     "__version__",
+    "explain_join",
     "latest_per_key",
     "load_catalog",
     "open_online",

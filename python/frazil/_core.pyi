@@ -231,7 +231,17 @@ def pit_join(
     full_feature_names: bool,
     progress: Callable[[int, int, int, tuple[int, int], tuple[int, int]], Any] | None,
     /,
-) -> Stream: ...
+) -> tuple[Stream, object]: ...
+def pit_explain(
+    context: Context,
+    entities: Any,
+    views: tuple[tuple[Any, ...], ...],
+    timestamp_field: str,
+    full_feature_names: bool,
+    progress: None,
+    /,
+) -> list[dict[str, Any]]: ...
+def join_reports(reports: object, /) -> list[dict[str, Any]]: ...
 def latest_per_key(
     table: Table,
     scan: _ScanOptions | None,

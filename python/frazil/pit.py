@@ -112,6 +112,27 @@ class OneTimeRows(Rows):
         return self._kept
 
 
+class JoinedRows(OneTimeRows):
+    """What pit_join() returns: rows, and what was read for them."""
+
+    def __init__(self, pair: tuple[_core.Stream, object], names: Sequence[str]) -> None:
+        super().__init__(pair[0])
+        self._reports = pair[1]
+        self._names = tuple(names)
+
+    def report(self) -> list[dict[str, Any]]:
+        """What the join has read so far, one dict a view with the keys of explain_join().
+
+        Winners are known, and `search` is complete, when pit_join() returns; `fetch` is when the
+        rows have been read.
+        """
+        return _named(self._names, _core.join_reports(self._reports))
+
+
+def _named(names: Sequence[str], reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"view": name, **report} for name, report in zip(names, reports)]
+
+
 class PitProgress(NamedTuple):
     """How far a join is.
 
@@ -135,7 +156,7 @@ def pit_join(
     memory_limit_mb: int | None = None,
     spill_dir: str | None = None,
     progress: Callable[[PitProgress], Any] | None = None,
-) -> OneTimeRows:
+) -> JoinedRows:
     """Join feature views to entity rows, point-in-time-correctly.
 
     Entity rows are read as a stream, and the rows come back as one. Those beyond the memory limit
@@ -152,16 +173,56 @@ def pit_join(
             raises ends the join.
     """
     told = None if progress is None else (lambda *counts: progress(PitProgress(*counts)))
-    return OneTimeRows(
-        _core.pit_join(
-            _context(memory_limit_mb, spill_dir=spill_dir),
-            _convert.as_stream(entity),
-            tuple(view._tuple() for view in views),
-            timestamp_field,
-            full_feature_names,
-            told,
-        )
+    arguments = _arguments(
+        entity, views, timestamp_field, full_feature_names, memory_limit_mb, spill_dir, told
     )
+    return JoinedRows(_core.pit_join(*arguments), [view.name for view in views])
+
+
+def _arguments(
+    entity: Any,
+    views: Sequence[View],
+    timestamp_field: str,
+    full_feature_names: bool,
+    memory_limit_mb: int | None,
+    spill_dir: str | None,
+    told: Callable[..., Any] | None,
+) -> tuple[Any, ...]:
+    return (
+        _context(memory_limit_mb, spill_dir=spill_dir),
+        _convert.as_stream(entity),
+        tuple(view._tuple() for view in views),
+        timestamp_field,
+        full_feature_names,
+        told,
+    )
+
+
+def explain_join(
+    entity: Any,
+    views: Sequence[View],
+    timestamp_field: str = "event_timestamp",
+    *,
+    memory_limit_mb: int | None = None,
+    spill_dir: str | None = None,
+) -> list[dict[str, Any]]:
+    """What pit_join() of these would read, and how much is left out why: one dict a view.
+
+    Entity rows are read, of the tables manifests and the footers and indexes of the files that are
+    left, but no feature row.
+
+    Returns:
+        dicts with the keys of `frazil explain pit --json`: `view`, its name; `entity_rows` and
+        `entity_rows_won` (with a winner); `slices` and `windows`, passes over the table and fetches
+        of features, more than one where the memory limit asks for it; `spilled_bytes`; `rows_swept`
+        and `rows_filled`, feature rows by the way they competed; `search`, the pass over keys and
+        times, and `fetch`, of the winners' features, each a dict with the keys of Scan.explain().
+        What only a run can know is 0: JoinedRows.report() has it.
+    """
+    arguments = _arguments(
+        entity, views, timestamp_field, True, memory_limit_mb, spill_dir, None
+    )
+    return _named([view.name for view in views], _core.pit_explain(*arguments))
 
 
 def latest_per_key(

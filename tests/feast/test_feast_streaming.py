@@ -64,6 +64,22 @@ def test_batches_are_the_rows(applied):
     assert empty.read_all().num_rows == 0 and empty.schema.names == whole.schema.names
 
 
+def test_a_job_tells_what_it_reads(applied, make_repo):
+    asked = job(applied)
+    (before,) = asked.explain()
+    assert before["view"] == "stats" and before["entity_rows"] == N_ROWS and before["search"]["rows_read"] == 0
+    assert before["search"]["files_total"] == 1 and asked.report() == []
+    won = asked.to_arrow()["trips"]
+    (after,) = asked.report()
+    assert after["entity_rows_won"] == len(won) - won.null_count and after["fetch"]["rows_read"] > 0
+    for pull in pulls(applied, ["trips"]):
+        (told,) = pull.explain()
+        assert told["view"] == "d" and told["search"]["rows_wanted"] == 36 and pull.report() == []
+    by_duckdb = job(make_repo(offline={"engine": "duckdb"}))
+    by_duckdb.to_arrow()
+    assert by_duckdb.explain()[0]["search"] == before["search"] and by_duckdb.report() == []
+
+
 def test_on_demand_views_see_whole_columns(applied):
     @on_demand_feature_view(
         sources=[applied.store.get_feature_view("stats")],

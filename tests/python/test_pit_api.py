@@ -215,6 +215,52 @@ def test_rows_of_a_join_are_read_once(catalog):
     assert all(column.num_chunks == 1 for column in again.to_arrow().columns)
 
 
+def test_what_a_join_reads_is_told_before_and_after(catalog):
+    features = [{"a": i % 6, "b": "x", "ts": T0 + HOUR * i, "created": T0, "x": float(i), "names": []} for i in range(48)]
+    table = make(catalog, "ns.f", features, n_commits=4)
+    frame = pa.table({"a": [1, 2, 99], "ts": pa.array([T0 + HOUR * 20] * 3, STAMP)})
+    view = frazil.View(table, "stats", ["a"], "ts", features=["x"], ttl=timedelta(hours=12))
+    (before,) = frazil.explain_join(frame, [view], timestamp_field="ts")
+    assert before["view"] == "stats" and before["entity_rows"] == 3 and before["slices"] == before["windows"] == 1
+    assert before["search"]["files_total"] == 4 and before["search"]["files_pruned_by_bounds"] == 2
+    assert before["search"]["rows_wanted"] > 0 and before["search"]["rows_read"] == 0
+    assert before["fetch"]["rows_read"] == before["entity_rows_won"] == 0
+    joined = frazil.pit_join(frame, [view], timestamp_field="ts")
+    assert joined.report()[0]["search"]["rows_read"] == 24
+    assert joined.to_arrow()["x"].to_pylist() == [19.0, 20.0, None]
+    (after,) = joined.report()
+    assert after.keys() == before.keys() and after["search"].keys() == after["fetch"].keys() == before["search"].keys()
+    assert after["entity_rows_won"] == 2 and after["fetch"]["rows_read"] >= 2 and after["fetch"]["bytes_read"] > 0
+    assert after["rows_swept"] + after["rows_filled"] == 24
+
+
+def test_a_report_and_its_rows_outlive_each_other(catalog):
+    table = make(catalog, "ns.f", sample(random.Random(1), 60))
+    frame = pa.table({"a": [1, 2], "ts": pa.array([T0 + HOUR * 20] * 2, STAMP)})
+    view = frazil.View(table, "stats", ["a"], "ts", features=["x"])
+    joined = frazil.pit_join(frame, [view], timestamp_field="ts")
+    reader = joined.to_arrow_batch_reader()
+    kept = joined._reports
+    del joined
+    assert reader.read_all().num_rows == 2
+    del reader
+    assert frazil._core.join_reports(kept)[0]["entity_rows"] == 2
+    unread = frazil.pit_join(frame, [view], timestamp_field="ts")
+    assert len(unread.report()) == 1
+    with pytest.raises(ValueError):
+        frazil._core.join_reports(object())
+    assert frazil.pit_join(frame, [], timestamp_field="ts").report() == []
+
+
+def test_wrong_arguments_of_explain_join(catalog):
+    table = make(catalog, "ns.f", sample(random.Random(1), 10))
+    frame = pa.table({"a": [1], "ts": pa.array([T0], STAMP)})
+    with pytest.raises(frazil.InvalidError, match="'nothing'"):
+        frazil.explain_join(frame, [frazil.View(table, "stats", ["a"], "ts", features=["nothing"])], timestamp_field="ts")
+    with pytest.raises(TypeError, match="__arrow_c_stream__"):
+        frazil.explain_join(object(), [], timestamp_field="ts")
+
+
 def test_latest_per_key(catalog):
     rng = random.Random(1)
     features = sample(rng, 200)

@@ -302,6 +302,7 @@ class _HistoricalJoin:
         self.entities = entities
         self.dates = dates
         self.entity_sql = entity_sql
+        self._joined_rows: frazil.JoinedRows | None = None
 
     def snapshots(self) -> list[TableRead]:
         return [view.opened.read() for view in self.views]
@@ -310,13 +311,31 @@ class _HistoricalJoin:
         """The entity rows and their features, by the store's engine."""
         entities, joined, keys = self._prepared()
         options: dict[str, Any] = {"memory_limit_mb": self.settings.memory_limit_mb}
-        join: Callable[..., Result] = _pit_join
+        join: Callable[..., Result] = self._native_join
         if self.settings.engine == "duckdb":
             join = duckdb_sql.pit_join
         elif self.settings.engine == "spark":
             join, options = _spark().pit_join, {"settings": self.settings}
         features = join(keys, joined, timestamp_field=entities.timestamp_field, **options)
         return _beside(entities.table, features, self._outputs())
+
+    def _native_join(
+        self, entity: pa.Table, views: list[View], **options: Any
+    ) -> pa.RecordBatchReader:
+        """The features that the native engine adds to entity rows."""
+        with joining([view.name for view in views]) as told:
+            self._joined_rows = frazil.pit_join(entity, views, progress=told, **options)
+        rows = self._joined_rows.to_arrow_batch_reader()
+        return _selected(rows, rows.schema.names[entity.num_columns :])
+
+    def explain(self) -> list[dict[str, Any]]:
+        entities, joined, keys = self._prepared()
+        return frazil.explain_join(
+            keys, joined, entities.timestamp_field, memory_limit_mb=self.settings.memory_limit_mb
+        )
+
+    def report(self) -> list[dict[str, Any]]:
+        return [] if self._joined_rows is None else self._joined_rows.report()
 
     def spark_frame(self, spark: Any) -> Any:
         """The same as a Spark frame."""
@@ -453,14 +472,6 @@ def _job(
     return IcebergRetrievalJob(config, **options)
 
 
-def _pit_join(entity: pa.Table, views: list[View], **options: Any) -> pa.RecordBatchReader:
-    """The features that the native engine adds to entity rows."""
-    with joining([view.name for view in views]) as told:
-        joined = frazil.pit_join(entity, views, progress=told, **options)
-    rows = joined.to_arrow_batch_reader()
-    return _selected(rows, rows.schema.names[entity.num_columns :])
-
-
 def _beside(entities: pa.Table, features: Result, names: list[str]) -> Result:
     """The entity rows' columns, then their features, under those names; as the features come."""
     names = [*entities.column_names, *names]
@@ -530,6 +541,8 @@ class IcebergOfflineStore(OfflineStore):
             run=join.run,
             sql=join.to_sql,
             snapshots=join.snapshots,
+            explained=join.explain,
+            reported=join.report,
             n_rows=lambda: None if entities is None else entities.table.num_rows,
             what="features",
             timestamp_field=(
@@ -594,6 +607,15 @@ class IcebergOfflineStore(OfflineStore):
         def frame(spark: Any) -> Any:
             return _spark_pull(spark, settings, source, pulled, pull)
 
+        def explained() -> list[dict[str, Any]]:
+            columns = [*join_key_columns, timestamp_field, *([created] if created else [])]
+            found = pulled.load().scan(
+                row_filter=_window(pulled.load(), timestamp_field, start_date, end_date),
+                selected_fields=tuple(dict.fromkeys(columns)),
+                **pulled.pin,
+            )
+            return [{"view": source.table, "search": found.explain()}]
+
         return _job(
             config,
             settings,
@@ -601,6 +623,7 @@ class IcebergOfflineStore(OfflineStore):
             run=run,
             sql=sql,
             snapshots=lambda: [pulled.read()],
+            explained=explained,
         )
 
     @staticmethod
@@ -662,6 +685,7 @@ class IcebergOfflineStore(OfflineStore):
             run=run,
             sql=sql,
             snapshots=lambda: [pulled.read()],
+            explained=lambda: [{"view": source.table, "search": scan()[0].explain()}],
             n_rows=n_rows,
             what=source.table,
         )

@@ -64,6 +64,8 @@ class IcebergRetrievalJob(RetrievalJob):
         on_demand_feature_views: Optional[List[OnDemandFeatureView]] = None,
         metadata: Optional[RetrievalMetadata] = None,
         snapshots: Callable[[], Sequence[TableRead]] = tuple,
+        explained: Callable[[], list[dict[str, Any]]] = list,
+        reported: Callable[[], list[dict[str, Any]]] = list,
         n_rows: Callable[[], int | None] = lambda: None,
         what: str = "rows",
         timestamp_field: str = DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL,
@@ -75,6 +77,8 @@ class IcebergRetrievalJob(RetrievalJob):
         self._on_demand_feature_views = on_demand_feature_views or []
         self._metadata = metadata
         self._snapshots = snapshots
+        self._explained = explained
+        self._reported = reported
         self._n_rows = n_rows
         self._what = what
         self._timestamp_field = timestamp_field
@@ -98,6 +102,18 @@ class IcebergRetrievalJob(RetrievalJob):
         With a source's snapshot_id=, or the store's setting, a later job reads them again.
         """
         return tuple(self._snapshots())
+
+    def explain(self) -> list[dict[str, Any]]:
+        """What the native engine would read for this job, and how much is left out why, without
+        reading a row of it: one dict a feature view, as of frazil.explain_join(). A pull has
+        `view`, its table, and `search`: of pull_latest the pass over keys and times."""
+        with _advised():
+            return guarded(self._explained)
+
+    def report(self) -> list[dict[str, Any]]:
+        """What a join's last run has read so far, with the keys of explain(); empty before the
+        first run, for a pull, and where another engine ran it."""
+        return self._reported()
 
     def _reader(self) -> pa.RecordBatchReader:
         """The rows before on-demand views, as a stream that counts itself on a terminal."""
