@@ -16,6 +16,7 @@
 
 #include "frazil/text.h"
 #include "test_files.h"
+#include "text/base64.h"
 #include "text/decimal_text.h"
 #include "text/json_reader.h"
 #include "text/json_writer.h"
@@ -636,9 +637,44 @@ static void test_arrays_of_numbers(void **state)
   }
 }
 
+/* ---- base64 ---- */
+
+static void test_base64_of_the_standard(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *bytes, *text, *url;
+  } cases[] = {{"", "", ""},
+               {"f", "Zg==", "Zg"},
+               {"fo", "Zm8=", "Zm8"},
+               {"foo", "Zm9v", "Zm9v"},
+               {"foob", "Zm9vYg==", "Zm9vYg"},
+               {"fooba", "Zm9vYmE=", "Zm9vYmE"},
+               {"foobar", "Zm9vYmFy", "Zm9vYmFy"},
+               {"\xfb\xff\xfe", "+//+", "-__-"}};
+  frz_arena arena;
+  frz_arena_init(&arena, frz_alloc_default(), 1 << 20);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    frz_str bytes = frz_str_from(cases[i].bytes), back;
+    assert_true(frz_str_is(frz_base64_print(bytes, &arena), cases[i].text));
+    assert_true(frz_str_is(frz_base64_print_url(bytes, &arena), cases[i].url));
+    assert_true(frz_base64_read(frz_str_from(cases[i].text), &arena, &back));
+    assert_true(frz_str_equal(back, bytes));
+    assert_true(frz_base64_read(frz_str_from(cases[i].url), &arena, &back));
+    assert_true(frz_str_equal(back, bytes));
+  }
+  static const char *const wrong[] = {"Z", "Zg=a", "Zm9vY", "Zm 9", "Zg===", "\xff\xff\xff\xff"};
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    frz_str back;
+    assert_false(frz_base64_read(frz_str_from(wrong[i]), &arena, &back));
+  }
+  frz_arena_free(&arena);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_base64_of_the_standard),
       cmocka_unit_test(test_arrays_of_numbers),
       cmocka_unit_test(test_documents_are_accepted_or_refused_by_both_ways),
       cmocka_unit_test(test_skip_and_read_agree_on_every_truncation_and_change),

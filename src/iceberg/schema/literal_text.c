@@ -12,6 +12,7 @@
 #include "frazil/text.h"
 #include "iceberg/schema/date_text.h"
 #include "iceberg/schema/literal.h"
+#include "text/base64.h"
 #include "text/decimal_text.h"
 
 enum { DECIMAL_DIGITS_MAX = 38 };
@@ -78,25 +79,6 @@ static size_t print_uuid(frz_str bytes, char text_out[40])
   return size;
 }
 
-static frz_str print_base64(frz_str bytes, frz_arena *arena)
-{
-  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  size_t size = (bytes.size + 2) / 3 * 4;
-  char *text = frz_arena_push(arena, size + 1);
-  if (text == NULL) return (frz_str){0};
-  for (size_t i = 0, at = 0; i < bytes.size; i += 3) {
-    size_t left = bytes.size - i;
-    uint32_t group = (uint32_t)(uint8_t)bytes.data[i] << 16;
-    if (left > 1) group |= (uint32_t)(uint8_t)bytes.data[i + 1] << 8;
-    if (left > 2) group |= (uint8_t)bytes.data[i + 2];
-    text[at++] = letters[group >> 18];
-    text[at++] = letters[group >> 12 & 63];
-    text[at++] = left > 1 ? letters[group >> 6 & 63] : '=';
-    text[at++] = left > 2 ? letters[group & 63] : '=';
-  }
-  return (frz_str){text, size};
-}
-
 static size_t print_short(const frz_literal *literal, char text[FRZ_DATE_TEXT_BYTES])
 {
   switch (literal->kind) {
@@ -128,7 +110,7 @@ frz_str frz_literal_print(const frz_literal *literal, frz_arena *arena)
   if (literal->is_null) return FRZ_STR("null");
   if (literal->kind == FRZ_TYPE_STRING) return frz_arena_keep(arena, literal->as.bytes);
   if (literal->kind == FRZ_TYPE_BINARY || literal->kind == FRZ_TYPE_FIXED)
-    return print_base64(literal->as.bytes, arena);
+    return frz_base64_print(literal->as.bytes, arena);
   char text[FRZ_DATE_TEXT_BYTES];
   size_t size = print_short(literal, text);
   return frz_arena_copy(arena, (frz_str){text, size});
