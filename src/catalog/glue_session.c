@@ -253,7 +253,7 @@ static frz_http_repeat wants_repeat(void *ctx, const frz_http_request *request)
     repeat = frz_aws_provider_renew(session->provider) ? FRZ_HTTP_REPEAT_NOW : repeat;
   else if (frz_str_is(kind, "InvalidSignatureException") && request->answer.n_attempts == 1 &&
            is_skewed(&request->answer) &&
-           frz_aws_learn_clock(&request->answer, &session->clock_ahead_ms))
+           frz_http_learn_clock(&request->answer, &session->clock_ahead_ms))
     repeat = FRZ_HTTP_REPEAT_NOW;
   frz_arena_free(&arena);
   return repeat;

@@ -42,10 +42,3 @@ frz_status frz_aws_sign(const frz_aws_service *service, const frz_aws_credential
   FRZ_TRY(frz_sigv4_authorization(&form, credentials, headers->arena, &value, err));
   return frz_http_headers_add(headers, FRZ_STR("authorization"), value, err);
 }
-
-bool frz_aws_learn_clock(const frz_http_answer *answer, atomic_llong *clock_ahead_ms)
-{
-  int64_t server_ms = frz_http_date(answer->date);
-  if (server_ms >= 0) atomic_store(clock_ahead_ms, server_ms - frz_os_now_ms());
-  return server_ms >= 0;
-}

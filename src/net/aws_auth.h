@@ -4,8 +4,6 @@
 #ifndef FRZ_NET_AWS_AUTH_H
 #define FRZ_NET_AWS_AUTH_H
 
-#include <stdatomic.h>
-
 #include "net/http_client.h"
 #include "net/sigv4.h"
 
@@ -21,8 +19,5 @@ typedef struct frz_aws_service {
 frz_status frz_aws_sign(const frz_aws_service *service, const frz_aws_credentials *credentials,
                         const frz_http_request *request, frz_http_headers *headers,
                         frz_error *err) FRZ_MUST_CHECK;
-
-/** The answer tells the server's time: keep how far it is ahead. False: it does not. */
-bool frz_aws_learn_clock(const frz_http_answer *answer, atomic_llong *clock_ahead_ms);
 
 #endif

@@ -264,6 +264,13 @@ int64_t frz_http_date(const char *text)
   return at > 0 ? (int64_t)at * 1000 : -1;
 }
 
+bool frz_http_learn_clock(const frz_http_answer *answer, atomic_llong *clock_ahead_ms)
+{
+  int64_t server_ms = frz_http_date(answer->date);
+  if (server_ms >= 0) atomic_store(clock_ahead_ms, server_ms - frz_os_now_ms());
+  return server_ms >= 0;
+}
+
 static int64_t retry_after_of(frz_str value)
 {
   int64_t seconds = number_of(value);
@@ -280,10 +287,19 @@ static int64_t retry_after_of(frz_str value)
 
 static void clear_answer(frz_http_answer *answer)
 {
-  frz_http_answer fresh = {.length_bytes = -1, .total_bytes = -1, .retry_after_ms = -1};
+  frz_http_answer fresh = {
+      .length_bytes = -1, .total_bytes = -1, .retry_after_ms = -1, .kept_bytes = -1};
   fresh.may_be_done = answer->may_be_done;
   fresh.n_attempts = answer->n_attempts;
   *answer = fresh;
+}
+
+static void keep_location(transfer *t, frz_str value)
+{
+  frz_buf *location = t->request->location;
+  if (location == NULL) return;
+  location->size = 0;
+  if (t->failure == FRZ_OK) t->failure = frz_buf_append_str(location, value, &t->error);
 }
 
 static size_t on_header(char *data, size_t one, size_t size, void *arg)
@@ -313,7 +329,15 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
     keep_cut(answer->etag, sizeof answer->etag, value);
   } else if (frz_str_is_word(name, "x-amz-bucket-region")) {
     keep_cut(answer->bucket_region, sizeof answer->bucket_region, value);
-  } else if (frz_str_is_word(name, "x-amz-meta-frazil-write")) {
+  } else if (frz_str_is_word(name, "range")) { /* of an answer: what an upload holds so far */
+    int64_t last = frz_str_starts(value, "bytes=0-")
+                       ? number_of((frz_str){value.data + 8, value.size - 8})
+                       : -1;
+    answer->kept_bytes = last >= 0 ? last + 1 : -1;
+  } else if (frz_str_is_word(name, "location")) {
+    keep_location(t, value);
+  } else if (frz_str_is_word(name, "x-amz-meta-frazil-write") ||
+             frz_str_is_word(name, "x-ms-meta-frazilwrite")) {
     keep_cut(answer->writer, sizeof answer->writer, value);
   } else if (frz_str_is_word(name, "date")) {
     keep_cut(answer->date, sizeof answer->date, value);
@@ -392,7 +416,7 @@ static frz_status add_header_line(transfer *t, frz_str name, frz_str value, frz_
   return FRZ_OK;
 }
 
-static frz_status build_headers(transfer *t, frz_error *err)
+static frz_status build_headers(transfer *t, frz_str *more_query_out, frz_error *err)
 {
   frz_http_request *request = t->request;
   frz_http_headers headers = {.arena = &t->arena};
@@ -410,18 +434,29 @@ static frz_status build_headers(transfer *t, frz_error *err)
   if (grown != NULL && !has_type) grown = curl_slist_append(grown, "Content-Type:");
   if (grown == NULL) return frz_fail_nomem(err, "request headers");
   t->header_list = grown;
+  *more_query_out = headers.more_query;
   return FRZ_OK;
 }
 
-static frz_status build_url(transfer *t, char **url_out, frz_error *err)
+static frz_status append_query(const frz_http_request *request, frz_str more, frz_buf *url,
+                               frz_error *err)
+{
+  bool has_own = request->n_query != 0;
+  if (has_own) FRZ_TRY(frz_buf_append_byte(url, '?', err));
+  FRZ_TRY(frz_query_append(request->query, request->n_query, url, err));
+  if (more.size == 0) return FRZ_OK;
+  FRZ_TRY(frz_buf_append_byte(url, has_own ? '&' : '?', err));
+  return frz_buf_append_str(url, more, err);
+}
+
+static frz_status build_url(transfer *t, frz_str more_query, char **url_out, frz_error *err)
 {
   frz_http_request *request = t->request;
   frz_buf url;
   frz_buf_init(&url, t->client->alloc, URL_BYTES_MAX);
   frz_status st = frz_buf_append_str(&url, request->origin, err);
   if (st == FRZ_OK) st = frz_buf_append_str(&url, request->path, err);
-  if (st == FRZ_OK && request->n_query != 0) st = frz_buf_append_byte(&url, '?', err);
-  if (st == FRZ_OK) st = frz_query_append(request->query, request->n_query, &url, err);
+  if (st == FRZ_OK) st = append_query(request, more_query, &url, err);
   if (st == FRZ_OK) {
     frz_str copy = frz_arena_copy(&t->arena, frz_buf_str(&url));
     *url_out = (char *)(uintptr_t)copy.data;
@@ -494,10 +529,12 @@ static frz_status transfer_start(transfer *t, worker *w, size_t slot, frz_error 
   t->ended = false;
   t->curl_error[0] = '\0';
   if (t->request->text != NULL) t->request->text->size = 0;
+  if (t->request->location != NULL) t->request->location->size = 0;
   clear_answer(&t->request->answer);
   t->request->answer.n_attempts++;
-  FRZ_TRY(build_headers(t, err));
-  FRZ_TRY(build_url(t, &url, err));
+  frz_str more_query;
+  FRZ_TRY(build_headers(t, &more_query, err));
+  FRZ_TRY(build_url(t, more_query, &url, err));
   frz_str method = frz_arena_copy(&t->arena, t->request->method);
   if (method.data == NULL) return frz_fail_nomem(err, "request");
   if (w->easy[slot] == NULL) w->easy[slot] = curl_easy_init();

@@ -55,18 +55,20 @@ typedef struct frz_http_answer {
   int64_t retry_after_ms; /* -1: none */
   char etag[136];
   char bucket_region[32];
-  char writer[40]; /* x-amz-meta-frazil-write: who wrote an object */
-  char date[32];   /* of the server, as in RFC 9110 */
+  int64_t kept_bytes; /* of a Range that begins at 0; -1: none */
+  char writer[40];    /* x-amz-meta-frazil-write, x-ms-meta-frazilwrite: who wrote an object */
+  char date[32];      /* of the server, as in RFC 9110 */
 } frz_http_answer;
 
 typedef struct frz_http_request frz_http_request;
 
-/** Headers of one attempt, in its arena. */
+/** Headers of one attempt, in its arena, and what else proves who sends it. */
 typedef struct frz_http_headers {
   frz_arena *arena;
   frz_http_pair *items;
   size_t n_items;
   size_t capacity;
+  frz_str more_query; /* "a=b&c=d", encoded: goes behind the request's own query; size 0: nothing */
 } frz_http_headers;
 
 frz_status frz_http_headers_add(frz_http_headers *headers, frz_str name, frz_str value,
@@ -102,7 +104,8 @@ struct frz_http_request {
    * FRZ_ERR_CORRUPT or retried), or `text`. Other answers go to `text`, cut at its limit. */
   const frz_http_piece *pieces;
   size_t n_pieces;
-  frz_buf *text; /* initialized with its limit; emptied first. May be NULL */
+  frz_buf *text;     /* initialized with its limit; emptied first. May be NULL */
+  frz_buf *location; /* takes the header Location, as `text` the body. May be NULL */
   frz_http_answer answer;
 };
 
@@ -120,6 +123,9 @@ frz_status frz_http_send(frz_http_client *client, frz_http_request *requests, si
 
 /** A date as HTTP writes it, in milliseconds since 1970; -1: not one. */
 int64_t frz_http_date(const char *text);
+
+/** The answer tells the server's time: keep how far it is ahead. False: it does not. */
+bool frz_http_learn_clock(const frz_http_answer *answer, atomic_llong *clock_ahead_ms);
 
 /** Is it 429 or 5xx that another attempt may turn? */
 bool frz_http_status_is_transient(int32_t status);

@@ -29,7 +29,17 @@ struct frz_oauth {
   int64_t ends_ms;  /* INT64_MAX: unknown */
   int64_t made_ms;
   frz_string id, secret, url, form; /* form: "scope=..&..", what goes with every request */
+  frz_status (*make_form)(void *ctx, frz_buf *form, frz_error *err);
+  void *form_ctx;
+  frz_http_pair header;
+  const char *advice;
 };
+
+/* Is there something to fetch tokens with? */
+static bool can_fetch(const frz_oauth *oauth)
+{
+  return oauth->secret.data != NULL || oauth->make_form != NULL || oauth->header.name.size != 0;
+}
 
 static void wipe(frz_string *text)
 {
@@ -95,6 +105,12 @@ frz_status frz_oauth_create(const frz_alloc *alloc, frz_http_client *http,
   oauth->alloc = alloc;
   oauth->http = http;
   oauth->ends_ms = INT64_MAX;
+  oauth->make_form = options->make_form;
+  oauth->form_ctx = options->form_ctx;
+  oauth->header = options->header;
+  oauth->advice = options->advice != NULL
+                      ? options->advice
+                      : "check the properties credential, scope and oauth2-server-uri";
   pthread_mutex_init(&oauth->lock, NULL);
   frz_status st = FRZ_OK;
   if (options->token.size != 0) st = frz_string_copy(alloc, options->token, &oauth->token, err);
@@ -157,10 +173,9 @@ static frz_status take_answer(frz_oauth *oauth, const frz_http_request *request,
   answer.error = unless_secret(oauth, answer.error);
   if (status != 200)
     return frz_fail(err, status < 500 && status != 404 ? FRZ_ERR_AUTH : FRZ_ERR_IO,
-                    "token request to %s: HTTP %d%s%.*s; check the properties credential, scope "
-                    "and oauth2-server-uri",
-                    oauth->url.data, status, is_json && answer.error.size != 0 ? ", " : "",
-                    FRZ_STR_ARG(answer.error));
+                    "token request to %s: HTTP %d%s%.*s; %s", oauth->url.data, status,
+                    is_json && answer.error.size != 0 ? ", " : "", FRZ_STR_ARG(answer.error),
+                    oauth->advice);
   if (!is_json || answer.token.size == 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "token request to %s: the answer holds no access_token",
                     oauth->url.data);
@@ -176,6 +191,8 @@ static frz_status take_answer(frz_oauth *oauth, const frz_http_request *request,
 
 static frz_status build_form(const frz_oauth *oauth, frz_buf *form, frz_error *err)
 {
+  if (oauth->make_form != NULL) return oauth->make_form(oauth->form_ctx, form, err);
+
   const frz_http_pair pairs[] = {{FRZ_STR("grant_type"), FRZ_STR("client_credentials")},
                                  {FRZ_STR("client_secret"), str_of(&oauth->secret)},
                                  {FRZ_STR("client_id"), str_of(&oauth->id)}};
@@ -196,12 +213,13 @@ static frz_status fetch(frz_oauth *oauth, frz_error *err)
   frz_buf_init(&form, oauth->alloc, FORM_BYTES_MAX);
   frz_buf_init(&answer, oauth->alloc, ANSWER_BYTES_MAX);
   frz_arena_init(&arena, oauth->alloc, ANSWER_BYTES_MAX);
-  FRZ_TRY_OUT(frz_url_parse(str_of(&oauth->url), "property oauth2-server-uri", &url, err));
-  FRZ_TRY_OUT(build_form(oauth, &form, err));
-  frz_http_request request = {.method = FRZ_STR("POST"),
+  bool is_get = oauth->header.name.size != 0;
+  FRZ_TRY_OUT(frz_url_parse(str_of(&oauth->url), "the address of the token server", &url, err));
+  if (!is_get) FRZ_TRY_OUT(build_form(oauth, &form, err));
+  frz_http_request request = {.method = is_get ? FRZ_STR("GET") : FRZ_STR("POST"),
                               .origin = url.origin,
                               .path = url.path,
-                              .headers = &type,
+                              .headers = is_get ? &oauth->header : &type,
                               .n_headers = 1,
                               .body = frz_buf_str(&form),
                               .may_repeat = true, /* another token does no harm */
@@ -217,7 +235,7 @@ out:
 
 static bool must_fetch(const frz_oauth *oauth)
 {
-  if (oauth->secret.data == NULL) return false;
+  if (!can_fetch(oauth)) return false;
   if (oauth->token.data == NULL) return true;
   int64_t now_ms = frz_os_now_ms();
   int64_t life_ms = oauth->ends_ms - oauth->made_ms;
@@ -260,13 +278,13 @@ frz_str frz_oauth_unless_secret(frz_oauth *oauth, frz_str text)
 
 bool frz_oauth_invalidate(frz_oauth *oauth)
 {
-  bool can_fetch = false;
+  bool is_fetched = false;
   pthread_mutex_lock(&oauth->lock);
-  if (oauth->secret.data != NULL && oauth->token.data != NULL &&
+  if (can_fetch(oauth) && oauth->token.data != NULL &&
       frz_os_now_ms() - oauth->made_ms >= FRESH_MS) {
     wipe(&oauth->token);
-    can_fetch = true;
+    is_fetched = true;
   }
   pthread_mutex_unlock(&oauth->lock);
-  return can_fetch;
+  return is_fetched;
 }

@@ -20,6 +20,12 @@ typedef struct frz_oauth_options {
   frz_str scope;
   const frz_http_pair *more; /* further parameters of the request, such as "audience" */
   size_t n_more;
+  /** Appends the form of a request in place of client credentials. NULL: those. */
+  frz_status (*make_form)(void *ctx, frz_buf *form, frz_error *err);
+  void *form_ctx;       /* outlives the tokens' source */
+  frz_http_pair header; /* of a request that is a GET without a form; name of size 0: a form is
+                           sent. Static storage */
+  const char *advice; /* what to check where the server refuses. Static; NULL: client credentials */
 } frz_oauth_options;
 
 /** The client must outlive it. Any number of threads. */
