@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "catalog/table_as.h"
+#include "iceberg/maintain/file_removal.h"
 
 struct frz_catalog {
   atomic_int references;
@@ -555,17 +556,18 @@ frz_status frz_catalog_register_table(frz_catalog *catalog, const char *identifi
   return st;
 }
 
-/* Each file on its own: one that cannot be removed must not keep the others. */
-static void remove_files(const frz_catalog *catalog, const frz_map *files)
+/* A file that cannot be removed does not keep the others. */
+static frz_status remove_files(const frz_catalog *catalog, const frz_map *files, frz_error *err)
 {
-  for (size_t i = 0; i < files->capacity; i++) {
-    if (files->entries[i].key.data == NULL) continue;
-    frz_error err;
-    frz_status st = frz_storage_remove(catalog->storage, files->entries[i].key, &err);
-    if (st != FRZ_OK && st != FRZ_ERR_NOT_FOUND)
-      frz_context_log(catalog->context, FRZ_LOG_WARNING, "file of a dropped table stays: %s",
-                      err.message);
-  }
+  size_t n = 0;
+  frz_str *paths = frz_alloc_array(catalog->alloc, files->size, sizeof *paths);
+  if (paths == NULL) return frz_fail_nomem(err, "files to remove");
+  for (size_t i = 0; i < files->capacity; i++)
+    if (files->entries[i].key.data != NULL) paths[n++] = files->entries[i].key;
+  frz_status st = frz_files_remove(catalog->context, catalog->storage, paths, n, NULL, NULL, err);
+  frz_alloc_free(catalog->alloc, paths, files->size * sizeof *paths);
+  if (st != FRZ_OK) frz_error_where(err, "the table is dropped, not all of its files removed: ");
+  return st;
 }
 
 static frz_status check_gc(const frz_loaded_table *loaded, frz_error *err)
@@ -603,7 +605,7 @@ frz_status frz_catalog_drop_table(frz_catalog *catalog, const char *identifier, 
   bool by_server = purge && catalog->ops->purge_table != NULL;
   FRZ_TRY_OUT(by_server ? catalog->ops->purge_table(catalog->self, &id, err)
                         : catalog->ops->drop_table(catalog->self, &id, err));
-  if (purge) remove_files(catalog, &files);
+  if (purge && files.size != 0) FRZ_TRY_OUT(remove_files(catalog, &files, err));
 out:
   if (st != FRZ_OK) frz_error_where(err, "table '%s': ", identifier);
   frz_map_dispose(&files);

@@ -73,23 +73,7 @@ static frz_str trimmed(frz_str text)
 /* A file's text in the arena. FRZ_ERR_NOT_FOUND. */
 static frz_status read_file(look *l, frz_str path, frz_str *text_out, frz_error *err)
 {
-  frz_source *source = NULL;
-  void *ctx = (void *)(uintptr_t)l->self->alloc;
-  FRZ_TRY(frz_local_storage_ops()->open(ctx, path, &source, err));
-  frz_status st = FRZ_OK;
-  char *text = NULL;
-  size_t size = (size_t)source->size_bytes;
-  if (source->size_bytes > FILE_BYTES_MAX)
-    st = frz_fail(err, FRZ_ERR_LIMIT, "'%.*s' passes the limit of %d bytes", FRZ_STR_ARG(path),
-                  FILE_BYTES_MAX);
-  if (st == FRZ_OK) {
-    text = frz_arena_push(l->arena, size + 1);
-    if (text == NULL) st = frz_fail_nomem(err, "credentials");
-  }
-  if (st == FRZ_OK && size != 0) st = frz_source_read(source, 0, size, (uint8_t *)text, err);
-  frz_source_free(source);
-  if (st == FRZ_OK) *text_out = (frz_str){text, size};
-  return st;
+  return frz_local_file_read(path, FILE_BYTES_MAX, l->arena, text_out, err);
 }
 
 /* ---- environment and files ---- */

@@ -507,8 +507,33 @@ out:
   return st;
 }
 
+frz_status frz_local_file_read(frz_str path, size_t max_bytes, frz_arena *arena, frz_str *text_out,
+                               frz_error *err)
+{
+  frz_source *source = NULL;
+  FRZ_TRY(local_open((void *)(uintptr_t)arena->alloc, path, &source, err));
+  frz_status st = FRZ_OK;
+  char *text = NULL;
+  size_t size = (size_t)source->size_bytes;
+  if (size > max_bytes)
+    st = frz_fail(err, FRZ_ERR_LIMIT, "'%.*s' passes the limit of %zu bytes", FRZ_STR_ARG(path),
+                  max_bytes);
+  if (st == FRZ_OK) {
+    text = frz_arena_push(arena, size + 1);
+    if (text == NULL) st = frz_fail_nomem(err, "file");
+  }
+  if (st == FRZ_OK && size != 0) st = frz_source_read(source, 0, size, (uint8_t *)text, err);
+  frz_source_free(source);
+  if (st == FRZ_OK) *text_out = (frz_str){text, size};
+  return st;
+}
+
 const frz_storage_ops *frz_local_storage_ops(void)
 {
-  static const frz_storage_ops ops = {1, local_open, local_create, local_remove, local_list, NULL};
+  static const frz_storage_ops ops = {.version = 1,
+                                      .open = local_open,
+                                      .create = local_create,
+                                      .remove = local_remove,
+                                      .list = local_list};
   return &ops;
 }

@@ -16,84 +16,54 @@
 #include "storage/aws_credentials.h"
 #include "text/xml_reader.h"
 
-enum { TARGET_BYTES_MAX = 4 << 20, PROPERTY_BYTES_MAX = 16 << 20, XML_BYTES_MAX = 64 << 20 };
+enum { TARGET_BYTES_MAX = 4 << 20, XML_BYTES_MAX = 64 << 20 };
 
 struct frz_s3 {
-  atomic_size_t n_references;
-  frz_context *context;
-  const frz_alloc *alloc;
-  frz_arena arena; /* owns the properties' copies */
+  frz_object_store base;
   frz_s3_config config;
-  const frz_storage_lender *lender;
-  void *lender_ctx;
-  frz_http_client *http;
   frz_aws_provider *provider;
-  atomic_llong clock_ahead_ms; /* the server's clock, against ours */
 };
 
-static frz_status keep_config(frz_s3 *s3, const frz_property *properties, size_t n, frz_error *err)
+static frz_status set_property(void *config, frz_str key, frz_str value, frz_error *err)
 {
-  for (size_t i = 0; i < n; i++) {
-    frz_str key = frz_str_from(properties[i].key);
-    if (!frz_str_starts(key, "s3.") && !frz_str_starts(key, "client.")) continue;
-    frz_str value = frz_arena_copy(&s3->arena, frz_str_from(properties[i].value));
-    if (value.data == NULL) return frz_fail_nomem(err, "S3 store");
-    FRZ_TRY(frz_s3_config_set(&s3->config, key, value, err));
-  }
-  return frz_aws_config_finish(&s3->config.aws, err);
+  return frz_s3_config_set(config, key, value, err);
+}
+
+static void s3_free(frz_object_store *store)
+{
+  frz_s3 *s3 = (frz_s3 *)store;
+  const frz_alloc *alloc = store->alloc;
+  frz_aws_provider_free(s3->provider);
+  frz_object_store_dispose(store);
+  frz_alloc_free(alloc, s3, sizeof *s3);
 }
 
 frz_status frz_s3_create(frz_context *context, const frz_property *properties, size_t n_properties,
-                         const frz_storage_lender *lender, void *lender_ctx, frz_s3 **s3_out,
+                         const frz_storage_lender *lender, void *lender_ctx, void **s3_out,
                          frz_error *err)
 {
-  const frz_alloc *alloc = frz_context_alloc(context);
-  frz_s3 *s3 = frz_alloc_zeroed(alloc, sizeof *s3);
+  static const char *const prefixes[] = {"s3.", "client.", NULL};
+  frz_s3 *s3 = frz_alloc_zeroed(frz_context_alloc(context), sizeof *s3);
   if (s3 == NULL) return frz_fail_nomem(err, "S3 store");
-  atomic_init(&s3->n_references, 1);
-  s3->context = context;
-  s3->alloc = alloc;
-  s3->lender = lender;
-  s3->lender_ctx = lender_ctx;
-  if (lender != NULL) lender->retain(lender_ctx);
-  frz_arena_init(&s3->arena, alloc, PROPERTY_BYTES_MAX);
+  frz_object_store_init(&s3->base, context, lender, lender_ctx, s3_free);
   frz_s3_config_init(&s3->config);
   frz_http_options options;
   frz_http_options_init(&options);
   frz_http_options_read(&options, properties, n_properties);
-  frz_status st = keep_config(s3, properties, n_properties, err);
+  frz_status st = frz_object_store_read(&s3->base, properties, n_properties, prefixes, set_property,
+                                        &s3->config, err);
+  if (st == FRZ_OK) st = frz_aws_config_finish(&s3->config.aws, err);
   options.connect_timeout_ms = s3->config.connect_timeout_ms;
   options.stall_timeout_ms = s3->config.request_timeout_ms;
   options.proxy = s3->config.proxy;
-  if (st == FRZ_OK) st = frz_http_client_create(context, &options, &s3->http, err);
+  if (st == FRZ_OK) st = frz_object_store_connect(&s3->base, &options, err);
   if (st == FRZ_OK)
-    st = frz_aws_provider_create(context, s3->http, &s3->config.aws, &s3->provider, err);
+    st = frz_aws_provider_create(context, s3->base.http, &s3->config.aws, &s3->provider, err);
   if (st == FRZ_OK)
     *s3_out = s3;
   else
-    frz_s3_release(s3);
+    frz_object_store_release(&s3->base);
   return st;
-}
-
-frz_s3 *frz_s3_retain(frz_s3 *s3)
-{
-  atomic_fetch_add(&s3->n_references, 1);
-  return s3;
-}
-
-void frz_s3_release(frz_s3 *s3)
-{
-  if (s3 == NULL || atomic_fetch_sub(&s3->n_references, 1) != 1) return;
-  frz_aws_provider_free(s3->provider);
-  frz_http_client_free(s3->http);
-  if (s3->lender != NULL) s3->lender->release(s3->lender_ctx);
-  frz_arena_free(&s3->arena);
-  frz_alloc_free(s3->alloc, s3, sizeof *s3);
-}
-
-const frz_alloc *frz_s3_alloc(const frz_s3 *s3)
-{
-  return s3->alloc;
 }
 
 /* ---- what a URI is reached with ---- */
@@ -124,9 +94,9 @@ static frz_status resolve(frz_s3 *s3, frz_str uri, frz_arena *arena, frz_s3_conf
 {
   *config_out = s3->config;
   *is_lent_out = false;
-  if (s3->lender == NULL) return FRZ_OK;
+  if (s3->base.lender == NULL) return FRZ_OK;
   overlay self = {config_out, arena, false};
-  FRZ_TRY(s3->lender->properties(s3->lender_ctx, uri, take_lent, &self, err));
+  FRZ_TRY(s3->base.lender->properties(s3->base.lender_ctx, uri, take_lent, &self, err));
   /* A catalog passes on the store's own, too. */
   *is_lent_out = self.has_credentials && !frz_str_equal(config_out->aws.credentials.access_key_id,
                                                         s3->config.aws.credentials.access_key_id);
@@ -136,41 +106,72 @@ static frz_status resolve(frz_s3 *s3, frz_str uri, frz_arena *arena, frz_s3_conf
 static frz_status encode_path(frz_s3_target *target, frz_error *err)
 {
   frz_buf path;
-  frz_buf_init(&path, target->s3->alloc, FRZ_LIMIT_PATH_BYTES);
+  frz_buf_init(&path, target->base.store->alloc, FRZ_LIMIT_PATH_BYTES);
   frz_status st = frz_buf_append_str(&path, target->address.path, err);
   if (st == FRZ_OK) st = frz_percent_encode(target->key, true, &path, err);
   if (st == FRZ_OK && target->key.size == 0 && path.size > 1) path.size--; /* "/bucket" */
   if (st == FRZ_OK) {
-    target->path = frz_arena_copy(&target->arena, frz_buf_str(&path));
+    target->path = frz_arena_copy(&target->base.arena, frz_buf_str(&path));
     if (target->path.data == NULL) st = frz_fail_nomem(err, "S3 request");
   }
   frz_buf_dispose(&path);
   return st;
 }
 
+static const frz_object_ops target_ops;
+
 frz_status frz_s3_target_open(frz_s3 *s3, frz_str uri, frz_s3_target *target_out, frz_error *err)
 {
-  frz_s3_target target = {.s3 = s3};
+  frz_s3_target target = {.base = {.ops = &target_ops, .store = &s3->base}};
+  frz_arena *arena = &target.base.arena;
   frz_s3_config config;
   bool is_lent;
   frz_status st = FRZ_OK;
-  frz_arena_init(&target.arena, s3->alloc, TARGET_BYTES_MAX);
-  target.uri = frz_arena_copy(&target.arena, uri);
-  if (target.uri.data == NULL) return frz_fail_nomem(err, "S3 request");
-  FRZ_TRY_OUT(frz_s3_uri_parse(target.uri, &target.bucket, &target.key, err));
-  FRZ_TRY_OUT(resolve(s3, uri, &target.arena, &config, &is_lent, err));
-  FRZ_TRY_OUT(frz_s3_address_of(&config, target.bucket, &target.arena, &target.address, err));
+  frz_arena_init(arena, s3->base.alloc, TARGET_BYTES_MAX);
+  target.base.uri = frz_arena_copy(arena, uri);
+  if (target.base.uri.data == NULL) return frz_fail_nomem(err, "S3 request");
+  FRZ_TRY_OUT(frz_s3_uri_parse(target.base.uri, &target.bucket, &target.key, err));
+  FRZ_TRY_OUT(resolve(s3, uri, arena, &config, &is_lent, err));
+  FRZ_TRY_OUT(frz_s3_address_of(&config, target.bucket, arena, &target.address, err));
   FRZ_TRY_OUT(encode_path(&target, err));
   *target_out = target;
   return FRZ_OK;
 out:
-  frz_arena_free(&target.arena);
+  frz_arena_free(arena);
   return st;
+}
+
+frz_status frz_s3_object_open(frz_s3 *s3, frz_str uri, frz_object **object_out, frz_error *err)
+{
+  frz_s3_target *target = frz_alloc_zeroed(s3->base.alloc, sizeof *target);
+  if (target == NULL) return frz_fail_nomem(err, "S3 object");
+  frz_status st = frz_s3_target_open(s3, uri, target, err);
+  if (st != FRZ_OK) {
+    frz_alloc_free(s3->base.alloc, target, sizeof *target);
+    return st;
+  }
+  frz_object_store_retain(&s3->base);
+  *object_out = &target->base;
+  return FRZ_OK;
+}
+
+static void target_free(frz_object *object)
+{
+  frz_object_store *store = object->store;
+  frz_s3_target_close((frz_s3_target *)object);
+  frz_alloc_free(store->alloc, object, sizeof(frz_s3_target));
+  frz_object_store_release(store);
+}
+
+frz_str frz_s3_bucket_path(const frz_s3_target *target)
+{
+  frz_str path = target->address.path;
+  return path.size > 1 ? (frz_str){path.data, path.size - 1} : path;
 }
 
 void frz_s3_target_close(frz_s3_target *target)
 {
-  frz_arena_free(&target->arena);
+  frz_arena_free(&target->base.arena);
 }
 
 /* ---- signing ---- */
@@ -179,15 +180,15 @@ static frz_status find_credentials(frz_s3_target *target, frz_arena *arena,
                                    frz_aws_credentials *credentials_out, bool *is_anonymous_out,
                                    frz_error *err)
 {
-  frz_s3 *s3 = target->s3;
+  frz_s3 *s3 = (frz_s3 *)target->base.store;
   frz_s3_config config;
   bool is_lent;
-  FRZ_TRY(resolve(s3, target->uri, arena, &config, &is_lent, err));
+  FRZ_TRY(resolve(s3, target->base.uri, arena, &config, &is_lent, err));
   *is_anonymous_out = config.is_anonymous && !is_lent;
   *credentials_out = config.aws.credentials;
   if (*is_anonymous_out || is_lent) return FRZ_OK;
   frz_status st = frz_aws_provider_get(s3->provider, arena, credentials_out, err);
-  if (st != FRZ_OK) frz_error_where(err, "%.*s: ", FRZ_STR_ARG(target->uri));
+  if (st != FRZ_OK) frz_error_where(err, "%.*s: ", FRZ_STR_ARG(target->base.uri));
   return st;
 }
 
@@ -201,7 +202,8 @@ static frz_status authorize(void *ctx, const frz_http_request *request, frz_http
   if (is_anonymous) return FRZ_OK;
   const frz_aws_service service = {.name = FRZ_STR("s3"),
                                    .region = target->address.region,
-                                   .clock_ahead_ms = atomic_load(&target->s3->clock_ahead_ms)};
+                                   .clock_ahead_ms =
+                                       atomic_load(&target->base.store->clock_ahead_ms)};
   return frz_aws_sign(&service, &credentials, request, headers, err);
 }
 
@@ -223,23 +225,25 @@ static frz_http_repeat wants_repeat(void *ctx, const frz_http_request *request)
   static const char *const skewed[] = {"RequestTimeTooSkewed", NULL};
   static const char *const ended[] = {"ExpiredToken", "InvalidToken", "TokenRefreshRequired", NULL};
   frz_s3_target *target = ctx;
+  frz_s3 *s3 = (frz_s3 *)target->base.store;
   bool repeats = false;
   if (request->text == NULL) return FRZ_HTTP_REPEAT_NOT;
   frz_arena arena;
-  frz_arena_init(&arena, target->s3->alloc, XML_BYTES_MAX);
+  frz_arena_init(&arena, target->base.store->alloc, XML_BYTES_MAX);
   if (is_code(request, transient, &arena)) {
     repeats = true;
   } else if (is_code(request, ended, &arena)) {
-    repeats = frz_aws_provider_renew(target->s3->provider);
+    repeats = frz_aws_provider_renew(s3->provider);
   } else if (is_code(request, skewed, &arena) && request->answer.n_attempts == 1) {
-    repeats = frz_aws_learn_clock(&request->answer, &target->s3->clock_ahead_ms);
+    repeats = frz_http_learn_clock(&request->answer, &target->base.store->clock_ahead_ms);
   }
   frz_arena_free(&arena);
   return repeats ? FRZ_HTTP_REPEAT_NOW : FRZ_HTTP_REPEAT_NOT;
 }
 
-frz_http_request frz_s3_request(frz_s3_target *target, const char *method, frz_buf *text)
+static frz_http_request make_request(frz_object *object, const char *method, frz_buf *text)
 {
+  frz_s3_target *target = (frz_s3_target *)object;
   return (frz_http_request){.method = frz_str_from(method),
                             .origin = target->address.origin,
                             .path = target->path,
@@ -248,12 +252,6 @@ frz_http_request frz_s3_request(frz_s3_target *target, const char *method, frz_b
                             .wants_repeat = wants_repeat,
                             .ctx = target,
                             .text = text};
-}
-
-frz_status frz_s3_send(frz_s3_target *target, frz_http_request *requests, size_t n_requests,
-                       frz_error *err)
-{
-  return frz_http_send(target->s3->http, requests, n_requests, err);
 }
 
 /* What the server says, unless it says back what is secret. */
@@ -302,25 +300,29 @@ static const char *hint_of(frz_str code)
   return "";
 }
 
-frz_status frz_s3_fail(const frz_s3_target *target, const frz_http_request *request, frz_error *err)
+static frz_status fail(const frz_object *object, const frz_http_request *request, frz_error *err)
 {
+  const frz_s3_target *target = (const frz_s3_target *)object;
   const frz_http_answer *answer = &request->answer;
   bool is_moved = answer->status == 301 || answer->status == 307 || answer->status == 400;
   if (is_moved && answer->bucket_region[0] != '\0' &&
       !frz_str_is(target->address.region, answer->bucket_region))
     return frz_fail(err, FRZ_ERR_INVALID, "%.*s: the bucket is in region %s: set s3.region",
-                    FRZ_STR_ARG(target->uri), answer->bucket_region);
+                    FRZ_STR_ARG(target->base.uri), answer->bucket_region);
   frz_arena arena;
-  frz_arena_init(&arena, target->s3->alloc, XML_BYTES_MAX);
+  frz_arena_init(&arena, target->base.store->alloc, XML_BYTES_MAX);
   frz_str document = request->text != NULL ? frz_buf_str(request->text) : (frz_str){"", 0};
   frz_str code = frz_xml_find(document, "Code", &arena);
   frz_str message = frz_xml_find(document, "Message", &arena);
   frz_status st = status_of(request, code);
   hide_secrets(target, &code, &message, &arena);
   st = frz_fail(err, st, "%.*s %.*s: HTTP %d%s%.*s%s%.*s%s", FRZ_STR_ARG(request->method),
-                FRZ_STR_ARG(target->uri), (int)answer->status, code.size != 0 ? " " : "",
+                FRZ_STR_ARG(target->base.uri), (int)answer->status, code.size != 0 ? " " : "",
                 FRZ_STR_ARG(code), message.size != 0 ? ": " : "", FRZ_STR_ARG(message),
                 hint_of(code));
   frz_arena_free(&arena);
   return st;
 }
+
+static const frz_object_ops target_ops = {
+    .request = make_request, .fail = fail, .free = target_free};

@@ -13,4 +13,9 @@ const frz_storage_ops *frz_s3_storage_ops(void);
 frz_status frz_s3_create_object(void *ctx, frz_str uri, bool must_be_new, frz_sink **sink_out,
                                 frz_error *err);
 
+/** As frz_storage_ops.remove and remove_many. */
+frz_status frz_s3_remove_object(void *ctx, frz_str uri, frz_error *err);
+frz_status frz_s3_remove_objects(void *ctx, const frz_str *uris, size_t n_uris, bool *gone,
+                                 frz_error *err);
+
 #endif

@@ -16,7 +16,16 @@
 #include "storage/local_storage.h"
 #include "storage/s3_storage.h"
 
-enum { PROPERTY_BYTES_MAX = 16 << 20 };
+enum { PROPERTY_BYTES_MAX = 16 << 20, N_STORES = 1 };
+
+/* Stores of objects, by the schemes of their URIs. */
+static const struct {
+  const char *schemes[6];
+  frz_status (*create)(frz_context *context, const frz_property *properties, size_t n_properties,
+                       const frz_storage_lender *lender, void *lender_ctx, void **store_out,
+                       frz_error *err);
+  const frz_storage_ops *(*ops)(void);
+} kinds[N_STORES] = {{{"s3", "s3a", "s3n"}, frz_s3_create, frz_s3_storage_ops}};
 
 struct frz_storage {
   const frz_alloc *alloc;
@@ -28,10 +37,10 @@ struct frz_storage {
   size_t n_properties;
   const frz_storage_lender *lender; /* NULL: none */
   void *lender_ctx;
-  pthread_mutex_t lock;       /* while S3 is set up */
-  _Atomic(frz_s3 *) s3;       /* NULL: not used yet */
-  frz_storage *inner;         /* of a view that counts; retained */
-  frz_storage_counts *counts; /* of a view */
+  pthread_mutex_t lock;             /* while a store is set up */
+  _Atomic(void *) stores[N_STORES]; /* as `kinds`; NULL: not used yet */
+  frz_storage *inner;               /* of a view that counts; retained */
+  frz_storage_counts *counts;       /* of a view */
   bool wrapped;
   frz_storage_ops ops; /* of a wrapped storage */
   void *ctx;
@@ -148,7 +157,8 @@ static frz_status keep_properties(frz_storage *storage, const frz_property *prop
 
 void frz_storage_set_lender(frz_storage *storage, const frz_storage_lender *lender, void *ctx)
 {
-  assert(storage->lender == NULL && atomic_load(&storage->s3) == NULL);
+  assert(storage->lender == NULL);
+  for (size_t i = 0; i < N_STORES; i++) assert(atomic_load(&storage->stores[i]) == NULL);
   storage->lender = lender;
   storage->lender_ctx = ctx;
   lender->retain(ctx);
@@ -169,7 +179,7 @@ frz_status frz_storage_create(frz_context *context, const frz_property *properti
   storage->context = context;
   storage->alloc = alloc;
   atomic_init(&storage->n_references, 1);
-  atomic_init(&storage->s3, NULL);
+  for (size_t i = 0; i < N_STORES; i++) atomic_init(&storage->stores[i], NULL);
   pthread_mutex_init(&storage->lock, NULL);
   frz_arena_init(&storage->arena, alloc, PROPERTY_BYTES_MAX);
   frz_status st = keep_properties(storage, properties, n_properties, err);
@@ -210,7 +220,10 @@ void frz_storage_release(frz_storage *storage)
   assert(before != 0);
   if (before != 1) return;
   frz_content_cache_free(storage->manifest_cache);
-  frz_s3_release(atomic_load(&storage->s3));
+  for (size_t i = 0; i < N_STORES; i++) {
+    void *store = atomic_load(&storage->stores[i]);
+    if (store != NULL) kinds[i].ops()->free(store);
+  }
   if (storage->lender != NULL) storage->lender->release(storage->lender_ctx);
   frz_arena_free(&storage->arena);
   pthread_mutex_destroy(&storage->lock);
@@ -281,21 +294,31 @@ typedef struct target {
 } target;
 
 /* Set up on first use, so that a catalog of local files is not asked for S3's properties. */
-static frz_status use_s3(frz_storage *storage, target *target_out, frz_error *err)
+static frz_status use_store(frz_storage *storage, size_t kind, target *target_out, frz_error *err)
 {
-  frz_s3 *s3 = atomic_load(&storage->s3);
+  _Atomic(void *) *place = &storage->stores[kind];
+  void *store = atomic_load(place);
   frz_status st = FRZ_OK;
-  if (s3 == NULL) {
+  if (store == NULL) {
     pthread_mutex_lock(&storage->lock);
-    s3 = atomic_load(&storage->s3);
-    if (s3 == NULL)
-      st = frz_s3_create(storage->context, storage->properties, storage->n_properties,
-                         storage->lender, storage->lender_ctx, &s3, err);
-    if (st == FRZ_OK) atomic_store(&storage->s3, s3);
+    store = atomic_load(place);
+    if (store == NULL)
+      st = kinds[kind].create(storage->context, storage->properties, storage->n_properties,
+                              storage->lender, storage->lender_ctx, &store, err);
+    if (st == FRZ_OK) atomic_store(place, store);
     pthread_mutex_unlock(&storage->lock);
   }
-  if (st == FRZ_OK) *target_out = (target){frz_s3_storage_ops(), s3};
+  if (st == FRZ_OK) *target_out = (target){kinds[kind].ops(), store};
   return st;
+}
+
+/* N_STORES: none. */
+static size_t kind_of(frz_str scheme)
+{
+  for (size_t kind = 0; kind < N_STORES; kind++)
+    for (const char *const *name = kinds[kind].schemes; *name != NULL; name++)
+      if (frz_str_is_word(scheme, *name)) return kind;
+  return N_STORES;
 }
 
 static frz_status choose(frz_storage *storage, frz_str uri, target *target_out, frz_error *err)
@@ -312,9 +335,8 @@ static frz_status choose(frz_storage *storage, frz_str uri, target *target_out, 
     return FRZ_OK;
   }
   frz_str scheme = scheme_of(uri);
-  if (frz_str_is_word(scheme, "s3") || frz_str_is_word(scheme, "s3a") ||
-      frz_str_is_word(scheme, "s3n"))
-    return use_s3(storage, target_out, err);
+  size_t kind = kind_of(scheme);
+  if (kind != N_STORES) return use_store(storage, kind, target_out, err);
   if (is_file(scheme))
     return frz_fail(err, FRZ_ERR_INVALID, "'%.*s' names another machine: write file:///path",
                     FRZ_STR_ARG(uri));
@@ -346,6 +368,69 @@ frz_status frz_storage_remove(frz_storage *storage, frz_str uri, frz_error *err)
   target to = {0};
   FRZ_TRY(choose(storage, uri, &to, err));
   return to.ops->remove(to.ctx, uri, err);
+}
+
+/* ---- removing many ---- */
+
+typedef struct removal {
+  frz_storage *storage;
+  const frz_str *uris;
+  size_t first; /* of all files; uris and gone start here */
+  bool *gone;
+  frz_storage_removed tell;
+  void *arg;
+} removal;
+
+static frz_status remove_one(void *arg, size_t i, frz_error *err)
+{
+  removal *self = arg;
+  (void)err; /* a file that stays does not stop the others */
+  frz_error why = {0};
+  if (self->gone[i]) return FRZ_OK;
+  frz_status st = frz_storage_remove(self->storage, self->uris[i], &why);
+  self->tell(self->arg, self->first + i, st != FRZ_OK ? &why : NULL);
+  return FRZ_OK;
+}
+
+/* How many of the files are removed by the same operations as the first. */
+static size_t run_of(frz_storage *storage, const frz_str *uris, size_t n, target *to)
+{
+  size_t n_run = 1;
+  if (choose(storage, uris[0], to, NULL) != FRZ_OK) return 1;
+  for (target next; n_run < n && n_run < FRZ_STORAGE_REMOVE_MAX; n_run++)
+    if (choose(storage, uris[n_run], &next, NULL) != FRZ_OK || next.ops != to->ops ||
+        next.ctx != to->ctx)
+      break;
+  return n_run;
+}
+
+/* Files of one set of operations. */
+static frz_status remove_run(removal *self, const target *to, size_t n, frz_error *err)
+{
+  frz_error why = {0};
+  frz_status st = FRZ_OK;
+  memset(self->gone, 0, n);
+  if (n > 1 && to->ops != NULL && to->ops->remove_many != NULL)
+    st = to->ops->remove_many(to->ctx, self->uris, n, self->gone, &why);
+  for (size_t i = 0; i < n; i++)
+    if (self->gone[i] || st != FRZ_OK)
+      self->tell(self->arg, self->first + i, self->gone[i] ? NULL : &why);
+  if (st == FRZ_ERR_CANCELLED || st == FRZ_ERR_NOMEM) return frz_fail(err, st, "%s", why.message);
+  return st == FRZ_OK ? frz_parallel_for(self->storage->context, n, remove_one, self, err) : FRZ_OK;
+}
+
+frz_status frz_storage_remove_many(frz_storage *storage, const frz_str *uris, size_t n_uris,
+                                   frz_storage_removed tell, void *arg, frz_error *err)
+{
+  bool gone[FRZ_STORAGE_REMOVE_MAX];
+  for (size_t first = 0, n; first < n_uris; first += n) {
+    target to = {0};
+    removal self = {storage, uris + first, first, gone, tell, arg};
+    n = run_of(storage, self.uris, n_uris - first, &to);
+    FRZ_TRY(frz_context_check(storage->context, err));
+    FRZ_TRY(remove_run(&self, &to, n, err));
+  }
+  return FRZ_OK;
 }
 
 frz_status frz_storage_list(frz_storage *storage, frz_str uri, frz_storage_visit visit, void *arg,

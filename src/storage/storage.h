@@ -25,6 +25,8 @@ typedef struct frz_storage_entry {
 
 typedef frz_status (*frz_storage_visit)(void *arg, const frz_storage_entry *entry, frz_error *err);
 
+enum { FRZ_STORAGE_REMOVE_MAX = 1000 };
+
 typedef struct frz_storage_ops {
   int32_t version; /* 1 */
   /** Open for reading. FRZ_ERR_NOT_FOUND names the URI. */
@@ -38,6 +40,11 @@ typedef struct frz_storage_ops {
   /** Visit everything below a folder, in no order. A missing folder is empty. */
   frz_status (*list)(void *ctx, frz_str uri, frz_storage_visit visit, void *arg, frz_error *err);
   void (*free)(void *ctx);
+  /** Optional. Remove at most FRZ_STORAGE_REMOVE_MAX objects with few requests, and mark those that
+   * are gone; the others are removed one by one then. A failure: that of all which are not marked.
+   */
+  frz_status (*remove_many)(void *ctx, const frz_str *uris, size_t n_uris, bool *gone,
+                            frz_error *err);
 } frz_storage_ops;
 
 /**
@@ -99,6 +106,17 @@ frz_status frz_storage_open(frz_storage *storage, frz_str uri, frz_source **sour
 frz_status frz_storage_create_file(frz_storage *storage, frz_str uri, bool must_be_new,
                                    frz_sink **sink_out, frz_error *err) FRZ_MUST_CHECK;
 frz_status frz_storage_remove(frz_storage *storage, frz_str uri, frz_error *err) FRZ_MUST_CHECK;
+
+/** What became of one of many files; `why` NULL: it is gone. Called once for each, from any thread.
+ */
+typedef void (*frz_storage_removed)(void *arg, size_t i, const frz_error *why);
+
+/** Remove many files, with as few requests as the store takes and side by side. A file that stays
+ * does not stop the others; fails only where the context was cancelled or memory ran out. */
+frz_status frz_storage_remove_many(frz_storage *storage, const frz_str *uris, size_t n_uris,
+                                   frz_storage_removed tell, void *arg,
+                                   frz_error *err) FRZ_MUST_CHECK;
+
 frz_status frz_storage_list(frz_storage *storage, frz_str uri, frz_storage_visit visit, void *arg,
                             frz_error *err) FRZ_MUST_CHECK;
 

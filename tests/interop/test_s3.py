@@ -4,6 +4,7 @@ import os
 import uuid
 
 import pyarrow as pa
+import pyarrow.fs
 import pytest
 from fault_proxy import fault_proxy
 
@@ -162,6 +163,86 @@ def test_each_kind_of_request_survives_a_fault(s3_store, tmp_path, kind, more):
         before = len(proxy.log)
         catalog.drop_table("ns.t", purge=True)
         assert len(proxy.log) > before
+
+
+def odd_table(catalog):
+    """A table of many files, some with names that XML and URLs write otherwise."""
+    catalog.create_namespace("ns")
+    schema = pa.schema([("id", pa.int64()), ("text", pa.string())])
+    table = catalog.create_table("ns.t", schema=schema, partition_spec="text")
+    names = ["a&b", "<c>", "d e", "\u00e9\u6e29", "'\"", "+%=", "tab\there", "line\nbreak"]
+    table.append(pa.table({"id": range(80), "text": [names[i % 8] + str(i) for i in range(80)]}))
+    return table
+
+
+def deletes(log):
+    single = [path for method, path, _ in log if method == "DELETE"]
+    many = [path for method, path, _ in log if method == "POST" and "?delete" in path]
+    return single, many
+
+
+def stored(properties, warehouse):
+    """Names in the bucket, by PyIceberg's file system."""
+    files = pyarrow.fs.S3FileSystem(access_key=properties["s3.access-key-id"], secret_key=properties["s3.secret-access-key"],
+                                    endpoint_override=properties["s3.endpoint"], region="us-east-1")
+    found = files.get_file_info(pyarrow.fs.FileSelector(warehouse.removeprefix("s3://"), recursive=True, allow_not_found=True))
+    return [each.path for each in found if each.is_file]
+
+
+def test_a_purge_deletes_many_files_with_one_request(s3_store, tmp_path):
+    with fault_proxy(s3_store["s3.endpoint"]) as proxy:
+        catalog = open_catalog(tmp_path, {**s3_store, "s3.endpoint": proxy.url})
+        odd_table(catalog)
+        warehouse = catalog.load_table("ns.t").location().rsplit("/", 2)[0]
+        assert len(stored(s3_store, warehouse)) > 80
+        proxy.befall("status", matches=lambda method, path: "?delete" in path, status=503)
+        catalog.drop_table("ns.t", purge=True)
+        single, many = deletes(proxy.log)
+        assert len(many) == 2 and len(single) <= 20, (single, many)  # names with control characters go alone
+        assert stored(s3_store, warehouse) == []
+
+
+@pytest.mark.parametrize("status", [501, 405, 400])
+def test_a_store_without_batch_delete(s3_store, tmp_path, status):
+    with fault_proxy(s3_store["s3.endpoint"]) as proxy:
+        catalog = open_catalog(tmp_path, {**s3_store, "s3.endpoint": proxy.url})
+        table = odd_table(catalog)
+        warehouse = table.location().rsplit("/", 2)[0]
+        n_files = len(stored(s3_store, warehouse))
+        proxy.befall("status", times=100, matches=lambda method, path: "?delete" in path, status=status)
+        catalog.drop_table("ns.t", purge=True)
+        assert len(deletes(proxy.log)[0]) == n_files
+        assert stored(s3_store, warehouse) == []
+
+
+def test_objects_that_resist_are_asked_for_alone(s3_store, tmp_path):
+    """The answer to a batch lists them; what is refused as a whole is not asked for file by file."""
+    with fault_proxy(s3_store["s3.endpoint"]) as proxy:
+        catalog = open_catalog(tmp_path, {**s3_store, "s3.endpoint": proxy.url})
+        make_table(catalog).append(rows(0, 5))
+        proxy.befall("status", matches=lambda method, path: "?delete" in path, status=403, body=b"<Error><Code>AccessDenied</Code></Error>")
+        catalog.drop_table("ns.t", purge=True)
+        assert deletes(proxy.log)[0] == []
+        table = catalog.create_table("ns.t", schema=pa.schema([("id", pa.int64())]))
+        key = table.metadata_location.removeprefix("s3://lake/")
+        table.append(pa.table({"id": [1]}))
+        stays = f"<DeleteResult><Error><Key>{key}</Key><Code>InternalError</Code></Error></DeleteResult>".encode()
+        proxy.befall("status", matches=lambda method, path: "?delete" in path, status=200, body=stays)
+        catalog.drop_table("ns.t", purge=True)
+        assert [path.split("?")[0] for path in deletes(proxy.log)[0]] == [f"/lake/{key}"]
+
+
+@pytest.mark.parametrize("answer", [b"", b"<DeleteResult>", b"<html></html>", b"<DeleteResult><Error><Key>a</Key>"])
+def test_an_answer_to_a_batch_that_is_not_whole_removes_nothing_unseen(s3_store, tmp_path, answer):
+    with fault_proxy(s3_store["s3.endpoint"]) as proxy:
+        catalog = open_catalog(tmp_path, {**s3_store, "s3.endpoint": proxy.url})
+        table = make_table(catalog)
+        for start in range(0, 20, 5):
+            table.append(rows(start, start + 5))
+        proxy.befall("status", matches=lambda method, path: "?delete" in path, status=200, body=answer)
+        expired = table.maintenance.expire_snapshots(older_than=2**50, retain_last=1)
+        assert proxy.count("status") == 1 and expired.manifest_lists == 0, expired
+        assert ids(catalog.load_table("ns.t")) == list(range(20))
 
 
 def test_retries_end_and_say_so(s3_store, tmp_path):

@@ -89,8 +89,12 @@ static void troubled_free(void *ctx)
 
 frz_storage *frz_troubled_store_wrap(frz_troubled_store *store, frz_context *context)
 {
-  static const frz_storage_ops ops = {
-      1, troubled_open, troubled_create, troubled_remove, troubled_list, troubled_free};
+  static const frz_storage_ops ops = {.version = 1,
+                                      .open = troubled_open,
+                                      .create = troubled_create,
+                                      .remove = troubled_remove,
+                                      .list = troubled_list,
+                                      .free = troubled_free};
   frz_storage *storage;
   frz_storage_retain(store->real);
   if (frz_storage_wrap(context, &ops, store, &storage, NULL) != FRZ_OK) abort();

@@ -123,7 +123,9 @@ static void test_refused_uris(void **state)
     const char *message;
   } cases[] = {
       {"s3://", FRZ_ERR_INVALID, "names no bucket"},
-      {"gs://bucket/key", FRZ_ERR_UNSUPPORTED, "'gs://'"},
+      {"hdfs://n:8020/key", FRZ_ERR_UNSUPPORTED, "'hdfs://'"},
+      {"gs://", FRZ_ERR_INVALID, "names no bucket"},
+      {"abfss://@a.dfs.core.windows.net/x", FRZ_ERR_INVALID, "names no container"},
       {"file://host/a", FRZ_ERR_INVALID, "another machine"},
       {"", FRZ_ERR_INVALID, "empty URI"},
       {"file:", FRZ_ERR_INVALID, "not the path of a file"},
@@ -462,6 +464,96 @@ static void test_wrapped_operations_see_every_uri(void **state)
   assert_int_equal(counts.n_frees, 1);
 }
 
+/* ---- removing many ---- */
+
+enum { MANY = 2500 };
+
+/* A store that removes names of even number together, and says no to every seventh. */
+typedef struct bulk {
+  atomic_int n_batches, n_singles;
+  frz_status all; /* what a batch comes to */
+} bulk;
+
+static int number_of(frz_str uri)
+{
+  char copy[32];
+  snprintf(copy, sizeof copy, "%.*s", (int)uri.size, uri.data);
+  return (int)strtol(strrchr(copy, '/') + 1, NULL, 10);
+}
+
+static frz_status bulk_remove(void *ctx, frz_str uri, frz_error *err)
+{
+  bulk *self = ctx;
+  atomic_fetch_add(&self->n_singles, 1);
+  if (number_of(uri) % 7 == 0) return frz_fail(err, FRZ_ERR_AUTH, "no: %.*s", FRZ_STR_ARG(uri));
+  return FRZ_OK;
+}
+
+static frz_status bulk_remove_many(void *ctx, const frz_str *uris, size_t n_uris, bool *gone,
+                                   frz_error *err)
+{
+  bulk *self = ctx;
+  atomic_fetch_add(&self->n_batches, 1);
+  assert_true(n_uris <= FRZ_STORAGE_REMOVE_MAX);
+  if (self->all != FRZ_OK) return frz_fail(err, self->all, "all refused");
+  for (size_t i = 0; i < n_uris; i++) {
+    assert_false(gone[i]);
+    gone[i] = number_of(uris[i]) % 2 == 0 && number_of(uris[i]) % 7 != 0;
+  }
+  return FRZ_OK;
+}
+
+typedef struct told {
+  atomic_int n_gone, n_stayed, n_twice;
+  atomic_int seen[MANY];
+} told;
+
+static void tell(void *arg, size_t i, const frz_error *why)
+{
+  told *self = arg;
+  if (atomic_fetch_add(&self->seen[i], 1) != 0) atomic_fetch_add(&self->n_twice, 1);
+  atomic_fetch_add(why == NULL ? &self->n_gone : &self->n_stayed, 1);
+}
+
+static void remove_all(fixture *f, bulk *self, bool has_bulk, told *what, frz_status expected)
+{
+  static char names[MANY][24];
+  static frz_str uris[MANY];
+  frz_storage_ops ops = {.version = 1, .remove = bulk_remove};
+  if (has_bulk) ops.remove_many = bulk_remove_many;
+  frz_storage *storage = NULL;
+  for (int i = 0; i < MANY; i++) {
+    snprintf(names[i], sizeof names[i], "s3://b/%d", i);
+    uris[i] = frz_str_from(names[i]);
+  }
+  memset(what, 0, sizeof *what);
+  assert_int_equal(frz_storage_wrap(f->context, &ops, self, &storage, NULL), FRZ_OK);
+  assert_int_equal(frz_storage_remove_many(storage, uris, MANY, tell, what, NULL), expected);
+  assert_int_equal(what->n_twice, 0);
+  frz_storage_release(storage);
+}
+
+static void test_many_files_are_removed(void **state)
+{
+  fixture *f = *state;
+  static told what;
+  bulk alone = {0}, some = {0}, none = {.all = FRZ_ERR_IO}, ended = {.all = FRZ_ERR_CANCELLED};
+  remove_all(f, &alone, false, &what, FRZ_OK);
+  assert_int_equal(what.n_gone, MANY - MANY / 7 - 1);
+  assert_int_equal(what.n_stayed, MANY / 7 + 1);
+  assert_int_equal(alone.n_singles, MANY);
+  remove_all(f, &some, true, &what, FRZ_OK); /* what a batch leaves is asked for alone */
+  assert_int_equal(what.n_gone, MANY - MANY / 7 - 1);
+  assert_int_equal(what.n_stayed, MANY / 7 + 1);
+  assert_int_equal(some.n_batches, 3);
+  assert_int_equal(some.n_singles, MANY / 2 + MANY / 14 + 1);
+  remove_all(f, &none, true, &what, FRZ_OK); /* an ill store is not asked a thousand times */
+  assert_int_equal(what.n_stayed, MANY);
+  assert_int_equal(none.n_singles, 0);
+  remove_all(f, &ended, true, &what, FRZ_ERR_CANCELLED);
+  assert_int_equal(ended.n_batches, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* Run as root, a rename would put a file in the device's place. */
@@ -528,6 +620,7 @@ int main(void)
       TEST(test_remove),
       TEST(test_list_walks_all_folders),
       TEST(test_wrapped_operations_see_every_uri),
+      TEST(test_many_files_are_removed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

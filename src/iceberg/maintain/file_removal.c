@@ -3,37 +3,29 @@
  */
 #include "iceberg/maintain/file_removal.h"
 
-enum { FILES_AT_ONCE = 64 };
-
 typedef struct removal_chunk {
   frz_context *context;
-  frz_storage *storage;
-  const frz_str *paths;
-  bool *removed;
+  bool *removed; /* NULL: nobody asks */
 } removal_chunk;
 
-static frz_status remove_one(void *arg, size_t i, frz_error *err)
+static void note_removed(void *arg, size_t i, const frz_error *why)
 {
   removal_chunk *chunk = arg;
-  (void)err; /* a file that stays does not stop the others */
-  frz_error why;
-  frz_status st = frz_storage_remove(chunk->storage, chunk->paths[i], &why);
-  chunk->removed[i] = st == FRZ_OK;
-  if (st != FRZ_OK && st != FRZ_ERR_NOT_FOUND)
-    frz_context_log(chunk->context, FRZ_LOG_WARNING, "file stays: %s", why.message);
-  return FRZ_OK;
+  if (chunk->removed != NULL) chunk->removed[i] = why == NULL;
+  if (why != NULL && why->code != FRZ_ERR_NOT_FOUND)
+    frz_context_log(chunk->context, FRZ_LOG_WARNING, "file stays: %s", why->message);
 }
 
 frz_status frz_files_remove(frz_context *context, frz_storage *storage, const frz_str *paths,
                             size_t n_paths, bool *removed_out, frz_progress *progress,
                             frz_error *err)
 {
-  for (size_t first = 0; first < n_paths; first += FILES_AT_ONCE) {
-    size_t n = n_paths - first < FILES_AT_ONCE ? n_paths - first : FILES_AT_ONCE;
-    removal_chunk chunk = {context, storage, paths + first, removed_out + first};
+  for (size_t first = 0, n; first < n_paths; first += n) {
+    removal_chunk chunk = {context, removed_out != NULL ? removed_out + first : NULL};
+    n = n_paths - first < FRZ_STORAGE_REMOVE_MAX ? n_paths - first : FRZ_STORAGE_REMOVE_MAX;
     FRZ_TRY(frz_context_poll(context, err));
-    FRZ_TRY(frz_parallel_for(context, n, remove_one, &chunk, err));
-    frz_progress_add(progress, (int64_t)n);
+    FRZ_TRY(frz_storage_remove_many(storage, paths + first, n, note_removed, &chunk, err));
+    if (progress != NULL) frz_progress_add(progress, (int64_t)n);
   }
   return FRZ_OK;
 }
