@@ -13,10 +13,12 @@
 #include <stdatomic.h>
 
 #include "base/os.h"
+#include "storage/azure_blob.h"
+#include "storage/gcs_object.h"
 #include "storage/local_storage.h"
 #include "storage/s3_storage.h"
 
-enum { PROPERTY_BYTES_MAX = 16 << 20, N_STORES = 1 };
+enum { PROPERTY_BYTES_MAX = 16 << 20, N_STORES = 3 };
 
 /* Stores of objects, by the schemes of their URIs. */
 static const struct {
@@ -25,7 +27,10 @@ static const struct {
                        const frz_storage_lender *lender, void *lender_ctx, void **store_out,
                        frz_error *err);
   const frz_storage_ops *(*ops)(void);
-} kinds[N_STORES] = {{{"s3", "s3a", "s3n"}, frz_s3_create, frz_s3_storage_ops}};
+} kinds[N_STORES] = {
+    {{"s3", "s3a", "s3n"}, frz_s3_create, frz_s3_storage_ops},
+    {{"gs", "gcs"}, frz_gcs_create, frz_gcs_storage_ops},
+    {{"abfss", "abfs", "wasbs", "wasb", "az"}, frz_azure_create, frz_azure_storage_ops}};
 
 struct frz_storage {
   const frz_alloc *alloc;
