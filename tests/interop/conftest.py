@@ -53,6 +53,41 @@ def rest_s3(tmp_path_factory, s3_store):
 
 
 @pytest.fixture(scope="session")
+def gcs_store(tmp_path_factory):
+    stack, properties = _started(servers.gcs, tmp_path_factory.mktemp("gcs"))
+    with stack:
+        yield properties
+
+
+@pytest.fixture(scope="session")
+def azure_store(tmp_path_factory):
+    stack, properties = _started(servers.azure, tmp_path_factory.mktemp("azure"))
+    with stack:
+        yield properties
+
+
+@pytest.fixture(scope="session")
+def rest_gcs(tmp_path_factory, gcs_store):
+    settings = {"io-impl": "org.apache.iceberg.gcp.gcs.GCSFileIO", "gcs.service.host": gcs_store["gcs.service.host"],
+                "gcs.project-id": "p", "gcs.no-auth": "true"}
+    stack, uri = _started(servers.rest, tmp_path_factory.mktemp("rest_gcs"), "gs://lake/rest", settings)
+    with stack:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def rest_azure(tmp_path_factory, azure_store):
+    host = f"{servers.ACCOUNT}.dfs.core.windows.net"
+    connection = dict(part.split("=", 1) for part in azure_store["adls.connection-string"].split(";") if part)
+    settings = {"io-impl": "org.apache.iceberg.azure.adlsv2.ADLSFileIO",
+                f"adls.connection-string.{host}": connection["BlobEndpoint"],
+                "adls.auth.shared-key.account.name": servers.ACCOUNT, "adls.auth.shared-key.account.key": servers.ACCOUNT_KEY}
+    stack, uri = _started(servers.rest, tmp_path_factory.mktemp("rest_azure"), f"abfss://lake@{host}/rest", settings)
+    with stack:
+        yield uri
+
+
+@pytest.fixture(scope="session")
 def aws_endpoint(tmp_path_factory):
     stack, endpoint = _started(servers.aws, tmp_path_factory.mktemp("aws"))
     with stack:

@@ -5,8 +5,13 @@ interop says what to install. Programs that have to be built or fetched are kept
 ~/.cache/frazil-servers (FRAZIL_SERVERS names another folder).
 """
 
+import base64
 import contextlib
+import email.utils
+import hashlib
+import hmac
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
@@ -16,11 +21,14 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 CACHE = pathlib.Path(os.environ.get("FRAZIL_SERVERS", pathlib.Path.home() / ".cache" / "frazil-servers"))
 ACCESS_KEY = "frazil-test-key"
 SECRET_KEY = "frazil/test+secret=key"
+ACCOUNT = "frazilaccount"
+ACCOUNT_KEY = base64.b64encode(b"frazil/azure+account=key" * 2).decode()
 
 
 class NotAvailable(Exception):
@@ -86,6 +94,68 @@ def s3(folder, bucket="lake"):
             "s3.secret-access-key": SECRET_KEY,
             "s3.region": "us-east-1",
         }
+
+
+@contextlib.contextmanager
+def gcs(folder, bucket="lake"):
+    """The properties of a Google Cloud Storage with a bucket in it. It checks no token."""
+    program = CACHE / "fake-gcs-server"
+    if not program.exists():
+        raise NotAvailable("fake-gcs-server is not built")
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    command = [program, "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port", port, "-log-level", "warn"]
+    command += ["-external-url", endpoint, "-public-host", f"127.0.0.1:{port}"]
+    with running([str(part) for part in command], f"{endpoint}/storage/v1/b", folder, "fake-gcs-server"):
+        body = json.dumps({"name": bucket}).encode()
+        request = urllib.request.Request(f"{endpoint}/storage/v1/b?project=p", body, {"content-type": "application/json"})
+        urllib.request.urlopen(request).close()
+        yield {
+            "gcs.service.host": endpoint,
+            "gcs.oauth2.token": "frazil-test-token",
+            "gcs.oauth2.token-expires-at": str(int((time.time() + 86400) * 1000)),
+        }
+
+
+def shared_key(method, path, query=(), headers=(), body=b"", account=ACCOUNT, key=ACCOUNT_KEY):
+    """The headers of a request on Azure Storage, signed with the account's key."""
+    own = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": "2021-12-02", **dict(headers)}
+    parts = [method, "", "", str(len(body) or ""), *[""] * 8]
+    parts += [f"{name}:{own[name]}" for name in sorted(own)]
+    parts += [f"/{account}{path}" + "".join(f"\n{name}:{value}" for name, value in sorted(query))]
+    digest = hmac.new(base64.b64decode(key), "\n".join(parts).encode(), hashlib.sha256).digest()
+    return {**own, "authorization": f"SharedKey {account}:{base64.b64encode(digest).decode()}"}
+
+
+def blob_sas(container="lake", permissions="racwdl", ends_s=86400, account=ACCOUNT, key=ACCOUNT_KEY):
+    """A shared access signature for a container: what Azure's documents call a service SAS."""
+    version = "2020-12-06"
+    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + ends_s))
+    parts = [permissions, "", end, f"/blob/{account}/{container}", "", "", "", version, "c", "", "", "", "", "", "", ""]
+    digest = hmac.new(base64.b64decode(key), "\n".join(parts).encode(), hashlib.sha256).digest()
+    signature = base64.b64encode(digest).decode()
+    return urllib.parse.urlencode({"sv": version, "se": end, "sr": "c", "sp": permissions, "sig": signature})
+
+
+@contextlib.contextmanager
+def azure(folder, container="lake"):
+    """The properties of an Azure Blob Storage that verifies signatures, with a container in it."""
+    program = CACHE / "node" / "node_modules" / ".bin" / "azurite-blob"
+    if not program.exists():
+        raise NotAvailable("azurite is not installed")
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}/{ACCOUNT}"
+    command = [program, "--blobHost", "127.0.0.1", "--blobPort", port, "--inMemoryPersistence", "--disableTelemetry"]
+    command += ["--skipApiVersionCheck", "--silent"]
+    environment = dict(os.environ, AZURITE_ACCOUNTS=f"{ACCOUNT}:{ACCOUNT_KEY}")
+    with running([str(part) for part in command], endpoint, folder, "azurite", env=environment):
+        path = f"/{ACCOUNT}/{container}"
+        headers = shared_key("PUT", path, [("restype", "container")])
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}?restype=container", b"", headers, method="PUT")
+        request.add_header("content-type", "")
+        urllib.request.urlopen(request).close()
+        connection = f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};BlobEndpoint={endpoint};"
+        yield {"adls.connection-string": connection, "adls.account-name": ACCOUNT, "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""One suite on every pair of a catalog and a store: SQLite, PostgreSQL, REST, Glue; local files, S3."""
+"""One suite on every pair of a catalog and a store: SQLite, PostgreSQL, REST, Glue; local files, S3, GCS, Azure."""
 
 import multiprocessing
 import os
@@ -6,12 +6,14 @@ import uuid
 
 import pyarrow as pa
 import pytest
+import servers
 from pyiceberg.catalog import load_catalog as load_pyiceberg
 
 import frazil
 
 WRITERS = 8
 APPENDS = int(os.environ.get("FRAZIL_APPENDS", "5"))  # a writer's commits; make interop takes 50
+STORES = {"s3": "s3://lake", "gcs": "gs://lake", "azure": f"abfss://lake@{servers.ACCOUNT}.dfs.core.windows.net"}
 SCHEMA = pa.schema([("id", pa.int64()), ("city", pa.string()), ("value", pa.float64())])
 
 
@@ -34,7 +36,7 @@ class Backend:
 
 
 @pytest.fixture(params=["sqlite-local", "sqlite-s3", "postgresql-local", "postgresql-s3", "rest-local", "rest-s3",
-                        "glue-local", "glue-s3"])
+                        "glue-local", "glue-s3", "sqlite-gcs", "sqlite-azure", "rest-gcs", "rest-azure"])
 def backend(request, tmp_path):
     catalog, store = request.param.split("-")
     properties = {}
@@ -46,10 +48,10 @@ def backend(request, tmp_path):
         properties |= {"type": "sql", "uri": f"sqlite:///{tmp_path}/catalog.db", "warehouse": f"file://{tmp_path}/warehouse"}
     if catalog == "postgresql":
         properties["uri"] = request.getfixturevalue("postgres_uri").replace("postgresql", "postgresql+psycopg2", 1)
-    if store == "s3":
-        properties |= request.getfixturevalue("s3_store")
+    if store in STORES:
+        properties |= request.getfixturevalue(f"{store}_store")
         if catalog != "rest":
-            properties["warehouse"] = f"s3://lake/{uuid.uuid4().hex}"
+            properties["warehouse"] = f"{STORES[store]}/{uuid.uuid4().hex}"
     return Backend(request.param, properties)
 
 
