@@ -37,7 +37,7 @@ frz_status frz_map_insert(frz_map *map, frz_str key, uint64_t initial, uint64_t 
 /** A good 64-bit hash of bytes: for tables in memory, never stored. */
 uint64_t frz_hash_bytes(const void *data, size_t size, uint64_t seed);
 
-/** A good mix of one 64-bit value. */
+/** A good mix of one 64-bit value: a bijection. */
 static inline uint64_t frz_hash_u64(uint64_t value)
 {
   value ^= value >> 32;
@@ -46,6 +46,17 @@ static inline uint64_t frz_hash_u64(uint64_t value)
   value *= 0xd6e8feb86659fd93u;
   value ^= value >> 32;
   return value;
+}
+
+/** The value that has this mix. */
+static inline uint64_t frz_unhash_u64(uint64_t hash)
+{
+  hash ^= hash >> 32;
+  hash *= 0xcfee444d8b59a89bu; /* times 0xd6e8feb86659fd93 it is 1 */
+  hash ^= hash >> 32;
+  hash *= 0xcfee444d8b59a89bu;
+  hash ^= hash >> 32;
+  return hash;
 }
 
 #endif

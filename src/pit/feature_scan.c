@@ -17,7 +17,7 @@
 #include "iceberg/scan/open_file.h"
 #include "pit/feature_table.h"
 
-enum { BATCH_ROWS = 65536, SHARES_MAX = 4096 };
+enum { BATCH_ROWS = 16384, SHARES_MAX = 4096 };
 
 /** How many rows one unit is where the manifest does not tell the row groups. */
 #define UNIT_ROWS ((int64_t)1 << 20)

@@ -92,6 +92,7 @@ void frz_key_batch_init(frz_key_batch *keys, const frz_alloc *alloc)
   *keys = (frz_key_batch){0};
   frz_buf_init(&keys->hash_store, alloc, SIZE_MAX / 2);
   frz_buf_init(&keys->present_store, alloc, SIZE_MAX / 2);
+  frz_buf_init(&keys->integer_store, alloc, SIZE_MAX / 2);
   frz_buf_init(&keys->byte_store, alloc, FRZ_LIMIT_COLUMN_BYTES);
   frz_buf_init(&keys->offset_store, alloc, SIZE_MAX / 2);
 }
@@ -100,6 +101,7 @@ void frz_key_batch_dispose(frz_key_batch *keys)
 {
   frz_buf_dispose(&keys->hash_store);
   frz_buf_dispose(&keys->present_store);
+  frz_buf_dispose(&keys->integer_store);
   frz_buf_dispose(&keys->byte_store);
   frz_buf_dispose(&keys->offset_store);
   *keys = (frz_key_batch){0};
@@ -173,21 +175,28 @@ static void time_value(const frz_column *column, int64_t row, uint8_t encoded_ou
 
 /* ---- whole batches ---- */
 
-static void fill_integers(frz_key_batch *keys, const frz_column *column, int64_t n_rows)
+static frz_status fill_integers(frz_key_batch *keys, const frz_column *column, int64_t n_rows,
+                                frz_error *err)
 {
   frz_arrow_kind kind = column->type.kind;
   const int64_t *values = (const int64_t *)(const void *)column->values.data;
   if ((kind == FRZ_ARROW_INT64 || kind == FRZ_ARROW_TIMESTAMP) && column->n_nulls == 0) {
+    keys->integers = values;
     for (int64_t i = 0; i < n_rows; i++) keys->hashes[i] = frz_hash_u64((uint64_t)values[i]);
     memset(keys->present, 1, (size_t)n_rows);
-    return;
+    return FRZ_OK;
   }
+  FRZ_TRY(frz_buf_resize(&keys->integer_store, (size_t)n_rows * sizeof(int64_t), err));
+  int64_t *integers = (int64_t *)(void *)keys->integer_store.data;
   for (int64_t i = 0; i < n_rows; i++) {
     int64_t value = 0;
     bool present = !frz_column_is_null(column, i) && frz_key_integer(column, i, &value);
     keys->present[i] = present;
+    integers[i] = value;
     keys->hashes[i] = frz_hash_u64((uint64_t)value);
   }
+  keys->integers = integers;
+  return FRZ_OK;
 }
 
 static void fill_doubles(frz_key_batch *keys, const frz_column *column, int64_t n_rows)
@@ -285,6 +294,7 @@ frz_status frz_key_batch_fill(frz_key_batch *keys, const frz_column *const *colu
   FRZ_TRY(frz_buf_resize(&keys->present_store, (size_t)n_rows + 1, err));
   keys->hashes = (uint64_t *)(void *)keys->hash_store.data;
   keys->present = keys->present_store.data;
+  keys->integers = NULL;
   keys->bytes = NULL;
   keys->offsets = NULL;
   if (n_columns == 0) {
@@ -293,9 +303,8 @@ frz_status frz_key_batch_fill(frz_key_batch *keys, const frz_column *const *colu
     return FRZ_OK;
   }
   bool single = n_columns == 1 && !nulls_count;
-  if (single && forms[0] == FRZ_KEY_INTEGER)
-    fill_integers(keys, columns[0], n_rows);
-  else if (single && forms[0] == FRZ_KEY_DOUBLE)
+  if (single && forms[0] == FRZ_KEY_INTEGER) return fill_integers(keys, columns[0], n_rows, err);
+  if (single && forms[0] == FRZ_KEY_DOUBLE)
     fill_doubles(keys, columns[0], n_rows);
   else if (single && forms[0] == FRZ_KEY_NOTHING)
     memset(keys->present, 0, (size_t)n_rows);

@@ -32,11 +32,12 @@ bool frz_key_integer(const frz_column *column, int64_t row, int64_t *value_out);
 
 /** The keys of one batch. Reused from batch to batch; dispose once. */
 typedef struct frz_key_batch {
-  uint64_t *hashes;       /* n_rows; unspecified where absent */
-  uint8_t *present;       /* n_rows: 0 where a key value is null or can match nothing */
-  const uint8_t *bytes;   /* NULL when the hash is the key */
-  const int32_t *offsets; /* n_rows + 1, into bytes */
-  frz_buf hash_store, present_store, byte_store, offset_store;
+  uint64_t *hashes;        /* n_rows; unspecified where absent */
+  uint8_t *present;        /* n_rows: 0 where a key value is null or can match nothing */
+  const int64_t *integers; /* the keys, where they are one INTEGER column; else NULL */
+  const uint8_t *bytes;    /* NULL when the hash is the key */
+  const int32_t *offsets;  /* n_rows + 1, into bytes */
+  frz_buf hash_store, present_store, integer_store, byte_store, offset_store;
 } frz_key_batch;
 
 void frz_key_batch_init(frz_key_batch *keys, const frz_alloc *alloc);

@@ -509,7 +509,9 @@ static frz_status find_winners(pit_result *result, const frz_pit_view *spec,
                               .event_scale = columns.time_scale,
                               .created_scale = columns.created_scale,
                               .ttl_us = spec->ttl_us,
-                              .created_cutoff = spec->created_cutoff && columns.has_created};
+                              .created_cutoff = spec->created_cutoff && columns.has_created,
+                              .integer_keys = spec->n_join_keys == 1 &&
+                                              columns.key_forms[0] == FRZ_KEY_INTEGER};
   entity_slice slice;
   slice_init(&slice, result->alloc);
   bool any = false;

@@ -16,14 +16,17 @@ enum { IN_VAIN_MAX = 63 };
 /* ---- which way ---- */
 
 /* Whatever a file's statistics promised: this is what the rows hold. */
-static bool is_in_order(const frz_slot_index *index, const frz_offer *offer)
+static bool is_for_sweep(const frz_slot_index *index, const frz_offer *offer)
 {
   int64_t oldest = INT64_MAX;
   int64_t newest = INT64_MIN;
+  int64_t positions = 0; /* every bit that one has */
   for (int64_t i = 0; i < offer->n_rows; i++) {
     if (offer->event_times[i] < oldest) oldest = offer->event_times[i];
     if (offer->event_times[i] > newest) newest = offer->event_times[i];
+    positions |= offer->positions[i];
   }
+  if (offer->file_rank > FRZ_SWEPT_RANK_MAX || positions > FRZ_SWEPT_POSITION_MAX) return false;
   double spanned = frz_slot_share_between(index, oldest, newest) * (double)index->n_slots;
   return spanned <= SLOTS_SPANNED_MAX * (double)index->n_keys;
 }
@@ -32,7 +35,7 @@ frz_status frz_slot_index_offer(frz_slot_index *index, size_t lane, const frz_of
                                 frz_offer_scratch *scratch, frz_error *err)
 {
   if (!index->any) return FRZ_OK;
-  bool sweeps = index->may_sweep && is_in_order(index, offer);
+  bool sweeps = index->may_sweep && is_for_sweep(index, offer);
   atomic_fetch_add(sweeps ? &index->rows_swept : &index->rows_filled, offer->n_rows);
   if (sweeps) return frz_slot_index_sweep(index, lane, offer, err);
   return frz_slot_index_fill(index, lane, offer, scratch, err);

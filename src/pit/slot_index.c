@@ -11,9 +11,11 @@
 
 enum {
   ROWS_PER_PARTITION = 2048,
-  LANE_BYTES_PER_ROW = 64, /* of all lanes' sweeps, and of their piles, for an entity row */
+  LANE_BYTES_PER_ROW = 64, /* of all lanes' sweeps with their directory, and of their piles, for an
+                               entity row */
   LANE_BYTES_LEAST = 8 << 20,
-  ROWS_BETWEEN_POLLS = 65536
+  ROWS_BETWEEN_POLLS = 65536,
+  KEYS_PER_FLUSH = 8192
 };
 
 static size_t partition_of(const frz_slot_index *index, uint64_t hash)
@@ -242,16 +244,14 @@ static void take_sample(frz_slot_index *index)
   qsort(index->sample, index->n_sample, sizeof *index->sample, compare_bounds);
 }
 
-/* A sweep looks at one time a row: with the created cutoff the later of both, in one unit. */
+/* A sweep looks at one time a row. */
 static void choose_ways(frz_slot_index *index)
 {
-  const frz_slot_options *options = &index->options;
-  bool one_unit =
-      !options->created_cutoff || (options->event_scale.step_ns == options->created_scale.step_ns);
-  size_t bytes = frz_slot_sweep_bytes(index) * index->n_lanes;
+  size_t bytes = frz_slot_sweep_bytes(index) * index->n_lanes +
+                 index->n_keys * FRZ_SLOT_DIRECTORY_BYTES_PER_KEY;
   size_t bytes_max = (size_t)index->n_rows * LANE_BYTES_PER_ROW + LANE_BYTES_LEAST;
-  index->may_sweep = one_unit && index->n_keys != 0 &&
-                     index->key_slots_max <= FRZ_SWEPT_SLOTS_MAX && bytes <= bytes_max;
+  index->may_sweep = !index->options.created_cutoff && index->n_keys != 0 &&
+                     index->key_slots_max <= FRZ_NUMBERED_SLOTS_MAX && bytes <= bytes_max;
   frz_slot_piles_choose(index, bytes_max);
 }
 
@@ -348,7 +348,7 @@ void frz_slot_index_free(frz_slot_index *index)
     frz_slot_sweep_free(index, index->sweeps[lane]);
   for (size_t lane = 0; index->piles != NULL && lane < index->n_lanes; lane++)
     frz_slot_piles_free(index, index->piles[lane]);
-  frz_slot_directory_dispose(index);
+  frz_slot_directory_dispose(&index->directory, alloc);
   frz_alloc_free(alloc, index->sweeps, index->n_lanes * sizeof(frz_slot_sweep *));
   frz_alloc_free(alloc, index->piles, index->n_lanes * sizeof(frz_slot_piles *));
   for (size_t p = 0; p < index->n_locks; p++) {
@@ -396,10 +396,23 @@ static frz_status carry_partition(void *arg, size_t p, frz_error *err)
   return FRZ_OK;
 }
 
+static frz_status flush_keys(void *arg, size_t chunk, frz_error *err)
+{
+  (void)err;
+  const frz_slot_index *index = arg;
+  size_t n = index->directory.n_numbers;
+  size_t first = chunk * KEYS_PER_FLUSH;
+  size_t end = n - first < KEYS_PER_FLUSH ? n : first + KEYS_PER_FLUSH;
+  for (size_t lane = 0; lane < index->n_lanes; lane++)
+    frz_slot_sweep_flush_keys(index, index->sweeps[lane], first, end);
+  return FRZ_OK;
+}
+
 frz_status frz_slot_index_carry(frz_slot_index *index, frz_error *err)
 {
-  for (size_t lane = 0; lane < index->n_lanes; lane++)
-    frz_slot_sweep_flush(index, index->sweeps[lane]);
+  if (index->may_sweep)
+    FRZ_TRY(frz_parallel_for(index->context, index->directory.n_numbers / KEYS_PER_FLUSH + 1,
+                             flush_keys, index, err));
   return frz_parallel_for(index->context, frz_slot_partitions(index), carry_partition, index, err);
 }
 

@@ -34,6 +34,8 @@ typedef struct frz_slot_options {
   frz_time_scale created_scale; /* with created_cutoff */
   int64_t ttl_us;               /* 0: none */
   bool created_cutoff;
+  bool integer_keys; /* each key is one integer, which offers tell; its hash is frz_hash_u64() of it
+                      */
 } frz_slot_options;
 
 /**

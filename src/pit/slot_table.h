@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "pit/slot_directory.h"
 #include "pit/slot_index.h"
 
 /** A key of a partition: `n_slots` 0 marks a free place. */
@@ -35,8 +36,9 @@ typedef struct frz_slot_partition {
   size_t n_keys;
 } frz_slot_partition;
 
-/** Slots of a key that can be swept, at most. */
-enum { FRZ_SWEPT_SLOTS_MAX = UINT16_MAX - 1 };
+/** Of rows that can be swept: the file's rank and the position, at most. */
+#define FRZ_SWEPT_RANK_MAX ((UINT32_C(1) << 20) - 2)
+#define FRZ_SWEPT_POSITION_MAX ((INT64_C(1) << 28) - 1)
 
 /** Sampled slots, to tell how many lie in a stretch of time. */
 enum { FRZ_SLOT_SAMPLE = 1024 };
@@ -48,21 +50,6 @@ typedef struct frz_slot_piles frz_slot_piles;
 
 /** Below 2^this partitions of slots the caches hold them all, and piles gain nothing. */
 enum { FRZ_PILED_PARTITION_BITS_MIN = 4 };
-
-/** A key's bytes in the directory's memory. */
-typedef struct frz_slot_name {
-  uint32_t offset, size;
-} frz_slot_name;
-
-/** Keys by hash, for sweeps: see slot_sweep.c. */
-typedef struct frz_slot_directory {
-  uint32_t *places; /* 0: free; else a key's number and one, and above it bits of its hash */
-  size_t place_mask;
-  uint32_t number_mask;
-  frz_slot_name *names; /* one a key; NULL: the hash is the key */
-  uint8_t *bytes;
-  size_t n_bytes;
-} frz_slot_directory;
 
 struct frz_slot_index {
   frz_context *context;
@@ -157,7 +144,10 @@ static inline bool frz_slot_is_too_old(const frz_slot_index *index, uint32_t slo
 /** Which of the sampled slots lie in [oldest, newest]: their share of all, 0 to 1. */
 double frz_slot_share_between(const frz_slot_index *index, int64_t oldest, int64_t newest);
 
-/** Hand over what the lane's sweep still holds, of all lanes, or end it; NULL is accepted. */
+/** Hand over what a lane's sweep still holds, of the keys [first, end) or of all; or end it. NULL
+ * is accepted. */
+void frz_slot_sweep_flush_keys(const frz_slot_index *index, frz_slot_sweep *sweep, size_t first,
+                               size_t end);
 void frz_slot_sweep_flush(const frz_slot_index *index, frz_slot_sweep *sweep);
 void frz_slot_sweep_free(const frz_slot_index *index, frz_slot_sweep *sweep);
 /** Bytes of one lane's sweep. */
@@ -170,8 +160,5 @@ void frz_slot_piles_choose(frz_slot_index *index, size_t bytes_max);
 void frz_slot_piles_flush(const frz_slot_index *index, frz_slot_piles *piles);
 void frz_slot_piles_flush_partition(const frz_slot_index *index, frz_slot_piles *piles, size_t p);
 void frz_slot_piles_free(const frz_slot_index *index, frz_slot_piles *piles);
-
-frz_status frz_slot_directory_make(frz_slot_index *index, frz_error *err) FRZ_MUST_CHECK;
-void frz_slot_directory_dispose(frz_slot_index *index);
 
 #endif

@@ -43,7 +43,9 @@ typedef struct random_case {
   int64_t n_entities, n_features;
   int64_t entity_key[ENTITY_ROWS_MAX], feature_key[FEATURE_ROWS_MAX];
   uint64_t entity_hash[ENTITY_ROWS_MAX], feature_hash[FEATURE_ROWS_MAX];
-  bool has_bytes; /* keys of different bytes may have one hash then */
+  bool has_bytes;   /* keys of different bytes may have one hash then */
+  int64_t key_step; /* between keys that are integers: large ones lie too far apart to be numbers */
+  int64_t first_position;
   uint8_t entity_key_present[ENTITY_ROWS_MAX], entity_time_present[ENTITY_ROWS_MAX];
   uint8_t feature_key_present[FEATURE_ROWS_MAX], feature_present[FEATURE_ROWS_MAX];
   int64_t entity_time[ENTITY_ROWS_MAX];
@@ -61,7 +63,7 @@ static int64_t below(int64_t n)
 
 static uint64_t hash_of(const random_case *c, int64_t key)
 {
-  return frz_hash_u64((uint64_t)(c->has_bytes ? key % 2 : key));
+  return frz_hash_u64((uint64_t)(c->has_bytes ? key % 2 : key * c->key_step));
 }
 
 /* The bytes of a key: "", "0", "01", "012"... */
@@ -88,6 +90,9 @@ static void make_case(random_case *c)
                                   .created_cutoff = below(2)};
   int64_t n_keys = 1 + below(6);
   c->has_bytes = below(2);
+  c->key_step = below(2) ? 1 : INT64_MAX / 7;
+  c->options.integer_keys = !c->has_bytes && below(2);
+  c->first_position = below(10) == 0 ? FRZ_SWEPT_POSITION_MAX - 60 : 0;
   for (int64_t i = 0; i < c->n_entities; i++) {
     c->entity_key[i] = below(n_keys);
     c->entity_hash[i] = hash_of(c, c->entity_key[i]);
@@ -105,7 +110,7 @@ static void make_case(random_case *c)
     c->created[i] = below(5) == 0
                         ? INT64_MIN
                         : (below(9) * 1000000 - 3000000) / c->options.created_scale.step_ns;
-    c->position[i] = i;
+    c->position[i] = c->first_position + i;
     c->sequence[i] = below(3);
     c->file[i] = (uint32_t)below(N_FILES);
   }
@@ -186,6 +191,9 @@ static void offer_batch(const random_case *c, frz_slot_index *index, way how, ui
                         offered_rows *rows, int64_t first, int64_t n, frz_offer_scratch *scratch)
 {
   frz_key_batch keys = {.hashes = rows->hashes + first, .present = rows->key_present + first};
+  int64_t integers[FEATURE_ROWS_MAX];
+  for (int64_t i = 0; i < n; i++) integers[i] = rows->keys[first + i] * c->key_step;
+  if (c->options.integer_keys) keys.integers = integers;
   if (c->has_bytes) {
     spell_keys(rows->keys + first, n, rows->bytes, rows->offsets);
     keys.bytes = rows->bytes;
@@ -200,7 +208,8 @@ static void offer_batch(const random_case *c, frz_slot_index *index, way how, ui
                      .file_rank = file,
                      .n_rows = n};
   if (how == WAY_MIXED) how = (way)below(WAY_MIXED);
-  if (how == WAY_SWEEP && !frz_slot_index_may_sweep(index)) how = WAY_FILL;
+  if (how == WAY_SWEEP && (!frz_slot_index_may_sweep(index) || c->first_position != 0))
+    how = WAY_FILL;
   frz_status st = FRZ_OK;
   size_t lane = file % N_LANES;
   if (how == WAY_FILL) st = frz_slot_index_fill(index, lane, &offer, scratch, NULL);
@@ -253,7 +262,7 @@ static int64_t check_winners(const random_case *c, frz_slot_index *index)
     int64_t got = -1;
     if (slot != FRZ_NO_SLOT) {
       const frz_candidate *winner = frz_slot_index_winner(index, slot);
-      if (winner->file_rank != FRZ_NO_FILE) got = winner->position;
+      if (winner->file_rank != FRZ_NO_FILE) got = winner->position - c->first_position;
     }
     assert_int_equal(got, expected_winner(c, i));
     n_won += got >= 0;
@@ -282,6 +291,7 @@ static void test_winners_equal_brute_force(void **state)
   srand(1);
   int64_t n_won = 0;
   int64_t n_swept = 0;
+  int64_t n_by_value = 0;
   static random_case c;
   for (int round = 0; round < ROUNDS; round++) {
     make_case(&c);
@@ -292,11 +302,13 @@ static void test_winners_equal_brute_force(void **state)
         offer_file(&c, index, (way)how, file, &scratch);
       n_won += check_winners(&c, index);
       n_swept += how == WAY_SWEEP && frz_slot_index_may_sweep(index);
+      n_by_value += how == WAY_SWEEP && index->directory.by_value;
       frz_slot_index_free(index);
     }
   }
   assert_true(n_won > ROUNDS);       /* the cases do find winners */
-  assert_true(n_swept > ROUNDS / 3); /* most created cutoffs mix units */
+  assert_true(n_swept > ROUNDS / 3); /* those without a created cutoff */
+  assert_in_range(n_by_value, n_swept / 20, n_swept / 3);
   frz_offer_scratch_dispose(&scratch);
   frz_context_free(context);
 }
