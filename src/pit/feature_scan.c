@@ -3,9 +3,10 @@
  *
  * The work is cut into units: a share of the row groups of one file. They are ordered by the file's
  * newest event time, as the manifest tells it, latest first, so that before a file is opened the
- * visitor may know that none of its rows matters any more. A file is opened by the first of its
- * units that is run, and closed by the last; so few files are open at once. A lane is a thread's
- * own scratch for the length of one unit.
+ * visitor may know that none of its rows matters any more. Where that cannot be for any file they
+ * go the other way, as time does: then sweeps (slot_sweep.c) hardly turn back. A file is opened by
+ * the first of its units that is run, and closed by the last; so few files are open at once. A lane
+ * is a thread's own scratch for the length of one unit.
  *
  * Invariants: units are taken in order, one at a time; a file is open while one of its units runs
  * and none is taken after it is closed.
@@ -92,6 +93,11 @@ static int newest_first(const void *a, const void *b)
   return left->rank > right->rank ? -1 : 1;
 }
 
+static int oldest_first(const void *a, const void *b)
+{
+  return newest_first(b, a);
+}
+
 static size_t count_shares(const frz_feature_table *table, uint32_t rank)
 {
   const frz_data_file *file = &frz_feature_table_task(table, rank)->entry->file;
@@ -106,6 +112,8 @@ static frz_status cut_units(scan_pass *pass, frz_arena *arena, frz_error *err)
 {
   size_t n_files = pass->table->plan.n_tasks;
   size_t n_units = 0;
+  const frz_feature_visitor *visitor = pass->visitor;
+  bool may_settle = visitor->may_settle == NULL;
   pass->files = frz_arena_array(arena, n_files, sizeof *pass->files);
   if (pass->files == NULL) return frz_fail_nomem(err, "join units");
   for (uint32_t rank = 0; rank < n_files; rank++) {
@@ -114,14 +122,18 @@ static frz_status cut_units(scan_pass *pass, frz_arena *arena, frz_error *err)
     file->n_shares = file->n_left = count_shares(pass->table, rank);
     find_times(pass->table, file);
     n_units += file->n_shares;
+    bool is_known = file->oldest != INT64_MIN || file->newest != INT64_MAX; /* else never settled */
+    if (!may_settle && is_known)
+      may_settle = visitor->may_settle(visitor->arg, file->oldest, file->newest);
   }
   pass->n_files = n_files;
-  qsort(pass->files, n_files, sizeof *pass->files, newest_first);
+  qsort(pass->files, n_files, sizeof *pass->files, may_settle ? newest_first : oldest_first);
   pass->units = frz_arena_array(arena, n_units, sizeof *pass->units);
   if (pass->units == NULL) return frz_fail_nomem(err, "join units");
   for (size_t i = 0; i < n_files; i++) /* what was written last is mostly newest, inside too */
-    for (size_t share = pass->files[i].n_shares; share > 0; share--)
-      pass->units[pass->n_units++] = (scan_unit){&pass->files[i], share - 1};
+    for (size_t s = 0; s < pass->files[i].n_shares; s++)
+      pass->units[pass->n_units++] =
+          (scan_unit){&pass->files[i], may_settle ? pass->files[i].n_shares - 1 - s : s};
   for (; pass->n_locks < n_files; pass->n_locks++)
     pthread_mutex_init(&pass->files[pass->n_locks].lock, NULL);
   return FRZ_OK;

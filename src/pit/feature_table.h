@@ -59,6 +59,8 @@ typedef struct frz_feature_visitor {
                       uint32_t file_rank, frz_error *err);
   /** May all rows with a time in [oldest, newest] be left out? NULL: none. */
   bool (*is_settled)(void *arg, size_t lane, int64_t oldest, int64_t newest);
+  /** May is_settled() ever say so of [oldest, newest]? NULL: yes. */
+  bool (*may_settle)(void *arg, int64_t oldest, int64_t newest);
   void *arg;
 } frz_feature_visitor;
 
@@ -66,7 +68,8 @@ typedef struct frz_feature_visitor {
 size_t frz_feature_table_lanes(const frz_feature_table *table);
 
 /** Show the `names` columns of every live row once, on all threads: newest files first, by the
- * bounds of the column that the plan was made for. */
+ * bounds of the column that the plan was made for; or oldest first, where no file may be settled.
+ */
 frz_status frz_feature_table_scan(frz_feature_table *table, const char *const *names,
                                   size_t n_names, const frz_feature_visitor *visitor,
                                   frz_error *err) FRZ_MUST_CHECK;

@@ -12,6 +12,9 @@
  * 4. */
 enum { WINDOW_BYTES_PER_ROW = 52 };
 
+/* Fewer values are taken faster than threads are woken. */
+enum { VALUES_WORTH_THREADS = 16384 };
+
 /* Values are compressed in files, and an estimate of their length may be off. */
 enum { COMPRESSION = 4, VALUE_BYTES_MIN = 16 };
 
@@ -137,18 +140,18 @@ static frz_status number_winners(frz_joined_view *view, const frz_buf *found, fr
   FRZ_TRY(frz_buf_resize(&view->numbers, (size_t)view->n_rows * sizeof(int32_t), err));
   int32_t *numbers = (int32_t *)(void *)view->numbers.data;
   for (int64_t i = 0; i < view->n_rows; i++) numbers[i] = -1;
+  FRZ_TRY(frz_buf_resize(references, n_found * sizeof(frz_row_reference), err));
+  frz_row_reference *distinct = (frz_row_reference *)(void *)references->data;
   int32_t n_distinct = 0;
   for (size_t i = 0; i < n_found; i++) {
     if (i % FRZ_ENTITY_BLOCK_ROWS == 0) FRZ_TRY(frz_context_poll(view->winners.context, err));
     bool is_same = i != 0 && winners[i].file_rank == winners[i - 1].file_rank &&
                    winners[i].position == winners[i - 1].position;
-    if (!is_same) {
-      frz_row_reference row = {winners[i].file_rank, winners[i].position};
-      FRZ_TRY(frz_buf_append(references, &row, sizeof row, err));
-      n_distinct++;
-    }
+    if (!is_same)
+      distinct[n_distinct++] = (frz_row_reference){winners[i].file_rank, winners[i].position};
     numbers[winners[i].slot] = n_distinct - 1;
   }
+  references->size = (size_t)n_distinct * sizeof *distinct;
   return FRZ_OK;
 }
 
@@ -183,6 +186,29 @@ out:
   return st;
 }
 
+/* Rows of a window that one feature is taken for. */
+typedef struct taken_rows {
+  const frz_joined_view *view;
+  const int32_t *numbers; /* of the rows */
+  int64_t n_rows;
+  frz_column *columns; /* one a feature */
+} taken_rows;
+
+static frz_status take_feature(void *arg, size_t f, frz_error *err)
+{
+  const taken_rows *taken = arg;
+  const frz_joined_view *view = taken->view;
+  const frz_column *from = &view->features.columns[view->column_of_feature[f]];
+  int64_t rows[1024];
+  for (int64_t done = 0; done < taken->n_rows;) {
+    int64_t n = taken->n_rows - done < 1024 ? taken->n_rows - done : 1024;
+    for (int64_t i = 0; i < n; i++) rows[i] = taken->numbers[done + i];
+    FRZ_TRY(frz_column_append_take(&taken->columns[f], from, rows, n, err));
+    done += n;
+  }
+  return FRZ_OK;
+}
+
 frz_status frz_joined_view_append(frz_joined_view *view, int64_t first, int64_t n,
                                   frz_column *columns, frz_error *err)
 {
@@ -192,16 +218,10 @@ frz_status frz_joined_view_append(frz_joined_view *view, int64_t first, int64_t 
     if (st != FRZ_OK) return st;
   }
   assert(first >= view->first_row && first + n <= view->first_row + view->n_rows);
-  const int32_t *numbers =
-      (const int32_t *)(const void *)view->numbers.data + (first - view->first_row);
-  int64_t rows[1024];
-  for (int64_t done = 0; done < n;) {
-    int64_t count = n - done < 1024 ? n - done : 1024;
-    for (int64_t i = 0; i < count; i++) rows[i] = numbers[done + i];
-    for (size_t f = 0; f < view->n_features; f++)
-      FRZ_TRY(frz_column_append_take(
-          &columns[f], &view->features.columns[view->column_of_feature[f]], rows, count, err));
-    done += count;
-  }
+  const int32_t *numbers = (const int32_t *)(const void *)view->numbers.data;
+  taken_rows taken = {view, numbers + (first - view->first_row), n, columns};
+  if (n * (int64_t)view->n_features >= VALUES_WORTH_THREADS)
+    return frz_parallel_for(view->winners.context, view->n_features, take_feature, &taken, err);
+  for (size_t f = 0; f < view->n_features; f++) FRZ_TRY(take_feature(&taken, f, err));
   return FRZ_OK;
 }

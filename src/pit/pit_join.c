@@ -300,6 +300,12 @@ static bool is_settled(void *arg, size_t lane_number, int64_t oldest, int64_t ne
   return frz_slot_index_is_settled(pass->index, lane_number, oldest, newest);
 }
 
+static bool may_settle(void *arg, int64_t oldest, int64_t newest)
+{
+  view_pass *pass = arg;
+  return frz_slot_index_may_settle(pass->index, oldest, newest);
+}
+
 static frz_status run_pass(frz_feature_table *table, const frz_view_columns *columns,
                            frz_slot_index *index, join_watch *watch, frz_error *err)
 {
@@ -312,7 +318,7 @@ static frz_status run_pass(frz_feature_table *table, const frz_view_columns *col
   for (; n_ready < n_lanes; n_ready++)
     FRZ_TRY_OUT(frz_offer_lane_init(&lanes[n_ready], columns, table, err));
   view_pass pass = {columns, index, lanes, watch, file_seen};
-  const frz_feature_visitor visitor = {offer_batch, is_settled, &pass};
+  const frz_feature_visitor visitor = {offer_batch, is_settled, may_settle, &pass};
   FRZ_TRY_OUT(
       frz_feature_table_scan(table, columns->names.names, columns->names.n_names, &visitor, err));
   FRZ_TRY_OUT(frz_slot_index_carry(index, err));

@@ -104,13 +104,18 @@ static bool is_open(frz_slot_index *index, bool by_time_alone, int64_t oldest, i
   return false;
 }
 
+bool frz_slot_index_may_settle(const frz_slot_index *index, int64_t oldest, int64_t newest)
+{
+  return frz_slot_share_between(index, oldest, newest) == 0;
+}
+
 /* First what costs nothing and mostly says no. What costs as much as reading a small file is asked
  * less and less often while it says no: one key without rows keeps all files needed. */
 bool frz_slot_index_is_settled(frz_slot_index *index, size_t lane, int64_t oldest, int64_t newest)
 {
   assert(lane < index->n_lanes);
   if (!index->any) return true;
-  if (frz_slot_share_between(index, oldest, newest) > 0) return false;
+  if (!frz_slot_index_may_settle(index, oldest, newest)) return false;
   if (atomic_load(&index->questions_left_out) > 0) {
     atomic_fetch_sub(&index->questions_left_out, 1);
     return false;

@@ -15,7 +15,8 @@ enum {
                                entity row */
   LANE_BYTES_LEAST = 8 << 20,
   ROWS_BETWEEN_POLLS = 65536,
-  KEYS_PER_FLUSH = 8192
+  KEYS_PER_FLUSH = 8192,
+  ROWS_AHEAD = 16
 };
 
 static size_t partition_of(const frz_slot_index *index, uint64_t hash)
@@ -135,6 +136,7 @@ static size_t count_keys(const frz_slot_index *index, frz_slot_partition *part,
 {
   size_t n_keys = 0;
   for (size_t i = 0; i < n; i++) {
+    if (i + ROWS_AHEAD < n) __builtin_prefetch(&index->keys->hashes[rows[i + ROWS_AHEAD]]);
     uint64_t hash = index->keys->hashes[rows[i]];
     frz_slot_key *entry =
         frz_slot_find_key(index, part, hash, frz_key_batch_bytes(index->keys, rows[i]));
@@ -183,9 +185,11 @@ static frz_status build_partition(void *arg, size_t p, frz_error *err)
   frz_status st = FRZ_OK;
   if (grouped == NULL) FRZ_TRY_OUT(frz_fail_nomem(err, "join index"));
   FRZ_TRY_OUT(make_table(index, n, &counted, err));
+  for (size_t i = 0; i < n; i++) index->winners[first + i].file_rank = FRZ_NO_FILE;
   const uint32_t *rows = index->order + first;
   size_t n_keys = count_keys(index, &counted, rows, n);
   for (size_t i = 0; i < n; i++) {
+    if (i + ROWS_AHEAD < n) __builtin_prefetch(&index->times[rows[i + ROWS_AHEAD]]);
     frz_slot_key *entry = frz_slot_find_key(index, &counted, index->keys->hashes[rows[i]],
                                             frz_key_batch_bytes(index->keys, rows[i]));
     grouped[entry->first_slot++] = (timed_row){index->times[rows[i]], rows[i]};
@@ -291,7 +295,6 @@ static frz_status allocate(frz_slot_index *index, frz_error *err)
                index->winners != NULL && index->sweeps != NULL && index->piles != NULL &&
                (!index->options.created_cutoff || index->created_upper != NULL);
   if (!whole) return frz_fail_nomem(err, "join index");
-  for (size_t i = 0; i < n; i++) index->winners[i].file_rank = FRZ_NO_FILE;
   for (size_t p = 0; p < frz_slot_partitions(index); p++) {
     pthread_mutex_init(&index->partitions[p].lock, NULL);
     index->n_locks++;

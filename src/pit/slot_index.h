@@ -71,6 +71,8 @@ void frz_slot_index_ways(const frz_slot_index *index, int64_t *rows_swept_out,
  * so far; false when in doubt. Called by the lane's own thread.
  */
 bool frz_slot_index_is_settled(frz_slot_index *index, size_t lane, int64_t oldest, int64_t newest);
+/** False: it will never say so, for slots have their own times there. */
+bool frz_slot_index_may_settle(const frz_slot_index *index, int64_t oldest, int64_t newest);
 
 /** After all offers, none running: carry winners forward to later slots inside the time to live. */
 frz_status frz_slot_index_carry(frz_slot_index *index, frz_error *err) FRZ_MUST_CHECK;

@@ -5,6 +5,7 @@
 #define FRZ_PIT_SLOT_WINNER_H
 
 #include "base/buf.h"
+#include "base/runtime.h"
 
 typedef struct frz_slot_winner {
   int64_t position; /* in its file; not negative */
@@ -12,7 +13,8 @@ typedef struct frz_slot_winner {
   uint32_t slot;
 } frz_slot_winner;
 
-/** Sort a buffer of frz_slot_winner by file rank, then position. */
-frz_status frz_slot_winners_sort(frz_buf *winners, frz_error *err) FRZ_MUST_CHECK;
+/** Sort a buffer of frz_slot_winner by file rank, then position, on all threads. */
+frz_status frz_slot_winners_sort(frz_context *context, frz_buf *winners,
+                                 frz_error *err) FRZ_MUST_CHECK;
 
 #endif

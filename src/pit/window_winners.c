@@ -101,11 +101,21 @@ static frz_status spill(frz_window_winners *winners, frz_error *err)
   return FRZ_OK;
 }
 
+static bool all_fit(const frz_window_winners *winners)
+{
+  const winner_window *last = window_at(winners, frz_window_winners_windows(winners) - 1);
+  return (size_t)(last->first_row + last->n_rows) <=
+         winners->memory_bytes_max / sizeof(frz_slot_winner);
+}
+
 frz_status frz_window_winners_add(frz_window_winners *winners, int64_t entity_row,
                                   uint32_t file_rank, int64_t position, frz_error *err)
 {
   winner_window *window = find_window(winners, entity_row);
   assert(entity_row >= window->first_row && entity_row - window->first_row < window->n_rows);
+  if (window->gathered.capacity == 0 && all_fit(winners)) /* most rows win */
+    FRZ_TRY(
+        frz_buf_reserve(&window->gathered, (size_t)window->n_rows * sizeof(frz_slot_winner), err));
   frz_slot_winner winner = {position, file_rank, (uint32_t)(entity_row - window->first_row)};
   FRZ_TRY(frz_buf_append(&window->gathered, &winner, sizeof winner, err));
   winners->memory_bytes += sizeof winner;
@@ -125,7 +135,7 @@ frz_status frz_window_winners_take(frz_window_winners *winners, size_t at, frz_b
     frz_buf moved = window->gathered;
     window->gathered = *found;
     *found = moved;
-    return frz_slot_winners_sort(found, err);
+    return frz_slot_winners_sort(winners->context, found, err);
   }
   size_t bytes = window->gathered.size;
   for (size_t p = 0; p < n_pieces; p++) bytes += pieces[p].bytes;
@@ -140,5 +150,5 @@ frz_status frz_window_winners_take(frz_window_winners *winners, size_t at, frz_b
   }
   FRZ_TRY(frz_buf_append(found, window->gathered.data, window->gathered.size, err));
   frz_buf_dispose(&window->gathered);
-  return frz_slot_winners_sort(found, err);
+  return frz_slot_winners_sort(winners->context, found, err);
 }

@@ -256,7 +256,7 @@ static int64_t rows_looked_at(frz_table *table, int64_t time, int64_t n_keys)
   rows.columns[0] = column;
   plan_join(&join, table, &rows);
   row_counter counter = {.join = &join};
-  frz_feature_visitor visitor = {count_rows, is_settled, &counter};
+  frz_feature_visitor visitor = {count_rows, is_settled, NULL, &counter};
   frz_test_ok(frz_offer_lane_init(&counter.lane, &join.columns, &join.table, &err), &err);
   frz_test_ok(frz_feature_table_scan(&join.table, join.columns.names.names,
                                      join.columns.names.n_names, &visitor, &err),

@@ -32,6 +32,7 @@ struct frz_file_reader {
   int64_t *rows;      /* of the batch: those alive; rows_capacity places each */
   int64_t *matches;   /* those that the filter selects, then positions of the rows that leave */
   int64_t *positions; /* of all rows of the batch */
+  const int64_t *live_positions; /* of the rows that leave: one of those two */
   size_t rows_capacity;
 };
 
@@ -347,7 +348,7 @@ static frz_status make_column(const frz_file_reader *reader, size_t i, frz_colum
     FRZ_TRY(frz_column_map_apply(&file->maps[i], columns, n_rows, file->alloc, column_out, err));
   if (!frz_is_metadata_column(field)) return FRZ_OK;
   return frz_metadata_column_fill(field, &file->projection->arrow_fields[i], file->task,
-                                  reader->matches, n_rows, file->alloc, column_out, err);
+                                  reader->live_positions, n_rows, file->alloc, column_out, err);
 }
 
 static frz_status project(const frz_file_reader *reader, frz_batch *batch, int64_t n_live,
@@ -395,14 +396,16 @@ static frz_status step(frz_file_reader *reader, frz_batch *batch, int64_t first,
   bool wants_all = file->deleted == NULL && file->n_checks == 0 &&
                    file->projection->filter == NULL && reader->left_out == NULL;
   bool wants_positions = positions_out != NULL || file->wants_positions;
-  bool wants_rows = !wants_all || wants_positions;
   int64_t n_live = batch->n_rows;
-  if (wants_rows) {
+  if (!wants_all || wants_positions) {
     FRZ_TRY(make_room(reader, batch->n_rows, err));
     number_positions(reader, first, batch->n_rows);
-    n_live = drop_positions(reader, first, batch->n_rows);
+    reader->live_positions = reader->positions;
   }
-  if (!wants_all) FRZ_TRY(drop_keys(reader, batch, &n_live, err));
+  if (!wants_all) {
+    n_live = drop_positions(reader, first, batch->n_rows);
+    FRZ_TRY(drop_keys(reader, batch, &n_live, err));
+  }
   reader->n_live_rows += n_live;
   frz_read_counts *counts = file->projection->counts;
   FRZ_COUNT(counts, n_rows_read, batch->n_rows);
@@ -410,9 +413,11 @@ static frz_status step(frz_file_reader *reader, frz_batch *batch, int64_t first,
   if (!wants_all) FRZ_TRY(drop_unmatched(reader, batch, &n_live, err));
   FRZ_COUNT(counts, n_rows_matched, n_live);
   if (n_live == 0) return FRZ_OK;
-  if (wants_positions)
+  if (!wants_all && wants_positions) {
     for (int64_t i = 0; i < n_live; i++) reader->matches[i] = reader->positions[reader->rows[i]];
-  if (positions_out != NULL) *positions_out = reader->matches;
+    reader->live_positions = reader->matches;
+  }
+  if (positions_out != NULL) *positions_out = reader->live_positions;
   return project(reader, batch, n_live, batch_out, err);
 }
 
