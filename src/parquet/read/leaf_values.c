@@ -254,6 +254,11 @@ static frz_status dictionary_of_fixed(frz_leaf_reader *reader, size_t size, size
   size_t raw_bytes = reader->is_byte_list ? 4 : reader->decoder.width;
   if (n > size / raw_bytes)
     return frz_fail(err, FRZ_ERR_CORRUPT, "dictionary of %zu values in %zu bytes", n, size);
+  bool is_as_stored = !reader->is_byte_list && reader->convert == NULL; /* PLAIN, fixed width */
+  if (is_as_stored && frz_page_stream_swap_body(&reader->pages, &reader->dictionary.values)) {
+    reader->dictionary.values.size = n * reader->width;
+    return FRZ_OK;
+  }
   FRZ_TRY(frz_buf_resize(&reader->dictionary.values, n * reader->width, err));
   if (n == 0) return FRZ_OK;
   return decode_converted(reader, reader->dictionary.values.data, n, err);

@@ -259,6 +259,7 @@ frz_status frz_page_stream_body(frz_page_stream *stream, const frz_page_header *
   stream->pos += (int64_t)size;
   bool is_plain = stream->codec == FRZ_CODEC_NONE ||
                   (header->type == FRZ_PAGE_DATA_V2 && !header->is_compressed);
+  stream->owns_body = !is_plain;
   if (is_plain) {
     if (size != header->uncompressed_bytes)
       return frz_fail(err, FRZ_ERR_CORRUPT, "uncompressed page of %zu bytes, its header says %zu",
@@ -271,4 +272,17 @@ frz_status frz_page_stream_body(frz_page_stream *stream, const frz_page_header *
   *data_out = stream->body.data != NULL ? stream->body.data : nothing;
   *size_out = header->uncompressed_bytes;
   return FRZ_OK;
+}
+
+bool frz_page_stream_swap_body(frz_page_stream *stream, frz_buf *buf_inout)
+{
+  if (!stream->owns_body || stream->body.capacity > buf_inout->max_bytes) return false;
+  frz_buf body = stream->body;
+  size_t buf_bytes_max = buf_inout->max_bytes;
+  stream->body = *buf_inout;
+  stream->body.max_bytes = body.max_bytes;
+  *buf_inout = body;
+  buf_inout->max_bytes = buf_bytes_max;
+  stream->owns_body = false;
+  return true;
 }

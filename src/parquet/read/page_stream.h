@@ -37,6 +37,7 @@ typedef struct frz_page_stream {
   size_t piece;   /* the last one used */
   frz_buf ranges; /* frz_range: of a planned fetch */
   frz_buf body;   /* decompressed */
+  bool owns_body; /* the last one lies there */
 } frz_page_stream;
 
 void frz_page_stream_init(frz_page_stream *stream, frz_source *source,
@@ -75,5 +76,9 @@ void frz_page_stream_skip(frz_page_stream *stream, const frz_page_header *header
 frz_status frz_page_stream_body(frz_page_stream *stream, const frz_page_header *header,
                                 const uint8_t **data_out, size_t *size_out,
                                 frz_error *err) FRZ_MUST_CHECK;
+
+/** Swap the memory of the last body for that of `buf_inout`, where the body was decompressed into
+ * memory of the stream's own and the buffer may hold so much; false: nothing changed. */
+bool frz_page_stream_swap_body(frz_page_stream *stream, frz_buf *buf_inout);
 
 #endif
