@@ -149,6 +149,7 @@ static region *add_region(frz_block_pool *pool)
     frz_alloc_free(pool->other, added, sizeof *added);
     return NULL;
   }
+  frz_os_prefer_large_pages(added->start, REGION_BYTES);
   pool->regions[n] = added;
   atomic_store_explicit(&pool->n_regions, n + 1, memory_order_release);
   return added;
