@@ -51,9 +51,35 @@ static double number_at(const frz_segment_row *row, number_place place)
   }
 }
 
-/* The usual case: every feature is stored as a float. */
-static void copy_floats(const frz_segment_row *row, const number_place *places, size_t n, float *to)
+/* How the features lie in the rows of a segment, where each is stored as a float. */
+typedef struct float_places {
+  bool are_all;        /* they are */
+  bool are_run;        /* one behind the other, in their order */
+  uint32_t null_bytes; /* of a row's null bits */
+} float_places;
+
+static float_places look_for_floats(const frz_online_result *result, int32_t segment_number,
+                                    const number_place *places)
 {
+  float_places floats = {true, true, 0};
+  floats.null_bytes = result->view->segments[segment_number].segment->null_bits_bytes;
+  for (size_t f = 0; f < result->n_features; f++) {
+    floats.are_all &= places[f].kind == FRZ_VALUE_FLOAT;
+    floats.are_run &= places[f].at == places[0].at + f * sizeof(float);
+  }
+  floats.are_run &= floats.are_all;
+  return floats;
+}
+
+static void copy_floats(const frz_segment_row *row, const number_place *places, size_t n,
+                        float_places floats, float *to)
+{
+  uint32_t nulls = 0;
+  for (uint32_t i = 0; i < floats.null_bytes; i++) nulls |= row->null_bits[i];
+  if (floats.are_run && nulls == 0) {
+    memcpy(to, row->values + places[0].at, n * sizeof *to);
+    return;
+  }
   for (size_t f = 0; f < n; f++) {
     bool is_null = (row->null_bits[places[f].place >> 3] >> (places[f].place & 7) & 1) != 0;
     memcpy(&to[f], row->values + places[f].at, sizeof to[f]);
@@ -77,17 +103,16 @@ static frz_status fill(const frz_online_result *result, float *floats, double *d
   number_place *places = frz_arena_array(&arena, n, sizeof *places);
   if (places == NULL) return frz_fail_nomem(err, "matrix");
   int32_t placed = -1;
-  bool all_floats = false;
+  float_places singles = {0};
   for (size_t k = 0; k < result->n_keys; k++) {
     int32_t segment = rows[k].segment;
     if (segment >= 0 && segment != placed) {
       find_places(result, segment, places);
       placed = segment;
-      all_floats = floats != NULL;
-      for (size_t f = 0; f < n; f++) all_floats &= places[f].kind == FRZ_VALUE_FLOAT;
+      if (floats != NULL) singles = look_for_floats(result, segment, places);
     }
-    if (segment >= 0 && all_floats) {
-      copy_floats(&rows[k].row, places, n, floats + k * n);
+    if (segment >= 0 && singles.are_all) {
+      copy_floats(&rows[k].row, places, n, singles, floats + k * n);
       continue;
     }
     for (size_t f = 0; f < n; f++) {

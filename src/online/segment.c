@@ -317,16 +317,26 @@ bool frz_segment_any_row_at(frz_segment *segment, uint64_t offset, frz_segment_r
   return true;
 }
 
-bool frz_segment_find(frz_segment *segment, frz_str key, uint64_t hash, frz_segment_row *row_out)
+bool frz_segment_next_slot_slowly(frz_segment *segment, uint64_t hash, uint64_t *place,
+                                  uint64_t *offset_out)
 {
   uint64_t tag = hash << FRZ_SLOT_OFFSET_BITS;
-  for (uint64_t place = frz_slot_home(segment, hash); place < segment->n_slots_stored; place++) {
-    const uint8_t *at = segment->slots + place * 8;
+  for (; *place < segment->n_slots_stored; ++*place) {
+    const uint8_t *at = segment->slots + *place * 8;
     if (!frz_segment_intact(segment, at, 8)) return false;
     uint64_t slot = frz_load_u64le(at);
     if (slot == 0) return false;
     if (((slot ^ tag) >> FRZ_SLOT_OFFSET_BITS) != 0) continue;
-    uint64_t offset = ((slot & (((uint64_t)1 << FRZ_SLOT_OFFSET_BITS) - 1)) - 1) * 4;
+    *offset_out = frz_slot_row(slot);
+    return true;
+  }
+  return false;
+}
+
+bool frz_segment_find(frz_segment *segment, frz_str key, uint64_t hash, frz_segment_row *row_out)
+{
+  uint64_t offset, place = frz_slot_home(segment, hash);
+  for (; frz_segment_next_slot(segment, hash, &place, &offset); place++) {
     if (!frz_segment_row_at(segment, offset, row_out)) return false;
     if (frz_segment_row_is(segment, row_out, (const uint8_t *)key.data, key.size)) return true;
   }

@@ -20,7 +20,9 @@ enum {
   FRZ_SEGMENT_UUID_BYTES = 40,
   FRZ_SEGMENT_HEADER_BYTES = 136, /* before the columns */
   FRZ_SEGMENT_HAS_CREATED = 1,
-  FRZ_SLOT_OFFSET_BITS = 40
+  FRZ_SLOT_OFFSET_BITS = 40,
+  FRZ_SLOTS_A_LOOK = 8,     /* compared at a time */
+  FRZ_CACHE_LINE_BYTES = 64 /* of most processors: it decides about speed alone */
 };
 #define FRZ_SEGMENT_MAGIC "FRZLKUP\x01"
 #define FRZ_SEGMENT_VARIABLE UINT32_MAX
@@ -100,6 +102,48 @@ static inline bool frz_segment_intact(frz_segment *segment, const uint8_t *at, s
        1) != 0)
     return true;
   return frz_segment_check_blocks(segment, first, last);
+}
+
+/** The offset in the row section that a slot in use names. */
+static inline uint64_t frz_slot_row(uint64_t slot)
+{
+  return ((slot & (((uint64_t)1 << FRZ_SLOT_OFFSET_BITS) - 1)) - 1) * 4;
+}
+
+/* Which of the slots from `at` on have the tag: a bit each. All are compared, since at which one a
+ * loop would end is chance, and a wrong guess of the processor costs more. */
+static inline uint32_t frz_slots_with_tag(const uint8_t *at, uint64_t tag)
+{
+  uint32_t same = 0;
+  for (uint32_t i = 0; i < FRZ_SLOTS_A_LOOK; i++)
+    same |= (uint32_t)((frz_load_u64le(at + (size_t)i * 8) ^ tag) >> FRZ_SLOT_OFFSET_BITS == 0)
+            << i;
+  return same;
+}
+
+/** As frz_segment_next_slot(), slot by slot: for the end of the section. */
+bool frz_segment_next_slot_slowly(frz_segment *segment, uint64_t hash, uint64_t *place,
+                                  uint64_t *offset_out);
+
+/** The next slot at `*place` or behind it that has the hash's tag: moves `*place` to it and gives
+ * the row's offset, which may lie outside. False: there is none before an empty slot, or the
+ * segment is torn. One that is given may lie behind an empty slot: then its row has another key. */
+static inline bool frz_segment_next_slot(frz_segment *segment, uint64_t hash, uint64_t *place,
+                                         uint64_t *offset_out)
+{
+  if (*place + FRZ_SLOTS_A_LOOK <= segment->n_slots_stored) {
+    const uint8_t *at = segment->slots + *place * 8;
+    if (!frz_segment_intact(segment, at, (size_t)FRZ_SLOTS_A_LOOK * 8)) return false;
+    uint32_t same = frz_slots_with_tag(at, hash << FRZ_SLOT_OFFSET_BITS);
+    uint32_t first = (uint32_t)__builtin_ctz(same | 1u << FRZ_SLOTS_A_LOOK);
+    uint64_t slot = same != 0 ? frz_load_u64le(at + (size_t)first * 8) : 0;
+    if (slot != 0) {
+      *place += first;
+      *offset_out = frz_slot_row(slot);
+      return true;
+    }
+  }
+  return frz_segment_next_slot_slowly(segment, hash, place, offset_out);
 }
 
 /** A row's parts. Pointers into the segment. */

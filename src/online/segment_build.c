@@ -502,6 +502,15 @@ static void keep_best(const record **table, size_t mask, const record *r)
   }
 }
 
+/* The size of equal rows of `used` bytes: whole lines of the processor's cache where that costs at
+ * most an eighth more, since a row that begins within a line is one more to wait for. */
+static uint32_t equal_row_bytes(size_t used)
+{
+  size_t padded = (used + 3) & ~(size_t)3;
+  size_t lines = (used + FRZ_CACHE_LINE_BYTES - 1) / FRZ_CACHE_LINE_BYTES * FRZ_CACHE_LINE_BYTES;
+  return (uint32_t)(lines - padded <= padded / 8 ? lines : padded);
+}
+
 /* What all rows have in common, from all lanes. */
 static void agree(const frz_segment_builder *builder, frz_segment_shape *shape)
 {
@@ -530,7 +539,7 @@ static void agree(const frz_segment_builder *builder, frz_segment_shape *shape)
                      (shape->has_created ? 16 : 8) + builder->null_bits_bytes +
                      builder->fixed_bytes;
   bool differ = builder->has_variable || shape->key_bytes == FRZ_SEGMENT_VARIABLE;
-  shape->row_bytes = differ ? 0 : (uint32_t)((row_bytes + 3) & ~(size_t)3);
+  shape->row_bytes = differ ? 0 : equal_row_bytes(row_bytes);
 }
 
 static frz_status write_row(const frz_segment_shape *shape, const record *r, frz_part_output *out,
@@ -540,12 +549,12 @@ static frz_status write_row(const frz_segment_shape *shape, const record *r, frz
   size_t size = key_bytes + (shape->has_created ? 16 : 8) + r->payload_bytes;
   if (shape->row_bytes == 0) size += 4;
   if (shape->key_bytes == FRZ_SEGMENT_VARIABLE) size += 4;
-  size_t padded = (size + 3) & ~(size_t)3;
+  size_t padded = shape->row_bytes != 0 ? shape->row_bytes : (size + 3) & ~(size_t)3;
   frz_row_place place = {r->hash, out->rows.size};
   uint8_t *at;
   FRZ_TRY(frz_buf_append(&out->places, &place, sizeof place, err));
   FRZ_TRY(frz_buf_extend(&out->rows, padded, &at, err));
-  memset(at + padded - 4, 0, 4);
+  memset(at + size, 0, padded - size);
   if (shape->row_bytes == 0) {
     frz_store_u32le(at, (uint32_t)padded);
     at += 4;

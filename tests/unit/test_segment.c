@@ -34,15 +34,20 @@ typedef struct test_row {
   int value;
 } test_row;
 
-typedef enum test_shape { FIXED, TEXTS } test_shape;
+/* LINES: as FIXED, with columns that stay empty, so that rows nearly fill a line of the cache. */
+typedef enum test_shape { FIXED, LINES, TEXTS } test_shape;
 
 static const frz_stored_column fixed_columns[] = {{7, FRZ_VALUE_INT32, 0},
                                                   {8, FRZ_VALUE_DOUBLE, 0}};
+enum { N_LINE_COLUMNS = 6 };
+static const frz_stored_column line_columns[N_LINE_COLUMNS] = {
+    {7, FRZ_VALUE_INT32, 0},   {8, FRZ_VALUE_DOUBLE, 0},  {20, FRZ_VALUE_DOUBLE, 0},
+    {21, FRZ_VALUE_DOUBLE, 0}, {22, FRZ_VALUE_DOUBLE, 0}, {23, FRZ_VALUE_FLOAT, 0}};
 static const frz_stored_column text_columns[] = {{7, FRZ_VALUE_INT32, 0}, {9, FRZ_VALUE_STRING, 0}};
 
 static size_t key_of(const test_row *row, test_shape shape, char out[32])
 {
-  if (shape == FIXED) return (size_t)snprintf(out, 32, "key-%08d", row->number);
+  if (shape != TEXTS) return (size_t)snprintf(out, 32, "key-%08d", row->number);
   return (size_t)snprintf(out, 32, "key-%d%s", row->number, row->number % 3 == 0 ? "-long" : "");
 }
 
@@ -56,16 +61,17 @@ static frz_segment_builder *builder_of(test_shape shape, const test_row *rows, s
 {
   frz_error err = {0};
   frz_segment_builder *builder;
+  const frz_stored_column *const stored[] = {fixed_columns, line_columns, text_columns};
   const frz_segment_plan plan = {.table_uuid = FRZ_STR("0a1b2c3d-0000-0000-0000-000000000001"),
-                                 .columns = shape == FIXED ? fixed_columns : text_columns,
-                                 .n_columns = 2,
+                                 .columns = stored[shape],
+                                 .n_columns = shape == LINES ? N_LINE_COLUMNS : 2,
                                  .n_lanes = 1,
                                  .rows_expected = (int64_t)n};
   const frz_arrow_type types[] = {{.kind = FRZ_ARROW_BINARY},
                                   {.kind = FRZ_ARROW_TIMESTAMP, .unit = FRZ_UNIT_US},
                                   {.kind = FRZ_ARROW_TIMESTAMP, .unit = FRZ_UNIT_US},
                                   {.kind = FRZ_ARROW_INT32},
-                                  {.kind = shape == FIXED ? FRZ_ARROW_FLOAT64 : FRZ_ARROW_STRING}};
+                                  {.kind = shape != TEXTS ? FRZ_ARROW_FLOAT64 : FRZ_ARROW_STRING}};
   frz_column columns[5];
   ok(frz_segment_builder_create(context, &plan, &builder, &err), &err);
   for (int c = 0; c < 5; c++) {
@@ -84,10 +90,10 @@ static frz_segment_builder *builder_of(test_shape shape, const test_row *rows, s
     double wide = rows[i].value / 2.0;
     int size = snprintf(text, sizeof text, "%.*s%d", rows[i].value % 40,
                         "the quick brown fox jumps over the lazy dog", rows[i].value);
-    add(&columns[4], shape == FIXED ? (const void *)&wide : text,
-        shape == FIXED ? 8 : (size_t)size);
+    add(&columns[4], shape != TEXTS ? (const void *)&wide : text,
+        shape != TEXTS ? 8 : (size_t)size);
   }
-  const frz_column *values[] = {&columns[3], &columns[4]};
+  const frz_column *values[N_LINE_COLUMNS] = {&columns[3], &columns[4]};
   const frz_segment_rows batch = {.keys = &columns[0],
                                   .event_times = &columns[1],
                                   .created_times = &columns[2],
@@ -127,7 +133,7 @@ static bool is_row(frz_segment *segment, test_shape shape, const test_row *wante
   return frz_segment_row_event(&row) == wanted->event_us &&
          frz_segment_row_created(segment, &row) == wanted->created_us &&
          value.kind == FRZ_VALUE_INT32 && value.as.i32 == wanted->value &&
-         other.kind == (shape == FIXED ? FRZ_VALUE_DOUBLE : FRZ_VALUE_STRING);
+         other.kind == (shape != TEXTS ? FRZ_VALUE_DOUBLE : FRZ_VALUE_STRING);
 }
 
 enum { MANY = 30000 };
@@ -160,6 +166,20 @@ static void test_winners(void **state)
     assert_false(atomic_load(&segment->is_torn));
     frz_segment_release(segment);
   }
+}
+
+/* Rows that nearly fill lines of the cache fill them; others are as short as they can be. */
+static void test_rows_fill_lines(void **state)
+{
+  (void)state;
+  const test_row rows[] = {{1, 100, 1, 1}, {2, 100, 1, 2}};
+  frz_segment *lines = segment_of(LINES, rows, 2, NULL, NULL);
+  assert_int_equal(lines->row_bytes, 64); /* 58 are used */
+  for (int i = 0; i < 2; i++) assert_true(is_row(lines, LINES, &rows[i]));
+  frz_segment_release(lines);
+  frz_segment *fixed = segment_of(FIXED, rows, 2, NULL, NULL);
+  assert_int_equal(fixed->row_bytes, 32); /* 30 */
+  frz_segment_release(fixed);
 }
 
 /* [2] rows that earlier segments beat are left out; rows of a segment move to another whole. */
@@ -343,9 +363,10 @@ int main(void)
   frz_error err = {0};
   ok(frz_context_create(NULL, &context, &err), &err);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_winners),     cmocka_unit_test(test_later_segments),
-      cmocka_unit_test(test_small),       cmocka_unit_test(test_torn_files),
-      cmocka_unit_test(test_other_table), cmocka_unit_test(test_index_file)};
+      cmocka_unit_test(test_winners),        cmocka_unit_test(test_later_segments),
+      cmocka_unit_test(test_small),          cmocka_unit_test(test_torn_files),
+      cmocka_unit_test(test_other_table),    cmocka_unit_test(test_index_file),
+      cmocka_unit_test(test_rows_fill_lines)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   frz_context_free(context);
   return failed;
