@@ -2,7 +2,8 @@
  * join_key.c - encode join keys.
  *
  * Three ways, by what the key is made of:
- *   one INTEGER or DOUBLE column    the 64-bit value, hashed by a bijection; no bytes
+ *   one INTEGER or DOUBLE column    the 64-bit value, hashed by a bijection; no bytes, but for a
+ *                                   null that counts, which has one
  *   one BYTES column                the column's own buffers are the bytes: nothing is copied
  *   anything else                   column after column into a byte string: 8 bytes for INTEGER and
  *                                   DOUBLE, 12 for TIME, 16 for DECIMAL, length and bytes for
@@ -207,6 +208,28 @@ static void fill_doubles(frz_key_batch *keys, const frz_column *column, int64_t 
   }
 }
 
+/* Nulls count among numbers: each has one byte, where a number has none. */
+static frz_status count_nulls(frz_key_batch *keys, const frz_column *column, int64_t n_rows,
+                              frz_error *err)
+{
+  static const uint8_t null_bytes[] = {0};
+  if (column->n_nulls == 0) return FRZ_OK;
+  FRZ_TRY(frz_buf_resize(&keys->offset_store, ((size_t)n_rows + 1) * sizeof(int32_t), err));
+  int32_t *offsets = (int32_t *)(void *)keys->offset_store.data;
+  keys->byte_store.size = 0;
+  for (int64_t i = 0; i < n_rows; i++) {
+    offsets[i] = (int32_t)keys->byte_store.size;
+    if (!frz_column_is_null(column, i)) continue;
+    keys->present[i] = 1;
+    keys->hashes[i] = frz_hash_bytes(null_bytes, sizeof null_bytes, 0);
+    FRZ_TRY(frz_buf_append(&keys->byte_store, null_bytes, sizeof null_bytes, err));
+  }
+  offsets[n_rows] = (int32_t)keys->byte_store.size;
+  keys->offsets = offsets;
+  keys->bytes = keys->byte_store.data != NULL ? keys->byte_store.data : null_bytes;
+  return FRZ_OK;
+}
+
 static void fill_hashes(frz_key_batch *keys, int64_t n_rows)
 {
   for (int64_t i = 0; i < n_rows; i++) {
@@ -302,11 +325,15 @@ frz_status frz_key_batch_fill(frz_key_batch *keys, const frz_column *const *colu
     memset(keys->hashes, 0, (size_t)n_rows * sizeof(uint64_t));
     return FRZ_OK;
   }
+  if (n_columns == 1 && (forms[0] == FRZ_KEY_INTEGER || forms[0] == FRZ_KEY_DOUBLE)) {
+    if (forms[0] == FRZ_KEY_INTEGER)
+      FRZ_TRY(fill_integers(keys, columns[0], n_rows, err));
+    else
+      fill_doubles(keys, columns[0], n_rows);
+    return nulls_count ? count_nulls(keys, columns[0], n_rows, err) : FRZ_OK;
+  }
   bool single = n_columns == 1 && !nulls_count;
-  if (single && forms[0] == FRZ_KEY_INTEGER) return fill_integers(keys, columns[0], n_rows, err);
-  if (single && forms[0] == FRZ_KEY_DOUBLE)
-    fill_doubles(keys, columns[0], n_rows);
-  else if (single && forms[0] == FRZ_KEY_NOTHING)
+  if (single && forms[0] == FRZ_KEY_NOTHING)
     memset(keys->present, 0, (size_t)n_rows);
   else if (single && forms[0] == FRZ_KEY_BYTES && columns[0]->offsets.size != 0 && n_rows > 0)
     borrow_bytes(keys, columns[0], n_rows);

@@ -35,7 +35,7 @@ typedef struct frz_key_batch {
   uint64_t *hashes;        /* n_rows; unspecified where absent */
   uint8_t *present;        /* n_rows: 0 where a key value is null or can match nothing */
   const int64_t *integers; /* the keys, where they are one INTEGER column; else NULL */
-  const uint8_t *bytes;    /* NULL when the hash is the key */
+  const uint8_t *bytes;    /* NULL when the hash is the key of every row */
   const int32_t *offsets;  /* n_rows + 1, into bytes */
   frz_buf hash_store, present_store, integer_store, byte_store, offset_store;
 } frz_key_batch;
@@ -51,7 +51,7 @@ frz_status frz_key_batch_fill(frz_key_batch *keys, const frz_column *const *colu
                               const frz_key_form *forms, size_t n_columns, bool nulls_count,
                               int64_t n_rows, frz_error *err) FRZ_MUST_CHECK;
 
-/** The bytes of a row's key; empty when the hash is the key. */
+/** The bytes of a row's key; empty when the hash is the key (or a text is empty). */
 static inline frz_str frz_key_batch_bytes(const frz_key_batch *keys, int64_t row)
 {
   if (keys->bytes == NULL) return (frz_str){0};

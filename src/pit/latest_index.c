@@ -1,25 +1,36 @@
 /*
  * latest_index.c - hash partitions of (key, best row), each behind a lock.
  *
- * Memory: 75 to 150 bytes a key, and the key's bytes where the hash is not the key itself.
+ * A row mostly loses, by its event time. So hash and time of the best row stand in an array of
+ * their own, four to a line of the cache, and the rest is touched by rows that may win.
  *
- * Invariants: capacity is zero or a power of two and at most three quarters full; an entry is free
- * exactly when its candidate has no file; `end` only falls, and partitions from it on are empty or
- * about to be emptied by the thread that lowered it. No thread waits for a partition while it holds
- * another.
+ * Memory: 85 to 170 bytes a key, and the key's bytes where the hash is not the key itself.
+ *
+ * Invariants: capacity is zero or a power of two and at most three quarters full; a place is free
+ * exactly when its candidate has no file, and then its mark is that of no row; `end` only falls,
+ * and partitions from it on are empty or about to be emptied by the thread that lowered it. No
+ * thread waits for a partition while it holds another.
  */
 #include "pit/latest_index.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
+
+#include "pit/slot_winner.h"
 
 enum { PARTITION_BITS = 8, CAPACITY_MIN = 16, ROWS_AHEAD = 12 };
 static_assert(FRZ_LATEST_PARTITIONS == 1 << PARTITION_BITS, "one a value of the hash's top bits");
 
-typedef struct latest_entry {
+/* Of a place's best row, as far as it takes to turn another away. */
+typedef struct latest_mark {
   uint64_t hash;
+  int64_t event_time;
+} latest_mark;
+
+#define NO_MARK ((latest_mark){0, INT64_MIN})
+
+typedef struct latest_entry {
   frz_candidate best;
   frz_str key; /* in the partition's arena; empty when the hash is the key */
 } latest_entry;
@@ -27,6 +38,8 @@ typedef struct latest_entry {
 typedef struct latest_partition {
   pthread_mutex_t lock;
   frz_arena keys;
+  bool has_keys; /* there is an entry with bytes */
+  latest_mark *marks;
   latest_entry *entries;
   size_t capacity;
   size_t size;
@@ -34,6 +47,7 @@ typedef struct latest_partition {
 } latest_partition;
 
 struct frz_latest_index {
+  frz_context *context;
   const frz_alloc *alloc;
   frz_offer_window window;
   size_t first, bytes_max;
@@ -51,6 +65,7 @@ frz_status frz_latest_index_create(frz_context *context, int64_t least, int64_t 
   const frz_alloc *alloc = frz_context_alloc(context);
   frz_latest_index *index = frz_alloc_zeroed(alloc, sizeof *index);
   if (index == NULL) return frz_fail_nomem(err, "latest rows");
+  index->context = context;
   index->alloc = alloc;
   index->window = (frz_offer_window){least, greatest, false, PARTITION_BITS};
   index->first = first;
@@ -66,14 +81,22 @@ frz_status frz_latest_index_create(frz_context *context, int64_t least, int64_t 
   return FRZ_OK;
 }
 
+static void free_places(const frz_alloc *alloc, latest_partition *part)
+{
+  frz_alloc_free(alloc, part->marks, part->capacity * sizeof *part->marks);
+  frz_alloc_free(alloc, part->entries, part->capacity * sizeof *part->entries);
+}
+
 static void empty_partition(frz_latest_index *index, latest_partition *part)
 {
-  frz_alloc_free(index->alloc, part->entries, part->capacity * sizeof *part->entries);
+  free_places(index->alloc, part);
   frz_arena_free(&part->keys);
   frz_arena_init(&part->keys, index->alloc, SIZE_MAX / 4);
+  part->marks = NULL;
   part->entries = NULL;
   part->capacity = 0;
   part->size = 0;
+  part->has_keys = false;
 }
 
 void frz_latest_index_free(frz_latest_index *index)
@@ -96,7 +119,7 @@ size_t frz_latest_index_end(const frz_latest_index *index)
 
 static size_t partition_bytes(const latest_partition *part)
 {
-  return part->capacity * sizeof *part->entries + part->keys.used_bytes;
+  return part->capacity * (sizeof *part->marks + sizeof *part->entries) + part->keys.used_bytes;
 }
 
 /* Under the partition's lock. */
@@ -137,32 +160,56 @@ static frz_status shrink(frz_latest_index *index, frz_error *err)
 
 /* ---- rows ---- */
 
-static latest_entry *find_entry(const latest_partition *part, uint64_t hash, frz_str key)
+static bool is_free(const latest_partition *part, size_t place)
+{
+  const latest_mark *mark = &part->marks[place];
+  return mark->hash == NO_MARK.hash && mark->event_time == NO_MARK.event_time &&
+         part->entries[place].best.file_rank == FRZ_NO_FILE;
+}
+
+/* Is it the key of a place with the same hash? Without bytes on either side the hash tells. */
+static bool is_key(const latest_partition *part, size_t place, frz_str key)
+{
+  if (!part->has_keys) return key.size == 0;
+  frz_str held = part->entries[place].key;
+  return held.size == key.size && (key.size == 0 || frz_str_equal(held, key));
+}
+
+/* Where the key is, or would be. */
+static size_t find_place(const latest_partition *part, uint64_t hash, frz_str key)
 {
   size_t mask = part->capacity - 1;
   size_t at = (size_t)hash & mask;
-  for (;;) {
-    latest_entry *entry = &part->entries[at];
-    if (entry->best.file_rank == FRZ_NO_FILE) return entry;
-    if (entry->hash == hash && (key.size == 0 || frz_str_equal(entry->key, key))) return entry;
+  while (!is_free(part, at) && (part->marks[at].hash != hash || !is_key(part, at, key)))
     at = (at + 1) & mask;
-  }
+  return at;
 }
 
 static frz_status grow(const frz_alloc *alloc, latest_partition *part, frz_error *err)
 {
   latest_partition old = *part;
   size_t capacity = old.capacity != 0 ? old.capacity * 2 : CAPACITY_MIN;
+  latest_mark *marks = frz_alloc_array(alloc, capacity, sizeof *marks);
   latest_entry *entries = frz_alloc_array(alloc, capacity, sizeof *entries);
-  if (entries == NULL) return frz_fail_nomem(err, "latest rows");
-  for (size_t i = 0; i < capacity; i++)
+  if (marks == NULL || entries == NULL) {
+    frz_alloc_free(alloc, marks, capacity * sizeof *marks);
+    frz_alloc_free(alloc, entries, capacity * sizeof *entries);
+    return frz_fail_nomem(err, "latest rows");
+  }
+  for (size_t i = 0; i < capacity; i++) {
+    marks[i] = NO_MARK;
     entries[i] = (latest_entry){.best = {.file_rank = FRZ_NO_FILE}};
+  }
+  part->marks = marks;
   part->entries = entries;
   part->capacity = capacity;
-  for (size_t i = 0; i < old.capacity; i++)
-    if (old.entries[i].best.file_rank != FRZ_NO_FILE)
-      *find_entry(part, old.entries[i].hash, old.entries[i].key) = old.entries[i];
-  frz_alloc_free(alloc, old.entries, old.capacity * sizeof *old.entries);
+  for (size_t i = 0; i < old.capacity; i++) {
+    if (is_free(&old, i)) continue;
+    size_t place = find_place(part, old.marks[i].hash, old.entries[i].key);
+    marks[place] = old.marks[i];
+    entries[place] = old.entries[i];
+  }
+  free_places(alloc, &old);
   return FRZ_OK;
 }
 
@@ -171,26 +218,28 @@ static frz_status compete(const frz_alloc *alloc, latest_partition *part, const 
 {
   if (part->size >= part->capacity / 4 * 3) FRZ_TRY(grow(alloc, part, err));
   frz_str key = frz_key_batch_bytes(offer->keys, row->row);
-  latest_entry *entry = find_entry(part, row->hash, key);
+  size_t place = find_place(part, row->hash, key);
+  latest_mark *mark = &part->marks[place];
+  if (row->event_time < mark->event_time) return FRZ_OK;
+  latest_entry *entry = &part->entries[place];
   frz_candidate candidate = frz_offer_candidate(offer, row->row);
   if (entry->best.file_rank == FRZ_NO_FILE) {
     frz_str copy = key.size != 0 ? frz_arena_copy(&part->keys, key) : (frz_str){0};
     if (key.size != 0 && copy.data == NULL) return frz_fail_nomem(err, "latest rows");
-    entry->hash = row->hash;
     entry->key = copy;
+    part->has_keys |= key.size != 0;
     part->size++;
   }
-  if (frz_candidate_beats(&candidate, &entry->best)) entry->best = candidate;
+  if (!frz_candidate_beats(&candidate, &entry->best)) return FRZ_OK;
+  entry->best = candidate;
+  *mark = (latest_mark){row->hash, row->event_time};
   return FRZ_OK;
 }
 
-/* An entry may lie across two lines of the cache. */
 static void ask_for(const latest_partition *part, uint64_t hash)
 {
   if (part->capacity == 0) return;
-  const latest_entry *entry = &part->entries[(size_t)hash & (part->capacity - 1)];
-  __builtin_prefetch(entry, 1);
-  __builtin_prefetch((const uint8_t *)(entry + 1) - 1, 1);
+  __builtin_prefetch(&part->marks[(size_t)hash & (part->capacity - 1)], 1);
 }
 
 static frz_status compete_all(frz_latest_index *index, size_t p, const frz_offer *offer,
@@ -226,30 +275,35 @@ frz_status frz_latest_index_offer(frz_latest_index *index, const frz_offer *offe
   return FRZ_OK;
 }
 
-static int compare_references(const void *a, const void *b)
+static frz_status gather_winners(const frz_latest_index *index, frz_buf *winners, frz_error *err)
 {
-  const frz_row_reference *left = a;
-  const frz_row_reference *right = b;
-  if (left->file_rank != right->file_rank) return left->file_rank < right->file_rank ? -1 : 1;
-  return (left->position > right->position) - (left->position < right->position);
-}
-
-frz_status frz_latest_index_rows(const frz_latest_index *index, frz_buf *references, frz_error *err)
-{
-  size_t n = references->size / sizeof(frz_row_reference), end = frz_latest_index_end(index);
+  size_t n = 0, end = frz_latest_index_end(index);
   for (size_t p = index->first; p < end; p++) n += index->partitions[p].size;
-  FRZ_TRY(frz_buf_reserve(references, n * sizeof(frz_row_reference) - references->size, err));
+  FRZ_TRY(frz_buf_resize(winners, n * sizeof(frz_slot_winner), err));
+  frz_slot_winner *next = (frz_slot_winner *)(void *)winners->data;
   for (size_t p = index->first; p < end; p++) {
     const latest_partition *part = &index->partitions[p];
     for (size_t i = 0; i < part->capacity; i++) {
       const frz_candidate *best = &part->entries[i].best;
       if (best->file_rank == FRZ_NO_FILE) continue;
-      frz_row_reference row = {best->file_rank, best->position};
-      FRZ_TRY(frz_buf_append(references, &row, sizeof row, err));
+      *next++ = (frz_slot_winner){.position = best->position, .file_rank = best->file_rank};
     }
   }
-  if (references->size != 0)
-    qsort(references->data, references->size / sizeof(frz_row_reference), sizeof(frz_row_reference),
-          compare_references);
   return FRZ_OK;
+}
+
+frz_status frz_latest_index_rows(const frz_latest_index *index, frz_buf *references, frz_error *err)
+{
+  frz_buf winners;
+  frz_buf_init(&winners, index->alloc, SIZE_MAX / 2);
+  frz_status st = gather_winners(index, &winners, err);
+  if (st == FRZ_OK && winners.size != 0) st = frz_slot_winners_sort(index->context, &winners, err);
+  size_t n = winners.size / sizeof(frz_slot_winner), before = references->size;
+  const frz_slot_winner *rows = (const frz_slot_winner *)(const void *)winners.data;
+  if (st == FRZ_OK) st = frz_buf_resize(references, before + n * sizeof(frz_row_reference), err);
+  for (size_t i = 0; i < n && st == FRZ_OK; i++)
+    ((frz_row_reference *)(void *)(references->data + before))[i] =
+        (frz_row_reference){rows[i].file_rank, rows[i].position};
+  frz_buf_dispose(&winners);
+  return st;
 }

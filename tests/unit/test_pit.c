@@ -545,6 +545,61 @@ static void test_composite_keys_do_not_mix(void **state)
   frz_column_dispose(&b);
 }
 
+/* A null among numbers is a key of its own, in batches with nulls and beside those without. */
+static void test_null_is_a_key_among_numbers(void **state)
+{
+  (void)state;
+  enum { N = 4 };
+  const int64_t values[2][N] = {{0, 0, 7, 0}, {0, 7, 8, 9}};
+  const bool nulls[N] = {false, true, false, true}; /* of the first batch */
+  const int64_t events[2][N] = {{10, 11, 12, 13}, {9, 20, 21, 22}}, positions[N] = {0, 1, 2, 3};
+  frz_context *context;
+  frz_latest_index *index;
+  assert_int_equal(frz_context_create(NULL, &context, NULL), FRZ_OK);
+  const frz_alloc *alloc = frz_context_alloc(context);
+  const frz_arrow_field field = {.type = {.kind = FRZ_ARROW_INT64}, .nullable = true};
+  const frz_key_form form = FRZ_KEY_INTEGER;
+  assert_int_equal(frz_latest_index_create(context, 0, 100, 0, SIZE_MAX, &index, NULL), FRZ_OK);
+  frz_key_batch keys;
+  frz_offer_scratch scratch;
+  frz_key_batch_init(&keys, alloc);
+  frz_offer_scratch_init(&scratch, alloc);
+  for (uint32_t b = 0; b < 2; b++) {
+    frz_column column;
+    assert_int_equal(frz_column_init(&column, &field, alloc, NULL), FRZ_OK);
+    for (int i = 0; i < N; i++)
+      assert_int_equal(b == 0 && nulls[i]
+                           ? frz_column_append_nulls(&column, 1, NULL)
+                           : frz_column_append_value(&column, &values[b][i], 8, NULL),
+                       FRZ_OK);
+    const frz_column *columns[] = {&column};
+    assert_int_equal(frz_key_batch_fill(&keys, columns, &form, 1, true, N, NULL), FRZ_OK);
+    frz_offer offer = {.keys = &keys,
+                       .event_times = events[b],
+                       .positions = positions,
+                       .file_rank = b,
+                       .n_rows = N};
+    assert_int_equal(frz_latest_index_offer(index, &offer, &scratch, NULL), FRZ_OK);
+    frz_column_dispose(&column);
+  }
+  frz_buf rows;
+  frz_buf_init(&rows, alloc, SIZE_MAX / 2);
+  assert_int_equal(frz_latest_index_rows(index, &rows, NULL), FRZ_OK);
+  /* 0 and null of the first batch; 7, 8 and 9 of the second */
+  const frz_row_reference wanted[] = {{0, 0}, {0, 3}, {1, 1}, {1, 2}, {1, 3}};
+  const frz_row_reference *found = (const frz_row_reference *)(void *)rows.data;
+  assert_int_equal(rows.size, sizeof wanted);
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    assert_int_equal(found[i].file_rank, wanted[i].file_rank);
+    assert_int_equal(found[i].position, wanted[i].position);
+  }
+  frz_buf_dispose(&rows);
+  frz_offer_scratch_dispose(&scratch);
+  frz_key_batch_dispose(&keys);
+  frz_latest_index_free(index);
+  frz_context_free(context);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -556,6 +611,7 @@ int main(void)
       cmocka_unit_test(test_latest_in_passes),
       cmocka_unit_test(test_winners_sort_into_file_order),
       cmocka_unit_test(test_composite_keys_do_not_mix),
+      cmocka_unit_test(test_null_is_a_key_among_numbers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
