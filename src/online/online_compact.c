@@ -7,6 +7,9 @@
  * sequence number of the run. So against every file outside of it, rows of equal times compare as
  * before: those of older files lose, those of newer ones win, committed meanwhile or not.
  *
+ * A row past its time to live goes only when no file outside of the run may hold an older one of
+ * its key.
+ *
  * Two passes over a run: keys and times find the winners, then all columns are read without the
  * losers. The operation is "overwrite", since rows go, with frazil.compaction=latest-per-key in
  * its summary: an index that covers the run's files need not read the new ones.
@@ -26,8 +29,10 @@ enum { BATCH_ROWS = 65536, RATIO = 4, RATIO_MAX = 16, COMMITS = 8 };
 
 typedef struct table_file {
   const frz_scan_task *task;
-  frz_str group; /* partition: files of one are compared */
+  frz_str group;      /* partition: files of one are compared */
+  frz_str keys_group; /* partition, but for what follows from the event time: where a key may be */
   int64_t sequence;
+  int64_t oldest_us; /* event time of its rows: none is before */
 } table_file;
 
 /** Where a key's best row so far is. */
@@ -46,7 +51,7 @@ typedef struct online_compaction {
   frz_projection keys, rows;
   table_file *files;
   size_t n_files;
-  int64_t oldest_us; /* rows before it go; INT64_MIN: none */
+  int64_t expired_us; /* rows before it are past their time to live; INT64_MIN: none */
   frz_data_file_writer **writers;
   size_t n_writers, writers_capacity;
   frz_data_file *added, *removed;
@@ -64,10 +69,10 @@ void frz_online_compact_options_init(frz_online_compact_options *options)
 
 /* ---- runs ---- */
 
-/* Spec and partition values. Where several specs have files, or all are to be joined, a key's rows
- * may lie in several partitions: values that follow from the event time do not count then. */
+/* Spec and partition values; without those that follow from the event time where `of_keys`. Where
+ * several specs have files, a key's rows may lie in any partition. */
 static frz_status group_of(online_compaction *job, const frz_scan_task *task, bool several_specs,
-                           frz_str *group_out, frz_error *err)
+                           bool of_keys, frz_str *group_out, frz_error *err)
 {
   frz_buf text;
   frz_status st = FRZ_OK;
@@ -75,7 +80,7 @@ static frz_status group_of(online_compaction *job, const frz_scan_task *task, bo
   const frz_partition *partition = &task->entry->file.partition;
   for (size_t i = 0; i < task->spec->n_fields && !several_specs && st == FRZ_OK; i++) {
     const frz_partition_field *field = &task->spec->fields[i];
-    if (job->options.all && field->source_id == job->layout->event_ts_id) continue;
+    if (of_keys && field->source_id == job->layout->event_ts_id) continue;
     if (i >= partition->n_values || partition->values[i].is_null)
       st = frz_buf_append(&text, "n", 1, err);
     else
@@ -101,6 +106,20 @@ static int compare_files(const void *a, const void *b)
   return frz_str_compare(y->task->entry->file.path, x->task->entry->file.path);
 }
 
+/* By the file's statistics; INT64_MIN: they do not tell. */
+static int64_t oldest_of(const online_compaction *job, const frz_data_file *file)
+{
+  frz_literal literal;
+  const frz_type type = {.kind = FRZ_TYPE_TIMESTAMPTZ};
+  for (size_t i = 0; i < file->n_lower_bounds; i++) {
+    const frz_bound *bound = &file->lower_bounds[i];
+    if (bound->field_id == job->layout->event_ts_id &&
+        frz_literal_from_bytes(&type, bound->bytes, &literal, NULL) == FRZ_OK)
+      return literal.as.i64;
+  }
+  return INT64_MIN;
+}
+
 static frz_status list_files(online_compaction *job, frz_error *err)
 {
   const frz_scan_plan *plan = &job->scan.plan;
@@ -114,7 +133,11 @@ static frz_status list_files(online_compaction *job, frz_error *err)
     table_file *file = &job->files[i];
     file->task = &plan->tasks[i];
     file->sequence = file->task->entry->data_sequence_number;
-    FRZ_TRY(group_of(job, file->task, several_specs, &file->group, err));
+    file->oldest_us = oldest_of(job, &file->task->entry->file);
+    FRZ_TRY(group_of(job, file->task, several_specs, true, &file->keys_group, err));
+    file->group = file->keys_group;
+    if (!job->options.all)
+      FRZ_TRY(group_of(job, file->task, several_specs, false, &file->group, err));
   }
   if (job->n_files != 0) qsort(job->files, job->n_files, sizeof *job->files, compare_files);
   return FRZ_OK;
@@ -193,6 +216,7 @@ static size_t join_runs(const online_compaction *job, file_run *runs, size_t n)
 typedef struct run_state {
   const table_file *files; /* newest first */
   size_t n;
+  int64_t dropped_us;   /* rows before it go */
   frz_map keys;         /* key to its place in `best` */
   frz_buf best;         /* best_row */
   frz_roaring **losers; /* of each file */
@@ -212,12 +236,11 @@ static bool beats(const best_row *row, const best_row *held)
   return row->file == held->file;
 }
 
-static frz_status compete(online_compaction *job, run_state *run, frz_str key, const best_row *row,
-                          frz_error *err)
+static frz_status compete(run_state *run, frz_str key, const best_row *row, frz_error *err)
 {
   uint64_t *place;
   bool is_new;
-  if (row->event_us < job->oldest_us) return lose(run, row->file, row->position, err);
+  if (row->event_us < run->dropped_us) return lose(run, row->file, row->position, err);
   FRZ_TRY(frz_map_insert(&run->keys, key, run->best.size / sizeof *row, &place, &is_new, err));
   if (is_new) return frz_buf_append(&run->best, row, sizeof *row, err);
   best_row *held = (best_row *)(void *)run->best.data + *place;
@@ -227,8 +250,8 @@ static frz_status compete(online_compaction *job, run_state *run, frz_str key, c
   return FRZ_OK;
 }
 
-static frz_status offer_batch(online_compaction *job, run_state *run, uint32_t file,
-                              const frz_batch *batch, const int64_t *positions, frz_error *err)
+static frz_status offer_batch(run_state *run, uint32_t file, const frz_batch *batch,
+                              const int64_t *positions, frz_error *err)
 {
   const frz_column *keys = &batch->columns[FRZ_ONLINE_KEY_AT];
   const frz_column *events = &batch->columns[FRZ_ONLINE_EVENT_AT];
@@ -242,7 +265,7 @@ static frz_status offer_batch(online_compaction *job, run_state *run, uint32_t f
                                       : ((const int64_t *)(const void *)created->values.data)[i],
                     .file = file,
                     .position = positions[i]};
-    FRZ_TRY(compete(job, run, key, &row, err));
+    FRZ_TRY(compete(run, key, &row, err));
   }
   return FRZ_OK;
 }
@@ -263,7 +286,7 @@ static frz_status find_winners(online_compaction *job, run_state *run, uint32_t 
     if (st != FRZ_OK) break;
     ended = batch.n_rows == 0;
     job->result.n_rows_before += batch.n_rows;
-    if (!ended) st = offer_batch(job, run, file, &batch, positions, err);
+    if (!ended) st = offer_batch(run, file, &batch, positions, err);
     frz_batch_dispose(&batch);
   }
   frz_file_reader_free(reader);
@@ -357,11 +380,26 @@ static frz_status write_run(online_compaction *job, run_state *run, frz_error *e
   return note_added(job, files, n_files, run->files[0].sequence, err);
 }
 
+/* Rows past their time to live go, but for those that a file outside of the run may hold an older
+ * one for: it would be read as soon as the time to live is raised. */
+static int64_t dropped_before(const online_compaction *job, const table_file *files, size_t n)
+{
+  int64_t before_us = job->expired_us;
+  for (size_t i = 0; i < job->n_files; i++) {
+    const table_file *other = &job->files[i];
+    bool is_outside = other < files || other >= files + n;
+    if (is_outside && frz_str_equal(other->keys_group, files->keys_group) &&
+        other->oldest_us < before_us)
+      before_us = other->oldest_us;
+  }
+  return before_us;
+}
+
 static frz_status join_run(online_compaction *job, const table_file *files, size_t n,
                            frz_error *err)
 {
   const frz_alloc *alloc = job->online->alloc;
-  run_state run = {.files = files, .n = n};
+  run_state run = {.files = files, .n = n, .dropped_us = dropped_before(job, files, n)};
   frz_status st = FRZ_OK;
   frz_map_init(&run.keys, alloc, SIZE_MAX / 4);
   frz_buf_init(&run.best, alloc, SIZE_MAX / 4);
@@ -446,9 +484,9 @@ static frz_status prepare(online_compaction *job, frz_error *err)
   FRZ_TRY(frz_projection_make(m, job->layout->schema, NULL, 0, true, NULL, BATCH_ROWS, &job->arena,
                               &job->rows, err));
   FRZ_TRY(frz_projection_add_lineage(&job->rows, &job->arena, err));
-  job->oldest_us = INT64_MIN;
+  job->expired_us = INT64_MIN;
   if (online->options.key_ttl_us != 0)
-    job->oldest_us = frz_os_now_ms() * 1000 - online->options.key_ttl_us;
+    job->expired_us = frz_os_now_ms() * 1000 - online->options.key_ttl_us;
   return frz_online_scan_open(&job->scan, online->context, online->storage, job->layout, NULL, err);
 }
 

@@ -181,6 +181,67 @@ static void test_time_to_live(void **state)
   frz_test_lake_close(&lake);
 }
 
+/* Four commits of a key's row past its time to live are joined, beside a large file that has a row
+ * of the key too, `other_age_us` old. Gives how many rows are left of the four. */
+static int64_t join_expired(frz_test_lake *lake, const char *table, int64_t other_age_us,
+                            frz_test_row *newest_out)
+{
+  enum { SMALL = 4, MANY = 400 };
+  const int64_t hour_us = 3600LL * 1000000, now_us = frz_os_now_ms() * 1000;
+  frz_error err = {0};
+  static frz_test_row many[MANY];
+  frz_test_online_table(lake, table, "bucket(1, driver_id)");
+  frz_online_options options;
+  frz_online_options_init(&options);
+  options.read_timeout_ms = 60000;
+  options.compact_automatically = false;
+  options.key_ttl_us = hour_us;
+  frz_online *online = frz_test_online_open(lake, table, &options);
+  for (int i = 0; i < MANY; i++) many[i] = (frz_test_row){i, now_us - other_age_us, 5, i};
+  frz_test_ok(frz_test_online_write(online, many, MANY, &err), &err);
+  for (int i = 0; i < SMALL; i++) {
+    *newest_out = (frz_test_row){1, now_us - 2 * hour_us, 5, 1000 + i};
+    write_row(online, *newest_out);
+  }
+  frz_online_compact_result result;
+  frz_test_ok(frz_online_compact(online, NULL, &result, &err), &err);
+  assert_int_equal(result.n_files_before, SMALL);
+  frz_online_close(online);
+  return result.n_rows_after;
+}
+
+/* A key's newest row stays, past its time to live too, while a file outside of the run may hold an
+ * older one: who raises the time to live would read that. */
+static void test_time_to_live_of_a_run(void **state)
+{
+  (void)state;
+  const int64_t hour_us = 3600LL * 1000000;
+  frz_error err = {0};
+  frz_test_row newest;
+  frz_test_lake lake;
+  frz_test_lake_open(&lake, NULL);
+  assert_int_equal(join_expired(&lake, "fresh", 0, &newest), 0);
+  assert_int_equal(join_expired(&lake, "t", 3 * hour_us, &newest), 1);
+  frz_online_options options;
+  frz_online_options_init(&options);
+  options.read_timeout_ms = 60000;
+  options.compact_automatically = false;
+  frz_online *patient = frz_test_online_open(&lake, "t", &options); /* no time to live */
+  assert_true(frz_test_online_has(patient, &newest));
+  frz_online_close(patient);
+  /* All files of the key: nothing older is left. */
+  options.key_ttl_us = hour_us;
+  frz_online *online = frz_test_online_open(&lake, "t", &options);
+  frz_online_compact_options all;
+  frz_online_compact_result result;
+  frz_online_compact_options_init(&all);
+  all.all = true;
+  frz_test_ok(frz_online_compact(online, &all, &result, &err), &err);
+  assert_int_equal(result.n_rows_after, 0);
+  frz_online_close(online);
+  frz_test_lake_close(&lake);
+}
+
 /* Compaction behind the writes keeps the number of files low, and what is written again. */
 static void test_automatic(void **state)
 {
@@ -551,6 +612,7 @@ int main(void)
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_equal_time_committed_meanwhile),
                                      cmocka_unit_test(test_ties_with_files_outside),
                                      cmocka_unit_test(test_time_to_live),
+                                     cmocka_unit_test(test_time_to_live_of_a_run),
                                      cmocka_unit_test(test_automatic),
                                      cmocka_unit_test(test_write_after_expiry),
                                      cmocka_unit_test(test_what_was_current_just_now_stays),
