@@ -25,7 +25,7 @@
 #include "online/online_scan.h"
 #include "online/online_state.h"
 
-enum { BATCH_ROWS = 65536, RATIO = 4, RATIO_MAX = 16, COMMITS = 8 };
+enum { BATCH_ROWS = 65536, RATIO = 4, RATIO_MAX = 16, COMMITS = 5 };
 
 typedef struct table_file {
   const frz_scan_task *task;
