@@ -1,9 +1,10 @@
 """One online store behind Feast, one task, in a process of its own.
 
-Usage: online_engines.py STORE TASK KEYS FEATURES FOLDER [PORT]
+Usage: online_engines.py STORE TASK KEYS FEATURES FOLDER [PORT [LOAD_SECONDS]]
 
 STORE is frazil, sqlite or redis (on PORT), or pyiceberg, which reads frazil's table: the buckets that hold the keys. TASK:
-  load     writes every key with online_write_batch; prints rows a second, of the calls alone
+  load     writes every key with online_write_batch; prints rows a second, of the calls alone. LOAD_SECONDS, where it is not 0, ends it
+           after so many seconds of calls; `rows` tells how many keys are there
   read-1, read-100   random keys with the store's online_read: `seconds` is the median of a call, `p99_seconds` beside it,
                      `cpu_seconds` of all threads the mean
   serve-1, serve-100   the same through FeatureStore.get_online_features
@@ -21,7 +22,7 @@ from datetime import datetime, timezone
 
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 ROWS_A_WRITE = 10_000
-READ_SECONDS = 3  # how long reads of one kind are repeated
+READ_SECONDS = 2  # how long reads of one kind are repeated
 CALLS_MIN = 20
 
 
@@ -128,15 +129,18 @@ def rows_of(first, end, names):
             for key in range(first, end)]
 
 
-def load(store, n_keys):
-    seconds, cpu = 0.0, 0.0
+def load(store, n_keys, load_seconds):
+    seconds, cpu, end = 0.0, 0.0, 0
     for first in range(0, n_keys, ROWS_A_WRITE):
-        rows = rows_of(first, min(first + ROWS_A_WRITE, n_keys), store.names)
+        if load_seconds and seconds > load_seconds:
+            break
+        end = min(first + ROWS_A_WRITE, n_keys)
+        rows = rows_of(first, end, store.names)
         start, cpu_start = time.perf_counter(), time.process_time()
         store.write(rows)
         seconds += time.perf_counter() - start
         cpu += time.process_time() - cpu_start
-    return {"seconds": seconds, "cpu_seconds": cpu, "rows": n_keys, "rows_per_second": n_keys / seconds}
+    return {"seconds": seconds, "cpu_seconds": cpu, "rows": end, "rows_per_second": end / seconds}
 
 
 def measure_reads(prepare, read, values_of, n_keys, n_each, n_features):
@@ -164,7 +168,7 @@ def main():
     port = sys.argv[6] if len(sys.argv) > 6 else None
     store = BucketScan(n_features, folder) if name == "pyiceberg" else Store(name, n_features, folder, port)
     if task == "load":
-        answer = load(store, n_keys)
+        answer = load(store, n_keys, float(sys.argv[7]) if len(sys.argv) > 7 else 0)
     else:
         kind, n_each = task.split("-")
         answer = {} if name == "pyiceberg" else store.initialize()

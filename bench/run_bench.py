@@ -55,7 +55,7 @@ class Bench:
         cold_start.compare(self.dense(), self.rounds, self.targets)
 
     def run_online(self) -> None:
-        cases = online_part.QUICK_CASES if self.quick else online_part.CASES + (online_part.LONG_CASES if self.full else [])
+        cases = online_part.QUICK_CASES if self.quick else online_part.CASES
         online_part.OnlinePart(self.folder / "online", self.rounds, self.targets).run(cases)
 
     def run_server(self) -> None:
