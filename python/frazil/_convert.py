@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
+def quoted(name: str) -> str:
+    """A column as filters, partition specs, sort orders and SQL take it, whatever it is called."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def guarded(run: Callable[[], _T]) -> _T:
     """Run a consumer of one of our streams; raise our exception where our stream failed."""
     try:

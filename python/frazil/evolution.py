@@ -63,16 +63,12 @@ def _dotted(path: _Path) -> str:
     return path if isinstance(path, str) else ".".join(path)
 
 
-def _quoted(column: str) -> str:
-    return f"`{column}`" if '"' in column else f'"{column}"'
-
-
 def _term(column: str, transform: Any) -> str:
     """ "bucket[16]" (or an object that prints so) of a column, as text."""
     name, _, parameter = str(transform).strip().partition("[")
     if parameter:
-        return f"{name}({parameter.rstrip(']')}, {_quoted(column)})"
-    return f"{name}({_quoted(column)})"
+        return f"{name}({parameter.rstrip(']')}, {_convert.quoted(column)})"
+    return f"{name}({_convert.quoted(column)})"
 
 
 class _Update:

@@ -243,12 +243,63 @@ static void test_spec_from_text(void **state)
                                     "bucket(4, driver_id",
                                     "hour(event_ts),hour(event_ts)",
                                     "\"region",
+                                    "`region``",
+                                    "\"\"",
+                                    "bucket(4, \"\")",
                                     "(region)"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     frz_error err;
     frz_status st =
         frz_partition_spec_from_text(frz_str_from(bad[i]), &schema, &arena, &spec, &err);
     if (st != FRZ_ERR_INVALID) fail_msg("'%s' was taken", bad[i]);
+  }
+}
+
+/* A form with its "%s" filled in. */
+static void fill_form(char *out, size_t size, const char *form, const char *name)
+{
+  const char *at = strstr(form, "%s");
+  assert_non_null(at);
+  int n = snprintf(out, size, "%.*s%s%s", (int)(at - form), form, name, at + 2);
+  assert_true(n > 0 && (size_t)n < size);
+}
+
+/* Every character may be in a column's name. */
+static void test_quoted_columns(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *name, *quoted;
+  } names[] = {{"a\"b", "\"a\"\"b\""},
+               {"a\"b", "`a\"b`"},
+               {"`", "````"},
+               {"\"\"", "\"\"\"\"\"\""},
+               {"x, y) desc", "\"x, y) desc\""},
+               {"a.b", "\"a.b\""},
+               {"a.b", "a.b"},
+               {"desc", "desc"},
+               {"16", "\"16\""},
+               {" two  words ", "\" two  words \""},
+               {"\xc3\xbcn\xc3\xaf", "\xc3\xbcn\xc3\xaf"}};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    frz_field column = {.id = 3, .name = frz_str_from(names[i].name), .type.kind = FRZ_TYPE_STRING};
+    frz_schema schema = {.root = {.kind = FRZ_TYPE_STRUCT, .fields = &column, .n_fields = 1}};
+    char text[128];
+    frz_partition_spec spec;
+    frz_error err = {0};
+    static const char *const forms[] = {"%s", "bucket(8, %s)", "truncate(%s, 4)"};
+    for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
+      fill_form(text, sizeof text, forms[f], names[i].quoted);
+      if (frz_partition_spec_from_text(frz_str_from(text), &schema, &arena, &spec, &err) != FRZ_OK)
+        fail_msg("%s: %s", text, err.message);
+      assert_int_equal(spec.fields[0].source_id, 3);
+      assert_memory_equal(spec.fields[0].name.data, names[i].name, strlen(names[i].name));
+    }
+    frz_sort_order order;
+    fill_form(text, sizeof text, "%s desc nulls first", names[i].quoted);
+    assert_int_equal(frz_sort_order_from_text(frz_str_from(text), &schema, &arena, &order, &err),
+                     FRZ_OK);
+    assert_true(order.fields[0].descending && !order.fields[0].nulls_last);
   }
 }
 
@@ -412,6 +463,7 @@ int main(void)
       cmocka_unit_test(test_null_gives_null),
       cmocka_unit_test(test_forms),
       cmocka_unit_test(test_spec_from_text),
+      cmocka_unit_test(test_quoted_columns),
       cmocka_unit_test(test_sort_order_from_text),
       cmocka_unit_test(test_spec_json),
       cmocka_unit_test(test_field_types),

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 import frazil
 from frazil import Catalog, NotFoundError, Table, View
-from frazil._convert import guarded, microseconds_of
+from frazil._convert import guarded, microseconds_of, quoted
 from frazil.feast.join_inputs import (
     column_types,
     comparable_key,
@@ -43,10 +43,6 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 # ---- names and literals ----
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def quoted_path(identifier: str, ending: str = "") -> str:

@@ -18,6 +18,7 @@ from feast.feature_view import DUMMY_ENTITY_ID
 from feast.value_type import ValueType
 
 from frazil import Catalog, InvalidError, NotFoundError, Table
+from frazil._convert import quoted
 from frazil.feast.feast_types import TIMESTAMP, Codec, codec_of
 from frazil.feast.settings import create_table
 from frazil.online import OnlineLayout
@@ -172,10 +173,6 @@ def _free_name(name: str, taken: set[str]) -> str:
     while name in taken:
         name = "_" + name
     return name
-
-
-def quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
 
 
 # ---- partitions, order and properties ----

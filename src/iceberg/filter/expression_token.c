@@ -8,6 +8,7 @@
 #include "iceberg/filter/expression_token.h"
 
 #include "iceberg/schema/literal.h"
+#include "text/quoted_text.h"
 
 static bool is_word_start(char c)
 {
@@ -26,29 +27,12 @@ bool frz_token_is(const frz_token *token, const char *keyword)
 
 static frz_status take_quoted(frz_tokenizer *t, char quote, frz_token *token, frz_error *err)
 {
-  const char *text = t->text.data;
-  size_t first = t->pos + 1, at = first, n_doubled = 0;
-  for (;; at++) {
-    if (at == t->text.size)
-      return frz_fail(err, FRZ_ERR_INVALID, "filter offset %zu: the quote %c has no end",
-                      token->offset, quote);
-    if (text[at] != quote) continue;
-    if (at + 1 == t->text.size || text[at + 1] != quote) break;
-    n_doubled++;
-    at++;
+  frz_status st = frz_quoted_text_take(t->text, &t->pos, t->arena, &token->text, err);
+  if (st != FRZ_OK) {
+    frz_error_where(err, "filter ");
+    return st;
   }
-  t->pos = at + 1;
   token->kind = quote == '\'' ? FRZ_TOKEN_STRING : FRZ_TOKEN_QUOTED;
-  token->text = (frz_str){text + first, at - first};
-  if (n_doubled == 0) return FRZ_OK;
-  char *single = frz_arena_push(t->arena, at - first - n_doubled);
-  if (single == NULL) return frz_fail_nomem(err, "filter");
-  size_t n = 0;
-  for (size_t i = first; i < at; i++) {
-    single[n++] = text[i];
-    if (text[i] == quote) i++;
-  }
-  token->text = (frz_str){single, n};
   return FRZ_OK;
 }
 

@@ -2,14 +2,15 @@
  * partition_text.c - partition specs and sort orders from the text that users write.
  *
  * Both are lists of terms: a column, or a transform of one, as "bucket(16, driver_id)". Columns
- * may be dotted and quoted with " or `. Names of partition fields follow what Spark and PyIceberg
- * give them, so that a table made here looks the same there.
+ * may be dotted, and quoted with " or `, which is doubled inside. Names of partition fields follow
+ * what Spark and PyIceberg give them, so that a table made here looks the same there.
  */
 #include <stdio.h>
 
 #include "base/arena_list.h"
 #include "base/limits.h"
 #include "iceberg/schema/partition.h"
+#include "text/quoted_text.h"
 
 enum { FIRST_FIELD_ID = 1000 };
 
@@ -53,32 +54,35 @@ static bool is_name_char(char c)
          c == '.' || c == '$' || (unsigned char)c >= 0x80;
 }
 
-/* A bare word, or one in quotes (whose quote characters must not be in the name). */
-static bool take_word(scanner *s, frz_str *word_out, bool *is_quoted_out)
+static bool take_bare_word(scanner *s, frz_str *word_out)
+{
+  skip_space(s);
+  size_t first = s->at;
+  while (s->at < s->text.size && is_name_char(s->text.data[s->at])) s->at++;
+  *word_out = (frz_str){s->text.data + first, s->at - first};
+  return s->at != first;
+}
+
+/* A bare word, or any text in quotes; `wanted` says what is missing where there is none. */
+static frz_status take_word(scanner *s, const char *wanted, frz_str *word_out, bool *is_quoted_out,
+                            frz_error *err)
 {
   skip_space(s);
   size_t first = s->at;
   char quote = s->at < s->text.size ? s->text.data[s->at] : '\0';
   *is_quoted_out = quote == '"' || quote == '`';
-  if (*is_quoted_out) {
-    size_t end = ++first;
-    while (end < s->text.size && s->text.data[end] != quote) end++;
-    if (end == s->text.size) return false;
-    s->at = end + 1;
-    *word_out = (frz_str){s->text.data + first, end - first};
-    return end != first;
-  }
-  while (s->at < s->text.size && is_name_char(s->text.data[s->at])) s->at++;
-  *word_out = (frz_str){s->text.data + first, s->at - first};
-  return s->at != first;
+  if (!*is_quoted_out) return take_bare_word(s, word_out) ? FRZ_OK : refuse(s, first, wanted, err);
+  frz_status st = frz_quoted_text_take(s->text, &s->at, s->arena, word_out, err);
+  if (st != FRZ_OK) frz_error_where(err, "%s, ", s->what);
+  if (st == FRZ_OK && word_out->size == 0) st = refuse(s, first, wanted, err);
+  return st;
 }
 
 static bool take_keyword(scanner *s, const char *word)
 {
   size_t before = s->at;
   frz_str found;
-  bool is_quoted;
-  if (take_word(s, &found, &is_quoted) && !is_quoted && frz_str_is_word(found, word)) return true;
+  if (take_bare_word(s, &found) && frz_str_is_word(found, word)) return true;
   s->at = before;
   return false;
 }
@@ -139,7 +143,7 @@ static frz_status scan_arguments(scanner *s, term *t, frz_error *err)
     bool is_quoted;
     skip_space(s);
     size_t at = s->at;
-    if (!take_word(s, &word, &is_quoted)) return refuse(s, at, "a column", err);
+    FRZ_TRY(take_word(s, "a column", &word, &is_quoted, err));
     if (needs_param && !has_param && !is_quoted && whole_number(word, &t->transform.param)) {
       has_param = true;
     } else if (!has_column) {
@@ -161,7 +165,7 @@ static frz_status scan_term(scanner *s, term *term_out, frz_error *err)
   bool is_quoted;
   skip_space(s);
   size_t at = s->at;
-  if (!take_word(s, &t.column, &is_quoted)) return refuse(s, at, "a column or transform", err);
+  FRZ_TRY(take_word(s, "a column or transform", &t.column, &is_quoted, err));
   if (!is_quoted && take(s, '(')) {
     size_t i = 0, n = sizeof functions / sizeof functions[0];
     while (i < n && !frz_str_is_word(t.column, functions[i].name)) i++;
