@@ -320,6 +320,7 @@ static frz_status join_column(void *arg, size_t c, frz_error *err)
   FRZ_TRY(frz_column_reserve(column, (int64_t)pass->first[pass->n_runs], err));
   for (size_t run = 0; run < pass->n_runs; run++) {
     frz_column *piece = &pass->pieces[run * pass->n_groups + group].columns[at];
+    FRZ_TRY(frz_context_check(pass->table->context, err));
     FRZ_TRY(frz_column_append_rows(column, piece, 0, piece->n_rows, err));
     frz_column_dispose(piece);
   }

@@ -515,6 +515,23 @@ static void test_winners_sort_into_file_order(void **state)
   frz_context_free(context);
 }
 
+static void test_sorting_winners_can_be_cancelled(void **state)
+{
+  (void)state;
+  frz_context *context = context_of_lanes();
+  frz_buf winners;
+  frz_buf_init(&winners, frz_alloc_default(), SIZE_MAX / 2);
+  for (int64_t i = 0; i < 100; i++) {
+    frz_slot_winner winner = {100 - i, 0, (uint32_t)i};
+    assert_int_equal(frz_buf_append(&winners, &winner, sizeof winner, NULL), FRZ_OK);
+  }
+  frz_context_cancel(context);
+  assert_int_equal(frz_slot_winners_sort(context, &winners, NULL), FRZ_ERR_CANCELLED);
+  assert_int_equal(winners.size, 100 * sizeof(frz_slot_winner));
+  frz_buf_dispose(&winners);
+  frz_context_free(context);
+}
+
 static frz_column int32_column(const int32_t *values, int64_t n)
 {
   frz_arrow_field field = {.type = {.kind = FRZ_ARROW_INT32}};
@@ -610,6 +627,7 @@ int main(void)
       cmocka_unit_test(test_latest_learns_its_keys),
       cmocka_unit_test(test_latest_in_passes),
       cmocka_unit_test(test_winners_sort_into_file_order),
+      cmocka_unit_test(test_sorting_winners_can_be_cancelled),
       cmocka_unit_test(test_composite_keys_do_not_mix),
       cmocka_unit_test(test_null_is_a_key_among_numbers),
   };
