@@ -16,20 +16,14 @@
 #include "catalog/pointer_table.h"
 
 typedef struct glue_catalog {
-  frz_context *context;
-  const frz_alloc *alloc;
-  frz_storage *storage;
+  frz_pointer_catalog base;
   frz_glue_session *session;
-  frz_string warehouse; /* data NULL: none */
   bool skips_archive;
 } glue_catalog;
 
 static frz_status check_level(frz_str name, frz_error *err)
 {
-  if (memchr(name.data, '.', name.size) == NULL) return FRZ_OK;
-  return frz_fail(err, FRZ_ERR_INVALID,
-                  "namespace '%.*s': Glue has databases of one level: write a name without dots",
-                  FRZ_STR_ARG(name));
+  return frz_pointer_check_level(name, "Glue", err);
 }
 
 /* A call about one thing by its name: {"Name": ...} or {"DatabaseName": ..., "Name": ...}. */
@@ -116,7 +110,7 @@ static frz_status list_pages(const glue_catalog *catalog, const char *action, fr
                              const char *key, visit_item visit, void *arg, frz_error *err)
 {
   frz_buf token;
-  frz_buf_init(&token, catalog->alloc, FRZ_LIMIT_FILTER_BYTES);
+  frz_buf_init(&token, catalog->base.alloc, FRZ_LIMIT_FILTER_BYTES);
   frz_status st = FRZ_OK;
   do {
     frz_glue_call call;
@@ -126,7 +120,7 @@ static frz_status list_pages(const glue_catalog *catalog, const char *action, fr
     st = frz_glue_call_send(&call, err);
     if (st == FRZ_OK) st = read_page(&call, key, visit, arg, &token, err);
     frz_glue_call_close(&call);
-    if (st == FRZ_OK) st = frz_context_check_waiting(catalog->context, err);
+    if (st == FRZ_OK) st = frz_context_check_waiting(catalog->base.context, err);
   } while (st == FRZ_OK && token.size != 0);
   frz_buf_dispose(&token);
   return st;
@@ -259,7 +253,7 @@ static frz_status find_pointer(void *self, const frz_identifier *id, frz_pointer
   frz_status st = get_table(&call, &table, err);
   if (st == FRZ_OK) st = check_iceberg(&table, err);
   if (st == FRZ_OK)
-    st = frz_string_copy(catalog->alloc, table.location, &pointer_out->location, err);
+    st = frz_string_copy(catalog->base.alloc, table.location, &pointer_out->location, err);
   if (st == FRZ_OK) {
     pointer_out->state = call.answer;
     call.answer = (frz_buf){0};
@@ -269,7 +263,8 @@ static frz_status find_pointer(void *self, const frz_identifier *id, frz_pointer
 }
 
 static frz_status insert_pointer(void *self, const frz_identifier *id,
-                                 const frz_loaded_table *table, frz_error *err)
+                                 const frz_loaded_table *table, bool *may_be_done_out,
+                                 frz_error *err)
 {
   const glue_catalog *catalog = self;
   frz_glue_call call;
@@ -278,17 +273,7 @@ static frz_status insert_pointer(void *self, const frz_identifier *id,
   frz_json_write_string_member(&call.json, "DatabaseName", id->namespace_name);
   frz_status st = frz_glue_table_write(&call.json, id->table_name, NULL, table, &call.arena, err);
   if (st == FRZ_OK) st = frz_glue_call_send(&call, err);
-  /* A first attempt without an answer may be why the name is taken. */
-  if (st == FRZ_ERR_EXISTS && call.may_be_done) {
-    frz_pointer now = {0};
-    frz_status found = find_pointer(self, id, &now, NULL);
-    if (found == FRZ_OK && now.location.size_bytes == table->location.size_bytes &&
-        memcmp(now.location.data, table->location.data, now.location.size_bytes) == 0)
-      st = FRZ_OK;
-    else if (found != FRZ_OK)
-      st = frz_fail(err, FRZ_ERR_IO, "whether Glue made the table is not known");
-    frz_pointer_dispose(&now);
-  }
+  *may_be_done_out = call.may_be_done;
   frz_glue_call_close(&call);
   return st;
 }
@@ -306,8 +291,10 @@ static frz_status read_state(const frz_pointer *pointer, frz_glue_call *call, fr
 }
 
 static frz_status swap_pointer(void *self, const frz_identifier *id, const frz_pointer *pointer,
-                               const frz_loaded_table *next, bool *may_be_done_out, frz_error *err)
+                               const frz_loaded_table *base, const frz_loaded_table *next,
+                               bool *may_be_done_out, frz_error *err)
 {
+  (void)base;
   const glue_catalog *catalog = self;
   frz_glue_call call;
   frz_glue_table old;
@@ -329,28 +316,11 @@ static frz_status swap_pointer(void *self, const frz_identifier *id, const frz_p
   return st;
 }
 
-static frz_pointer_catalog pointers_of(glue_catalog *catalog)
-{
-  return (frz_pointer_catalog){.context = catalog->context,
-                               .storage = catalog->storage,
-                               .self = catalog,
-                               .find = find_pointer,
-                               .insert = insert_pointer,
-                               .swap = swap_pointer};
-}
-
 /* ---- tables ---- */
 
-static frz_status glue_load_table(void *self, const char *identifier, frz_str known_location,
-                                  frz_loaded_table *loaded_out, bool *changed_out, frz_error *err)
+static frz_status read_location(const glue_catalog *catalog, frz_str database, frz_buf *out,
+                                frz_error *err)
 {
-  const frz_pointer_catalog pointers = pointers_of(self);
-  return frz_pointer_load(&pointers, identifier, known_location, loaded_out, changed_out, err);
-}
-
-static frz_status read_location(void *self, frz_str database, frz_buf *out, frz_error *err)
-{
-  const glue_catalog *catalog = self;
   frz_glue_call call;
   frz_json_reader json;
   open_named(&call, catalog, "GetDatabase", (frz_str){0}, database);
@@ -368,65 +338,19 @@ static frz_status read_location(void *self, frz_str database, frz_buf *out, frz_
     if (st == FRZ_OK) st = frz_buf_append_str(out, location, err);
   }
   frz_glue_call_close(&call);
-  while (out->size > 1 && out->data[out->size - 1] == '/') out->size--;
   return st;
 }
 
-/* "<database's location>/table" or "<warehouse>/database.db/table", as other libraries choose. */
-static frz_status choose_location(glue_catalog *catalog, const frz_identifier *id,
-                                  const frz_table_creation *creation, frz_buf *out, frz_error *err)
-{
-  FRZ_TRY(check_level(id->namespace_name, err));
-  FRZ_TRY(read_location(catalog, id->namespace_name, out, err));
-  if (creation->location.size != 0) {
-    out->size = 0;
-    return frz_storage_absolute(creation->location, out, err);
-  }
-  if (out->size == 0) {
-    if (catalog->warehouse.data == NULL)
-      return frz_fail(err, FRZ_ERR_INVALID,
-                      "no location: neither the table, nor its database, nor the catalog's "
-                      "property warehouse gives one");
-    FRZ_TRY(frz_buf_print(out, err, "%s/%.*s.db", catalog->warehouse.data,
-                          FRZ_STR_ARG(id->namespace_name)));
-  }
-  return frz_buf_print(out, err, "/%.*s", FRZ_STR_ARG(id->table_name));
-}
-
 /* The name is looked at first, so that no file is written in vain. */
-static frz_status check_free(glue_catalog *catalog, const frz_identifier *id, frz_error *err)
+static frz_status place_table(void *self, const frz_identifier *id, frz_buf *folder, frz_error *err)
 {
+  const glue_catalog *catalog = self;
+  FRZ_TRY(check_level(id->namespace_name, err));
+  FRZ_TRY(read_location(catalog, id->namespace_name, folder, err));
   frz_status st = call_named(catalog, "GetTable", id->namespace_name, id->table_name, err);
   if (st == FRZ_ERR_NOT_FOUND) return FRZ_OK;
   FRZ_TRY(st);
   return frz_fail(err, FRZ_ERR_EXISTS, "the name exists already in Glue");
-}
-
-static frz_status glue_create_table(void *self, const frz_identifier *id,
-                                    const frz_table_creation *creation,
-                                    frz_loaded_table *loaded_out, frz_error *err)
-{
-  glue_catalog *catalog = self;
-  const frz_pointer_catalog pointers = pointers_of(catalog);
-  frz_buf location;
-  frz_buf_init(&location, catalog->alloc, FRZ_LIMIT_FILTER_BYTES);
-  frz_status st = choose_location(catalog, id, creation, &location, err);
-  if (st == FRZ_OK) st = check_free(catalog, id, err);
-  if (st == FRZ_OK)
-    st = frz_pointer_create(&pointers, id, creation, frz_buf_str(&location), loaded_out, err);
-  frz_buf_dispose(&location);
-  return st;
-}
-
-static frz_status glue_commit_table(void *self, const char *identifier,
-                                    const frz_loaded_table *base,
-                                    const frz_requirement *requirements, size_t n_requirements,
-                                    const frz_metadata_update *updates, size_t n_updates,
-                                    frz_loaded_table *loaded_out, frz_error *err)
-{
-  const frz_pointer_catalog pointers = pointers_of(self);
-  return frz_pointer_commit(&pointers, identifier, base, requirements, n_requirements, updates,
-                            n_updates, loaded_out, err);
 }
 
 static frz_status glue_drop_table(void *self, const frz_identifier *id, frz_error *err)
@@ -457,8 +381,8 @@ static frz_status move_table(glue_catalog *catalog, const frz_identifier *id,
   if (st != FRZ_OK) {
     frz_error ignored;
     if (glue_drop_table(catalog, new_id, &ignored) != FRZ_OK)
-      frz_context_log(catalog->context, FRZ_LOG_WARNING, "'%s' stays beside '%s': %s", new_id->text,
-                      id->text, ignored.message);
+      frz_context_log(catalog->base.context, FRZ_LOG_WARNING, "'%s' stays beside '%s': %s",
+                      new_id->text, id->text, ignored.message);
   }
   return st;
 }
@@ -485,50 +409,35 @@ static void glue_free(void *self)
 {
   glue_catalog *catalog = self;
   frz_glue_session_free(catalog->session);
-  frz_string_dispose(&catalog->warehouse);
-  frz_storage_release(catalog->storage);
-  frz_alloc_free(catalog->alloc, catalog, sizeof *catalog);
-}
-
-static frz_status keep_warehouse(glue_catalog *catalog, const frz_catalog_setup *setup,
-                                 frz_error *err)
-{
-  const char *archive = frz_catalog_property(setup, "glue.skip-archive");
-  frz_str folder = frz_str_from(frz_catalog_property(setup, "warehouse"));
-  catalog->skips_archive = archive == NULL || !frz_str_is_word(frz_str_from(archive), "false");
-  while (folder.size > 1 && folder.data[folder.size - 1] == '/') folder.size--;
-  if (folder.size == 0) return FRZ_OK;
-  frz_buf absolute;
-  frz_buf_init(&absolute, catalog->alloc, FRZ_LIMIT_FILTER_BYTES);
-  frz_status st = frz_storage_absolute(folder, &absolute, err);
-  if (st == FRZ_OK) st = frz_buf_take_string(&absolute, &catalog->warehouse, err);
-  frz_buf_dispose(&absolute);
-  return st;
+  frz_pointer_catalog_free(&catalog->base);
 }
 
 frz_status frz_glue_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                                  void **self_out, frz_error *err)
 {
+  static const frz_pointer_calls calls = {.folder_ending = ".db",
+                                          .find = find_pointer,
+                                          .place = place_table,
+                                          .insert = insert_pointer,
+                                          .swap = swap_pointer};
   static const frz_catalog_ops ops = {.version = 1,
                                       .create_namespace = glue_create_namespace,
                                       .drop_namespace = glue_drop_namespace,
                                       .list_namespaces = glue_list_namespaces,
                                       .list_tables = glue_list_tables,
-                                      .create_table = glue_create_table,
-                                      .load_table = glue_load_table,
-                                      .commit_table = glue_commit_table,
-                                      .register_table = insert_pointer,
+                                      .create_table = frz_pointer_create_table,
+                                      .load_table = frz_pointer_load_table,
+                                      .commit_table = frz_pointer_commit_table,
+                                      .register_table = frz_pointer_register_table,
                                       .drop_table = glue_drop_table,
                                       .rename_table = glue_rename_table,
                                       .free = glue_free};
-  const frz_alloc *alloc = frz_context_alloc(setup->context);
-  glue_catalog *catalog = frz_alloc_zeroed(alloc, sizeof *catalog);
-  if (catalog == NULL) return frz_fail_nomem(err, "Glue catalog");
-  catalog->context = setup->context;
-  catalog->alloc = alloc;
-  catalog->storage = frz_storage_retain(setup->storage);
-  frz_status st = keep_warehouse(catalog, setup, err);
-  if (st == FRZ_OK) st = frz_glue_session_open(setup, &catalog->session, err);
+  void *self = NULL;
+  FRZ_TRY(frz_pointer_catalog_create(setup, &calls, sizeof(glue_catalog), &self, err));
+  glue_catalog *catalog = self;
+  frz_str archive = frz_str_from(frz_catalog_property(setup, "glue.skip-archive"));
+  catalog->skips_archive = !frz_str_is_word(archive, "false");
+  frz_status st = frz_glue_session_open(setup, &catalog->session, err);
   if (st != FRZ_OK) {
     glue_free(catalog);
     return st;

@@ -5,7 +5,8 @@
  * otherwise; of its interface, which has been stable for decades, the handful of functions below is
  * used. A change that must be alone takes an advisory lock, which all frazil processes share; the
  * swap of a table's pointer needs none: the row's own lock makes two of them follow each other, and
- * the second finds the old pointer gone.
+ * the second finds the old pointer gone. Where the answer to a COMMIT is lost, PostgreSQL is asked
+ * what became of the transaction.
  *
  * What must stay true: the connection is used only under `lock` and only in process `process_id`;
  * a statement is repeated on a new connection only outside of a transaction; no password reaches a
@@ -55,8 +56,11 @@ typedef struct pg_functions {
   void (*free_memory)(void *memory);
 } pg_functions;
 
+enum { SETTLE_MS_MAX = 10000, SETTLE_PAUSE_MS = 50 };
+
 typedef struct postgres_link {
   frz_sql_link base;
+  frz_context *context;
   const frz_alloc *alloc;
   pg_functions pg;
   frz_string uri;
@@ -323,14 +327,63 @@ static frz_status postgres_begin(frz_sql_link *base, bool is_alone, frz_error *e
   return execute(link, "SELECT pg_advisory_xact_lock(6880724301523812)", NULL, 0, NULL, NULL, err);
 }
 
+static frz_status visit_first(void *arg, const frz_str *columns, frz_error *err)
+{
+  frz_buf *text = arg;
+  text->size = 0;
+  return frz_buf_append_str(text, columns[0], err);
+}
+
+/* What became of a transaction, in PostgreSQL's words; empty: it cannot be told. */
+static frz_status ask_status(postgres_link *link, const frz_buf *id, frz_buf *word, frz_error *err)
+{
+  const frz_str args[] = {frz_buf_str(id)};
+  word->size = 0;
+  if (link->conn == NULL) FRZ_TRY(open_link(link, err));
+  return postgres_run(&link->base, "SELECT txid_status(CAST(?1 AS bigint))", args, 1, visit_first,
+                      word, err);
+}
+
+/* After a COMMIT without an answer: the backend may still be at it, so that what other transactions
+ * see proves nothing until it has ended. */
+static frz_status settle(postgres_link *link, const frz_buf *id, frz_status failure,
+                         bool *may_be_done_out, frz_error *err)
+{
+  int64_t end_us = frz_os_monotonic_us() + SETTLE_MS_MAX * 1000LL;
+  frz_buf word;
+  frz_buf_init(&word, link->alloc, 64);
+  *may_be_done_out = true;
+  close_link(link);
+  while (frz_os_monotonic_us() < end_us &&
+         frz_context_check_waiting(link->context, NULL) == FRZ_OK) {
+    frz_status asked = ask_status(link, id, &word, NULL);
+    bool is_over = frz_str_is(frz_buf_str(&word), "committed");
+    *may_be_done_out = !frz_str_is(frz_buf_str(&word), "aborted");
+    if (is_over) failure = FRZ_OK;
+    if (is_over || !*may_be_done_out || (asked == FRZ_OK && word.size == 0)) break;
+    frz_os_sleep_ms(SETTLE_PAUSE_MS);
+  }
+  frz_buf_dispose(&word);
+  if (failure != FRZ_OK && *may_be_done_out)
+    frz_error_where(err, "the connection broke while it was committed: ");
+  return failure;
+}
+
 static frz_status postgres_commit(frz_sql_link *base, bool *may_be_done_out, frz_error *err)
 {
   postgres_link *link = (postgres_link *)base;
+  frz_buf id;
+  frz_buf_init(&id, link->alloc, 64);
   *may_be_done_out = false;
-  frz_status st = execute(link, "COMMIT", NULL, 0, NULL, NULL, err);
-  /* An answer says no for sure; a connection that broke says nothing. */
-  if (st != FRZ_OK) *may_be_done_out = link->pg.status(link->conn) != PG_CONNECTION_OK;
-  link->is_open = false;
+  frz_status st = postgres_run(base, "SELECT txid_current()", NULL, 0, visit_first, &id, err);
+  if (st == FRZ_OK) {
+    st = execute(link, "COMMIT", NULL, 0, NULL, NULL, err);
+    link->is_open = false;
+    /* An answer says no for sure; a connection that broke says nothing. */
+    if (st != FRZ_OK && link->pg.status(link->conn) != PG_CONNECTION_OK)
+      st = settle(link, &id, st, may_be_done_out, err);
+  }
+  frz_buf_dispose(&id);
   return st;
 }
 
@@ -359,11 +412,13 @@ static void postgres_free(frz_sql_link *base)
   frz_alloc_free(link->alloc, link, sizeof *link);
 }
 
-frz_status frz_postgres_link_create(const frz_alloc *alloc, const char *uri, const char *user,
+frz_status frz_postgres_link_create(frz_context *context, const char *uri, const char *user,
                                     const char *password, frz_sql_link **link_out, frz_error *err)
 {
+  const frz_alloc *alloc = frz_context_alloc(context);
   postgres_link *link = frz_alloc_zeroed(alloc, sizeof *link);
   if (link == NULL) return frz_fail_nomem(err, "PostgreSQL connection");
+  link->context = context;
   link->alloc = alloc;
   link->process_id = frz_os_process_id();
   pthread_mutex_init(&link->lock, NULL);

@@ -18,11 +18,8 @@
 #include "catalog/sql_link.h"
 
 typedef struct sql_catalog {
-  frz_context *context;
-  const frz_alloc *alloc;
-  frz_storage *storage;
+  frz_pointer_catalog base;
   frz_string name;
-  frz_string warehouse; /* data NULL: none */
   frz_sql_link *link;
   bool has_type; /* the column iceberg_type */
 } sql_catalog;
@@ -85,7 +82,7 @@ static frz_status visit_any(void *arg, const frz_str *columns, frz_error *err)
   return FRZ_OK;
 }
 
-/* ---- opening ---- */
+/* ---- setting up ---- */
 
 static frz_status detect(sql_catalog *catalog, bool *has_tables_out, frz_error *err)
 {
@@ -136,33 +133,22 @@ static void sql_free(void *self)
   sql_catalog *catalog = self;
   if (catalog->link != NULL) catalog->link->free(catalog->link);
   frz_string_dispose(&catalog->name);
-  frz_string_dispose(&catalog->warehouse);
-  frz_storage_release(catalog->storage);
-  frz_alloc_free(catalog->alloc, catalog, sizeof *catalog);
+  frz_pointer_catalog_free(&catalog->base);
 }
 
-static frz_status copy_setup(sql_catalog *catalog, const frz_catalog_setup *setup, frz_error *err)
+static frz_status make_link(sql_catalog *catalog, const frz_catalog_setup *setup, frz_error *err)
 {
   const char *uri = frz_catalog_property(setup, "uri");
-  const char *warehouse = frz_catalog_property(setup, "warehouse");
   if (uri == NULL)
     return frz_fail(err, FRZ_ERR_INVALID, "property uri is missing, such as sqlite:///catalog.db");
   if (frz_postgres_is_uri(uri))
-    FRZ_TRY(frz_postgres_link_create(catalog->alloc, uri, frz_catalog_property(setup, "jdbc.user"),
+    FRZ_TRY(frz_postgres_link_create(setup->context, uri, frz_catalog_property(setup, "jdbc.user"),
                                      frz_catalog_property(setup, "jdbc.password"), &catalog->link,
                                      err));
   else
-    FRZ_TRY(frz_sqlite_link_create(catalog->alloc, uri, &catalog->link, err));
-  FRZ_TRY(frz_string_copy(catalog->alloc, frz_str_from(setup->name), &catalog->name, err));
-  if (warehouse == NULL) return FRZ_OK;
-  frz_str folder = frz_str_from(warehouse);
-  while (folder.size > 1 && folder.data[folder.size - 1] == '/') folder.size--;
-  frz_buf absolute;
-  frz_buf_init(&absolute, catalog->alloc, FRZ_LIMIT_FILTER_BYTES);
-  frz_status st = frz_storage_absolute(folder, &absolute, err);
-  if (st == FRZ_OK) st = frz_buf_take_string(&absolute, &catalog->warehouse, err);
-  frz_buf_dispose(&absolute);
-  return st;
+    FRZ_TRY(frz_sqlite_link_create(catalog->base.alloc, uri, &catalog->link, err));
+  catalog->base.undoes_what_is_lost = catalog->link->undoes_what_is_lost;
+  return frz_string_copy(catalog->base.alloc, frz_str_from(setup->name), &catalog->name, err);
 }
 
 /* ---- namespaces ---- */
@@ -286,7 +272,7 @@ static frz_status sql_list_namespaces(void *self, frz_str parent, frz_string_lis
   name_list names = {.parent = parent, .list = list};
   const frz_str args[] = {str_of(&catalog->name)};
   FRZ_TRY(catalog->link->acquire(catalog->link, err));
-  frz_map_init(&names.seen, catalog->alloc, FRZ_LIMIT_MANIFEST_BYTES);
+  frz_map_init(&names.seen, catalog->base.alloc, FRZ_LIMIT_MANIFEST_BYTES);
   frz_status st = parent.size != 0 ? require_namespace(catalog, parent, err) : FRZ_OK;
   if (st == FRZ_OK)
     st = query(catalog,
@@ -350,7 +336,7 @@ static frz_status visit_location(void *arg, const frz_str *columns, frz_error *e
 static frz_status find_location(sql_catalog *catalog, const frz_identifier *id,
                                 frz_string *location_out, frz_error *err)
 {
-  found_location found = {.alloc = catalog->alloc};
+  found_location found = {.alloc = catalog->base.alloc};
   const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name};
   FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_status st =
@@ -372,8 +358,8 @@ static frz_status find_pointer(void *self, const frz_identifier *id, frz_pointer
   return find_location(self, id, &pointer_out->location, err);
 }
 
-static frz_status insert_table(sql_catalog *catalog, const frz_identifier *id, frz_str location,
-                               frz_error *err)
+static frz_status insert_row(sql_catalog *catalog, const frz_identifier *id, frz_str location,
+                             bool *may_be_done_out, frz_error *err)
 {
   const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name, location};
   FRZ_TRY(begin(catalog, err));
@@ -390,15 +376,16 @@ static frz_status insert_table(sql_catalog *catalog, const frz_identifier *id, f
   if (st == FRZ_ERR_EXISTS)
     return frz_fail(err, st, "the name exists already in catalog '%s'", catalog->name.data);
   FRZ_TRY(st);
-  return commit(catalog, err);
+  return catalog->link->commit(catalog->link, may_be_done_out, err);
 }
 
-static frz_status sql_register_table(void *self, const frz_identifier *id,
-                                     const frz_loaded_table *table, frz_error *err)
+static frz_status insert_pointer(void *self, const frz_identifier *id,
+                                 const frz_loaded_table *table, bool *may_be_done_out,
+                                 frz_error *err)
 {
   sql_catalog *catalog = self;
   FRZ_TRY(catalog->link->acquire(catalog->link, err));
-  frz_status st = insert_table(catalog, id, str_of(&table->location), err);
+  frz_status st = insert_row(catalog, id, str_of(&table->location), may_be_done_out, err);
   catalog->link->release(catalog->link);
   return st;
 }
@@ -408,48 +395,29 @@ static frz_status visit_text(void *arg, const frz_str *columns, frz_error *err)
   return frz_buf_append_str(arg, columns[0], err);
 }
 
-/* "<namespace's location>/table" or "<warehouse>/namespace/table", as PyIceberg chooses. */
-static frz_status default_location(sql_catalog *catalog, const frz_identifier *id, frz_buf *out,
-                                   frz_error *err)
-{
-  const frz_str args[] = {str_of(&catalog->name), id->namespace_name};
-  FRZ_TRY(query(catalog,
-                "SELECT property_value FROM iceberg_namespace_properties WHERE "
-                "catalog_name = ?1 AND namespace = ?2 AND property_key = 'location'",
-                args, 2, visit_text, out, err));
-  while (out->size > 1 && out->data[out->size - 1] == '/') out->size--;
-  if (out->size == 0) {
-    if (catalog->warehouse.data == NULL)
-      return frz_fail(err, FRZ_ERR_INVALID,
-                      "no location: neither the table, nor its namespace, nor the catalog's "
-                      "property warehouse gives one");
-    FRZ_TRY(frz_buf_append_str(out, str_of(&catalog->warehouse), err));
-    FRZ_TRY(frz_buf_append_byte(out, '/', err));
-    FRZ_TRY(frz_buf_append_str(out, id->namespace_name, err));
-  }
-  FRZ_TRY(frz_buf_append_byte(out, '/', err));
-  return frz_buf_append_str(out, id->table_name, err);
-}
-
 /* Namespace and name are looked at first, so that no file is written in vain. */
-static frz_status choose_location(sql_catalog *catalog, const frz_identifier *id,
-                                  const frz_table_creation *creation, frz_buf *out, frz_error *err)
+static frz_status find_place(sql_catalog *catalog, const frz_identifier *id, frz_buf *folder,
+                             frz_error *err)
 {
   const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name};
   bool exists = false;
+  FRZ_TRY(require_namespace(catalog, id->namespace_name, err));
+  FRZ_TRY(
+      query(catalog, "SELECT 1 FROM iceberg_tables" ONE_TABLE, args, 3, visit_any, &exists, err));
+  if (exists)
+    return frz_fail(err, FRZ_ERR_EXISTS, "the name exists already in catalog '%s'",
+                    catalog->name.data);
+  return query(catalog,
+               "SELECT property_value FROM iceberg_namespace_properties WHERE "
+               "catalog_name = ?1 AND namespace = ?2 AND property_key = 'location'",
+               args, 2, visit_text, folder, err);
+}
+
+static frz_status place_table(void *self, const frz_identifier *id, frz_buf *folder, frz_error *err)
+{
+  sql_catalog *catalog = self;
   FRZ_TRY(catalog->link->acquire(catalog->link, err));
-  frz_status st = require_namespace(catalog, id->namespace_name, err);
-  if (st == FRZ_OK)
-    st = query(catalog, "SELECT 1 FROM iceberg_tables" ONE_TABLE, args, 3, visit_any, &exists, err);
-  if (st == FRZ_OK && exists)
-    st = frz_fail(err, FRZ_ERR_EXISTS, "the name exists already in catalog '%s'",
-                  catalog->name.data);
-  if (st == FRZ_OK) {
-    if (creation->location.size != 0)
-      st = frz_storage_absolute(creation->location, out, err);
-    else
-      st = default_location(catalog, id, out, err);
-  }
+  frz_status st = find_place(catalog, id, folder, err);
   catalog->link->release(catalog->link);
   return st;
 }
@@ -458,13 +426,14 @@ static frz_status choose_location(sql_catalog *catalog, const frz_identifier *id
 
 /* A failure leaves everything as it was, save when `may_be_done_out` says otherwise. */
 static frz_status swap_pointer(void *self, const frz_identifier *id, const frz_pointer *pointer,
-                               const frz_loaded_table *next, bool *may_be_done_out, frz_error *err)
+                               const frz_loaded_table *base_version, const frz_loaded_table *next,
+                               bool *may_be_done_out, frz_error *err)
 {
+  (void)base_version;
   sql_catalog *catalog = self;
   frz_str base = str_of(&pointer->location);
   const frz_str args[] = {str_of(&catalog->name), id->namespace_name, id->table_name,
                           str_of(&next->location), base};
-  *may_be_done_out = false;
   FRZ_TRY(catalog->link->acquire(catalog->link, err));
   frz_status st = catalog->link->begin(catalog->link, false, err);
   if (st == FRZ_OK)
@@ -481,49 +450,6 @@ static frz_status swap_pointer(void *self, const frz_identifier *id, const frz_p
   if (st == FRZ_OK) st = catalog->link->commit(catalog->link, may_be_done_out, err);
   catalog->link->release(catalog->link);
   return st;
-}
-
-static frz_pointer_catalog pointers_of(sql_catalog *catalog)
-{
-  return (frz_pointer_catalog){.context = catalog->context,
-                               .storage = catalog->storage,
-                               .self = catalog,
-                               .find = find_pointer,
-                               .insert = sql_register_table,
-                               .swap = swap_pointer,
-                               .undoes_what_is_lost = true};
-}
-
-static frz_status sql_load_table(void *self, const char *identifier, frz_str known_location,
-                                 frz_loaded_table *loaded_out, bool *changed_out, frz_error *err)
-{
-  const frz_pointer_catalog pointers = pointers_of(self);
-  return frz_pointer_load(&pointers, identifier, known_location, loaded_out, changed_out, err);
-}
-
-static frz_status sql_create_table(void *self, const frz_identifier *id,
-                                   const frz_table_creation *creation, frz_loaded_table *loaded_out,
-                                   frz_error *err)
-{
-  sql_catalog *catalog = self;
-  const frz_pointer_catalog pointers = pointers_of(catalog);
-  frz_buf location;
-  frz_buf_init(&location, catalog->alloc, FRZ_LIMIT_FILTER_BYTES);
-  frz_status st = choose_location(catalog, id, creation, &location, err);
-  if (st == FRZ_OK)
-    st = frz_pointer_create(&pointers, id, creation, frz_buf_str(&location), loaded_out, err);
-  frz_buf_dispose(&location);
-  return st;
-}
-
-static frz_status sql_commit_table(void *self, const char *identifier, const frz_loaded_table *base,
-                                   const frz_requirement *requirements, size_t n_requirements,
-                                   const frz_metadata_update *updates, size_t n_updates,
-                                   frz_loaded_table *loaded_out, frz_error *err)
-{
-  const frz_pointer_catalog pointers = pointers_of(self);
-  return frz_pointer_commit(&pointers, identifier, base, requirements, n_requirements, updates,
-                            n_updates, loaded_out, err);
 }
 
 /* ---- dropping and renaming ---- */
@@ -575,28 +501,32 @@ static frz_status sql_rename_table(void *self, const frz_identifier *id,
   return st;
 }
 
+/* ---- opening ---- */
+
 frz_status frz_sql_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                                 void **self_out, frz_error *err)
 {
+  static const frz_pointer_calls calls = {.folder_ending = "",
+                                          .find = find_pointer,
+                                          .place = place_table,
+                                          .insert = insert_pointer,
+                                          .swap = swap_pointer};
   static const frz_catalog_ops ops = {.version = 1,
                                       .create_namespace = sql_create_namespace,
                                       .drop_namespace = sql_drop_namespace,
                                       .list_namespaces = sql_list_namespaces,
                                       .list_tables = sql_list_tables,
-                                      .create_table = sql_create_table,
-                                      .load_table = sql_load_table,
-                                      .commit_table = sql_commit_table,
-                                      .register_table = sql_register_table,
+                                      .create_table = frz_pointer_create_table,
+                                      .load_table = frz_pointer_load_table,
+                                      .commit_table = frz_pointer_commit_table,
+                                      .register_table = frz_pointer_register_table,
                                       .drop_table = sql_drop_table,
                                       .rename_table = sql_rename_table,
                                       .free = sql_free};
-  const frz_alloc *alloc = frz_context_alloc(setup->context);
-  sql_catalog *catalog = frz_alloc_zeroed(alloc, sizeof *catalog);
-  if (catalog == NULL) return frz_fail_nomem(err, "SQL catalog");
-  catalog->context = setup->context;
-  catalog->alloc = alloc;
-  catalog->storage = frz_storage_retain(setup->storage);
-  frz_status st = copy_setup(catalog, setup, err);
+  void *self = NULL;
+  FRZ_TRY(frz_pointer_catalog_create(setup, &calls, sizeof(sql_catalog), &self, err));
+  sql_catalog *catalog = self;
+  frz_status st = make_link(catalog, setup, err);
   if (st == FRZ_OK) st = catalog->link->acquire(catalog->link, err);
   if (st == FRZ_OK) {
     st = set_up_tables(catalog, setup, err);

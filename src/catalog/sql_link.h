@@ -19,6 +19,7 @@ struct frz_sql_link {
   const char *has_tables;      /* a query with a row where both of the catalog's tables are there */
   const char *has_type_column; /* one with a row where iceberg_tables has a column iceberg_type */
   int64_t n_changed;           /* rows that the last statement changed */
+  bool undoes_what_is_lost;    /* a commit that is not seen after its failure is not done later */
   /** Take the connection for this thread, opened where it is not; ended by release(), which rolls
    * back what was begun and not committed. */
   frz_status (*acquire)(frz_sql_link *link, frz_error *err);
@@ -48,7 +49,7 @@ bool frz_postgres_is_uri(const char *uri);
 
 /** `user` and `password` (NULL: those of the URI) are for JDBC's URIs, which hold none.
  * FRZ_ERR_UNSUPPORTED: libpq is not installed. */
-frz_status frz_postgres_link_create(const frz_alloc *alloc, const char *uri, const char *user,
+frz_status frz_postgres_link_create(frz_context *context, const char *uri, const char *user,
                                     const char *password, frz_sql_link **link_out,
                                     frz_error *err) FRZ_MUST_CHECK;
 

@@ -218,6 +218,7 @@ frz_status frz_sqlite_link_create(const frz_alloc *alloc, const char *uri, frz_s
       .acquire = sqlite_acquire,
       .release = sqlite_release,
       .begin = sqlite_begin,
+      .undoes_what_is_lost = true,
       .commit = sqlite_commit,
       .run = sqlite_run,
       .free = sqlite_free};
