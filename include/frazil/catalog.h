@@ -3,9 +3,10 @@
  *
  * A catalog handle may be used by several threads at once. Identifiers are dotted
  * names, "namespace.table" or "a.b.table": the last part is the table. Property names are
- * PyIceberg's: "type" (sql, rest, static), "uri" (sqlite:///path, a path, postgresql://..., or the
- * REST server's address), "warehouse" (a folder or URI; with REST what the server calls so); those
- * of servers and stores are in docs/catalogs.md and docs/storage.md.
+ * PyIceberg's: "type" (sql, rest, glue, hive, static), "uri" (sqlite:///path, a path,
+ * postgresql://..., the REST server's address, thrift://host:port), "warehouse" (a folder or URI;
+ * with REST what the server calls so); those of servers and stores are in docs/catalogs.md and
+ * docs/storage.md.
  */
 #ifndef FRAZIL_CATALOG_H
 #define FRAZIL_CATALOG_H

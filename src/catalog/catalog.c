@@ -206,19 +206,20 @@ static const frz_commit_port port_form = {.version = 1,
 static frz_status open_kind(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                             void **self_out, frz_error *err)
 {
-  static const char *const later[] = {"hive", "dynamodb", "bigquery"};
+  static const char *const later[] = {"dynamodb", "bigquery"};
   const char *type = frz_catalog_property(setup, "type");
   if (type == NULL || strcmp(type, "sql") == 0)
     return frz_sql_catalog_open(setup, ops_out, self_out, err);
   if (strcmp(type, "rest") == 0) return frz_rest_catalog_open(setup, ops_out, self_out, err);
   if (strcmp(type, "glue") == 0) return frz_glue_catalog_open(setup, ops_out, self_out, err);
+  if (strcmp(type, "hive") == 0) return frz_hive_catalog_open(setup, ops_out, self_out, err);
   if (strcmp(type, "static") == 0 || strcmp(type, "none") == 0)
     return frz_static_catalog_open(setup, ops_out, self_out, err);
   for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
     if (strcmp(type, later[i]) == 0)
-      return frz_fail(err, FRZ_ERR_UNSUPPORTED,
-                      "catalog type '%s' is not in this build; sql, rest, glue and static are",
-                      type);
+      return frz_fail(
+          err, FRZ_ERR_UNSUPPORTED,
+          "catalog type '%s' is not in this build; sql, rest, glue, hive and static are", type);
   return frz_fail(err, FRZ_ERR_INVALID,
                   "catalog type '%s' is not one of sql, rest, static, none, glue, hive", type);
 }

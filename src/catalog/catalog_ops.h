@@ -80,6 +80,8 @@ frz_status frz_rest_catalog_open(const frz_catalog_setup *setup, const frz_catal
                                  void **self_out, frz_error *err) FRZ_MUST_CHECK;
 frz_status frz_glue_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                                  void **self_out, frz_error *err) FRZ_MUST_CHECK;
+frz_status frz_hive_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
+                                 void **self_out, frz_error *err) FRZ_MUST_CHECK;
 frz_status frz_static_catalog_open(const frz_catalog_setup *setup, const frz_catalog_ops **ops_out,
                                    void **self_out, frz_error *err) FRZ_MUST_CHECK;
 

@@ -7,12 +7,8 @@
 #include "catalog/glue_table.h"
 
 #include "base/arena_list.h"
-
-enum { COMMENT_BYTES_MAX = 255 }; /* Glue takes no longer ones */
-
-static const char pointer_key[] = "metadata_location";
-static const char previous_key[] = "previous_metadata_location";
-static const char kind_key[] = "table_type";
+#include "catalog/hive_type.h"
+#include "catalog/pointer_table.h"
 
 /* ---- reading ---- */
 
@@ -31,8 +27,9 @@ static frz_status read_parameters(frz_json_reader *json, frz_arena *arena, frz_g
                                             &capacity, sizeof *table->parameters);
     if (table->parameters == NULL) return frz_fail_nomem(err, "Glue table");
     table->parameters[table->n_parameters++] = (frz_text_pair){key, value};
-    if (frz_str_is(key, pointer_key)) table->location = value;
-    if (frz_str_is(key, kind_key)) table->is_iceberg = frz_str_is_word(value, "iceberg");
+    if (frz_str_is(key, FRZ_POINTER_KEY)) table->location = value;
+    if (frz_str_is(key, FRZ_POINTER_KIND_KEY))
+      table->is_iceberg = frz_str_is_word(value, "iceberg");
   }
 }
 
@@ -69,58 +66,18 @@ frz_status frz_glue_table_read(frz_json_reader *json, frz_arena *arena, frz_glue
 
 /* ---- columns ---- */
 
-/* Hive's name of a type; appended. */
-static frz_status append_type(const frz_type *type, frz_arena *arena, frz_buf *out, frz_error *err)
-{
-  static const char *const names[] = {
-      [FRZ_TYPE_BOOLEAN] = "boolean",       [FRZ_TYPE_INT] = "int",
-      [FRZ_TYPE_LONG] = "bigint",           [FRZ_TYPE_FLOAT] = "float",
-      [FRZ_TYPE_DOUBLE] = "double",         [FRZ_TYPE_DATE] = "date",
-      [FRZ_TYPE_TIME] = "string",           [FRZ_TYPE_TIMESTAMP] = "timestamp",
-      [FRZ_TYPE_TIMESTAMPTZ] = "timestamp", [FRZ_TYPE_STRING] = "string",
-      [FRZ_TYPE_UUID] = "string",           [FRZ_TYPE_FIXED] = "binary",
-      [FRZ_TYPE_BINARY] = "binary",         [FRZ_TYPE_MAP] = NULL};
-  if (type->kind == FRZ_TYPE_DECIMAL)
-    return frz_buf_print(out, err, "decimal(%d,%d)", (int)type->precision, (int)type->scale);
-  bool is_nested = type->kind >= FRZ_TYPE_STRUCT;
-  if (!is_nested && names[type->kind] != NULL)
-    return frz_buf_append_str(out, frz_str_from(names[type->kind]), err);
-  if (!is_nested) {
-    frz_str own = frz_type_print(type, arena);
-    return own.data != NULL ? frz_buf_append_str(out, own, err) : frz_fail_nomem(err, "column");
-  }
-  const char *head = type->kind == FRZ_TYPE_LIST  ? "array<"
-                     : type->kind == FRZ_TYPE_MAP ? "map<"
-                                                  : "struct<";
-  FRZ_TRY(frz_buf_append_str(out, frz_str_from(head), err));
-  for (size_t i = 0; i < type->n_fields; i++) {
-    if (i != 0) FRZ_TRY(frz_buf_append_byte(out, ',', err));
-    if (type->kind == FRZ_TYPE_STRUCT)
-      FRZ_TRY(frz_buf_print(out, err, "%.*s:", FRZ_STR_ARG(type->fields[i].name)));
-    FRZ_TRY(append_type(&type->fields[i].type, arena, out, err));
-  }
-  return frz_buf_append_byte(out, '>', err);
-}
-
-static frz_str cut_comment(frz_str text)
-{
-  if (text.size <= COMMENT_BYTES_MAX) return text;
-  text.size = COMMENT_BYTES_MAX;
-  while (text.size != 0 && ((unsigned char)text.data[text.size] & 0xC0) == 0x80) text.size--;
-  return text;
-}
-
 static frz_status write_column(frz_json_writer *json, const frz_field *field, bool is_current,
                                frz_arena *arena, frz_buf *scratch, frz_error *err)
 {
   scratch->size = 0;
-  FRZ_TRY(append_type(&field->type, arena, scratch, err));
+  FRZ_TRY(frz_hive_type_append(&field->type, FRZ_HIVE_GLUE, arena, scratch, err));
   frz_str id = frz_arena_print(arena, "%d", (int)field->id);
   if (id.data == NULL) return frz_fail_nomem(err, "column");
   frz_json_write_object_begin(json);
   frz_json_write_string_member(json, "Name", field->name);
   frz_json_write_string_member(json, "Type", frz_buf_str(scratch));
-  if (field->doc.size != 0) frz_json_write_string_member(json, "Comment", cut_comment(field->doc));
+  if (field->doc.size != 0)
+    frz_json_write_string_member(json, "Comment", frz_hive_comment(field->doc));
   frz_json_write_key(json, "Parameters");
   frz_json_write_object_begin(json);
   frz_json_write_string_member(json, "iceberg.field.id", id);
@@ -173,21 +130,16 @@ static frz_status write_storage(frz_json_writer *json, const frz_table_metadata 
 
 /* ---- writing ---- */
 
-static bool is_pointer(frz_str key)
-{
-  return frz_str_is(key, pointer_key) || frz_str_is(key, previous_key) || frz_str_is(key, kind_key);
-}
-
 static void write_parameters(frz_json_writer *json, const frz_glue_table *old, frz_str location)
 {
   frz_json_write_key(json, "Parameters");
   frz_json_write_object_begin(json);
-  frz_json_write_string_member(json, kind_key, FRZ_STR("ICEBERG"));
-  frz_json_write_string_member(json, pointer_key, location);
+  frz_json_write_string_member(json, FRZ_POINTER_KIND_KEY, FRZ_STR("ICEBERG"));
+  frz_json_write_string_member(json, FRZ_POINTER_KEY, location);
   if (old != NULL && old->location.size != 0)
-    frz_json_write_string_member(json, previous_key, old->location);
+    frz_json_write_string_member(json, FRZ_POINTER_PREVIOUS_KEY, old->location);
   for (size_t i = 0; old != NULL && i < old->n_parameters; i++) {
-    if (is_pointer(old->parameters[i].key)) continue;
+    if (frz_pointer_is_key(old->parameters[i].key)) continue;
     frz_json_write_key_str(json, old->parameters[i].key);
     frz_json_write_string(json, old->parameters[i].value);
   }

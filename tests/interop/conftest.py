@@ -36,6 +36,13 @@ def postgres_uri(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def hive_port(tmp_path_factory, s3_store):
+    stack, port = _started(servers.hive, tmp_path_factory.mktemp("hive"), s3_store)
+    with stack:
+        yield port
+
+
+@pytest.fixture(scope="session")
 def rest_local(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rest")
     stack, uri = _started(servers.rest, folder, f"file://{folder}/warehouse")

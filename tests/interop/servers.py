@@ -57,6 +57,16 @@ def wait_for(url, process, log, seconds=300):
     raise RuntimeError(f"{process.args[0]} did not start:\n{log.read_text()[-4000:]}")
 
 
+def wait_for_port(port, process, log, seconds=300):
+    """Until it accepts connections."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{process.args[0]} did not start:\n{log.read_text()[-4000:]}")
+
+
 @contextlib.contextmanager
 def running(command, url, folder, name, **more):
     log = pathlib.Path(folder) / f"{name}.log"
@@ -192,6 +202,43 @@ def aws(folder):
     endpoint = f"http://127.0.0.1:{port}"
     with running([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], endpoint, folder, "moto"):
         yield endpoint
+
+
+HIVE_SETTINGS = {
+    "metastore.expression.proxy": "org.apache.hadoop.hive.metastore.DefaultPartitionExpressionProxy",
+    "metastore.task.threads.always": "org.apache.hadoop.hive.metastore.events.EventCleanerTask",
+    # It makes the folders of databases and tables.
+    "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+    "fs.s3a.path.style.access": "true",
+}
+
+
+@contextlib.contextmanager
+def hive(folder, store=None):
+    """The port of a Hive metastore, on an empty Derby database; `store` are the properties of an S3 store."""
+    home = CACHE / "hive"
+    if shutil.which("java") is None or not (home / "derby").is_dir():
+        raise NotAvailable("the Hive metastore's jars, its database or Java are missing")
+    port = free_port()
+    folder = pathlib.Path(folder)
+    shutil.copytree(home / "derby", folder / "derby")
+    settings = HIVE_SETTINGS | {
+        "metastore.thrift.port": port,
+        "javax.jdo.option.ConnectionURL": f"jdbc:derby:{folder}/derby",
+        "metastore.warehouse.dir": f"{folder}/warehouse",
+    }
+    if store is not None:
+        settings |= {
+            "fs.s3a.endpoint": store["s3.endpoint"],
+            "fs.s3a.access.key": store["s3.access-key-id"],
+            "fs.s3a.secret.key": store["s3.secret-access-key"],
+        }
+    pairs = [f"<property><name>{key}</name><value>{value}</value></property>" for key, value in settings.items()]
+    (folder / "metastore-site.xml").write_text(f"<configuration>{''.join(pairs)}</configuration>")
+    command = ["java", "-Xmx512m", f"-Dderby.stream.error.file={folder}/derby.log", "-cp", f"{folder}:{home}/lib/*"]
+    with running([*command, "org.apache.hadoop.hive.metastore.HiveMetaStore"], None, folder, "hive") as process:
+        wait_for_port(port, process, folder / "hive.log")
+        yield port
 
 
 def postgres_programs():

@@ -1,4 +1,4 @@
-"""One suite on every pair of a catalog and a store: SQLite, PostgreSQL, REST, Glue; local files, S3, GCS, Azure."""
+"""One suite on every pair of a catalog and a store: SQLite, PostgreSQL, REST, Glue, Hive; local files, S3, GCS, Azure."""
 
 import multiprocessing
 import os
@@ -26,7 +26,12 @@ class Backend:
 
     def below(self, namespace, name):
         """Another namespace: a child, where there are children."""
-        return namespace + ("_" if self.name.startswith("glue") else ".") + name
+        return namespace + ("_" if self.name.startswith(("glue", "hive")) else ".") + name
+
+    @property
+    def odd_name(self):
+        """A table's name with odd characters, where they are allowed."""
+        return "odd_name_1" if self.name.startswith("hive") else "odd name=1"
 
     def frazil(self):
         return frazil.load_catalog("backend", **self.properties)
@@ -36,7 +41,8 @@ class Backend:
 
 
 @pytest.fixture(params=["sqlite-local", "sqlite-s3", "postgresql-local", "postgresql-s3", "rest-local", "rest-s3",
-                        "glue-local", "glue-s3", "sqlite-gcs", "sqlite-azure", "rest-gcs", "rest-azure"])
+                        "glue-local", "glue-s3", "hive-local", "hive-s3", "sqlite-gcs", "sqlite-azure", "rest-gcs",
+                        "rest-azure"])
 def backend(request, tmp_path):
     catalog, store = request.param.split("-")
     properties = {}
@@ -44,6 +50,9 @@ def backend(request, tmp_path):
         properties |= {"type": "rest", "uri": request.getfixturevalue(f"rest_{store}")}
     elif catalog == "glue":
         properties |= request.getfixturevalue("glue").properties | {"warehouse": f"file://{tmp_path}/warehouse"}
+    elif catalog == "hive":
+        port = request.getfixturevalue("hive_port")
+        properties |= {"type": "hive", "uri": f"thrift://127.0.0.1:{port}", "warehouse": f"file://{tmp_path}/warehouse"}
     else:
         properties |= {"type": "sql", "uri": f"sqlite:///{tmp_path}/catalog.db", "warehouse": f"file://{tmp_path}/warehouse"}
     if catalog == "postgresql":
@@ -126,11 +135,11 @@ def test_names_are_listed_renamed_registered_and_dropped(backend, names):
     parts = tuple(inner.split("."))
     catalog.create_namespace(inner, {"owner": "tests"})
     assert parts in catalog.list_namespaces(".".join(parts[:-1]))
-    table = catalog.create_table(f"{inner}.odd name=1", schema=SCHEMA)
+    table = catalog.create_table(f"{inner}.{backend.odd_name}", schema=SCHEMA)
     table.append(rows(0, 3))
-    assert catalog.list_tables(inner) == [(*parts, "odd name=1")]
+    assert catalog.list_tables(inner) == [(*parts, backend.odd_name)]
     with pytest.raises(frazil.TableAlreadyExistsError):
-        catalog.create_table(f"{inner}.odd name=1", schema=SCHEMA)
+        catalog.create_table(f"{inner}.{backend.odd_name}", schema=SCHEMA)
     with pytest.raises(frazil.NamespaceAlreadyExistsError):
         catalog.create_namespace(inner)
     with pytest.raises(frazil.NamespaceNotEmptyError):
@@ -139,7 +148,7 @@ def test_names_are_listed_renamed_registered_and_dropped(backend, names):
         catalog.load_table(f"{inner}.none")
     with pytest.raises(frazil.NoSuchNamespaceError):
         catalog.list_tables(backend.below(names, "none"))
-    catalog.rename_table(f"{inner}.odd name=1", f"{names}.plain")
+    catalog.rename_table(f"{inner}.{backend.odd_name}", f"{names}.plain")
     location = catalog.load_table(f"{names}.plain").metadata_location
     catalog.drop_table(f"{names}.plain")
     with pytest.raises(frazil.NoSuchTableError):

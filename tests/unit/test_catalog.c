@@ -92,7 +92,9 @@ static void test_types_are_checked_by_name(void **state)
     frz_status status;
     const char *message;
   } cases[] = {
-      {"hive", FRZ_ERR_UNSUPPORTED, "catalog 'c': catalog type 'hive' is not in this build"},
+      {"dynamodb", FRZ_ERR_UNSUPPORTED,
+       "catalog 'c': catalog type 'dynamodb' is not in this build"},
+      {"hive", FRZ_ERR_INVALID, "property uri is missing, such as thrift://host:9083"},
       {"rest", FRZ_ERR_INVALID, "property uri is missing"},
       {"glue", FRZ_ERR_INVALID, "property glue.region is missing"},
       {"postgres", FRZ_ERR_INVALID, "is not one of sql, rest, static, none, glue, hive"},

@@ -12,6 +12,8 @@
 
 #include "net/http_client.h"
 #include "net/sigv4.h"
+#include "net/tcp_stream.h"
+#include "net/thrift_binary.h"
 
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -336,6 +338,150 @@ static void test_no_answer_is_an_error_in_words(void **state)
   frz_context_free(context);
 }
 
+/* ---- Thrift ---- */
+
+static void write_sample(frz_buf *out)
+{
+  frz_tbinary_writer writer;
+  frz_tbinary_writer_init(&writer, out);
+  frz_tbinary_write_call(&writer, "method", 7);
+  frz_tbinary_write_string_field(&writer, 1, FRZ_STR("text"));
+  frz_tbinary_write_i32_field(&writer, -2, -3);
+  frz_tbinary_write_i64_field(&writer, 3, INT64_MIN);
+  frz_tbinary_write_bool_field(&writer, 4, true);
+  frz_tbinary_write_map_field(&writer, 5, 1);
+  frz_tbinary_write_string(&writer, FRZ_STR("key"));
+  frz_tbinary_write_string(&writer, FRZ_STR(""));
+  frz_tbinary_write_list_field(&writer, 6, FRZ_TBINARY_STRUCT, 2);
+  frz_tbinary_write_stop(&writer);
+  frz_tbinary_write_stop(&writer);
+  frz_tbinary_write_stop(&writer);
+  assert_int_equal(frz_tbinary_finish(&writer, NULL), FRZ_OK);
+}
+
+/* All of the sample; a failure at the first byte that is missing. */
+static frz_status read_sample(frz_tbinary_reader *reader, frz_error *err)
+{
+  frz_tbinary_message message;
+  int16_t id;
+  frz_tbinary_type type;
+  frz_str text;
+  int32_t number = 0;
+  int64_t large = 0;
+  size_t n = 0;
+  FRZ_TRY(frz_tbinary_read_message(reader, &message, err));
+  FRZ_TRY(frz_tbinary_field(reader, &id, &type, err));
+  FRZ_TRY(frz_tbinary_read_string(reader, &text, err));
+  assert_true(id == 1 && type == FRZ_TBINARY_STRING && frz_str_is(text, "text"));
+  FRZ_TRY(frz_tbinary_field(reader, &id, &type, err));
+  FRZ_TRY(frz_tbinary_read_i32(reader, &number, err));
+  assert_true(id == -2 && number == -3);
+  FRZ_TRY(frz_tbinary_field(reader, &id, &type, err));
+  FRZ_TRY(frz_tbinary_read_i64(reader, &large, err));
+  assert_true(id == 3 && large == INT64_MIN);
+  FRZ_TRY(frz_tbinary_field(reader, &id, &type, err));
+  FRZ_TRY(frz_tbinary_skip(reader, type, err));
+  FRZ_TRY(frz_tbinary_field(reader, &id, &type, err));
+  FRZ_TRY(frz_tbinary_map_begin(reader, FRZ_TBINARY_STRING, FRZ_TBINARY_STRING, &n, err));
+  assert_int_equal(n, 1);
+  FRZ_TRY(frz_tbinary_read_string(reader, &text, err));
+  FRZ_TRY(frz_tbinary_read_string(reader, &text, err));
+  FRZ_TRY(frz_tbinary_field(reader, &id, &type, err));
+  FRZ_TRY(frz_tbinary_skip(reader, type, err));
+  FRZ_TRY(frz_tbinary_field(reader, &id, &type, err));
+  assert_int_equal(type, FRZ_TBINARY_STOP);
+  assert_true(message.kind == FRZ_TBINARY_CALL && message.sequence == 7);
+  return FRZ_OK;
+}
+
+static void test_thrift_is_read_as_written(void **state)
+{
+  (void)state;
+  frz_buf bytes;
+  frz_buf_init(&bytes, frz_alloc_default(), 1 << 20);
+  write_sample(&bytes);
+  for (size_t size = 0; size <= bytes.size; size++) {
+    frz_error err = {0};
+    frz_tbinary_reader reader = {.bytes = frz_reader_of(bytes.data, size)};
+    frz_status st = read_sample(&reader, &err);
+    assert_int_equal(st, size == bytes.size ? FRZ_OK : FRZ_ERR_CORRUPT);
+    assert_true(reader.bytes.pos <= size);
+  }
+  frz_buf_dispose(&bytes);
+}
+
+/* One byte more at a time. */
+static frz_status one_more(void *ctx, frz_reader *bytes, frz_error *err)
+{
+  const frz_buf *all = ctx;
+  if (bytes->size == all->size) return frz_fail(err, FRZ_ERR_IO, "the end");
+  bytes->data = all->data;
+  bytes->size++;
+  return FRZ_OK;
+}
+
+static void test_thrift_is_read_as_it_comes_in(void **state)
+{
+  (void)state;
+  frz_buf bytes;
+  frz_error err;
+  frz_tbinary_message message;
+  frz_buf_init(&bytes, frz_alloc_default(), 1 << 20);
+  write_sample(&bytes);
+  frz_tbinary_reader reader = {.more = one_more, .ctx = &bytes};
+  assert_int_equal(frz_tbinary_read_message(&reader, &message, &err), FRZ_OK);
+  assert_int_equal(frz_tbinary_skip(&reader, FRZ_TBINARY_STRUCT, &err), FRZ_OK);
+  assert_int_equal(reader.bytes.pos, bytes.size);
+  assert_int_equal(reader.bytes.size, bytes.size); /* no byte was waited for in vain */
+  frz_buf_dispose(&bytes);
+}
+
+static void test_bad_thrift_is_refused(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *bytes;
+    size_t size;
+    const char *message;
+  } cases[] = {
+      {"HTTP/1.1 400 Bad", 16, "not Thrift's binary protocol: it begins with 48545450"},
+      {"\x80\x01\x00\x02\xff\xff\xff\xff", 8, "a count of -1"},
+      {"\x80\x01\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01", 15, "type 1"},
+      {"\x80\x01\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x0f\x00\x01\x0c\x7f\xff\xff\xff", 20,
+       "2147483647 items in 0 bytes"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    frz_error err = {0};
+    frz_tbinary_message message;
+    frz_tbinary_reader reader = {.bytes = frz_reader_of(cases[i].bytes, cases[i].size)};
+    frz_status st = frz_tbinary_read_message(&reader, &message, &err);
+    if (st == FRZ_OK) st = frz_tbinary_skip(&reader, FRZ_TBINARY_STRUCT, &err);
+    assert_int_equal(st, FRZ_ERR_CORRUPT);
+    if (strstr(err.message, cases[i].message) == NULL) fail_msg("%s", err.message);
+  }
+  uint8_t deep[3 * 100];
+  for (size_t i = 0; i < sizeof deep; i++) deep[i] = i % 3 == 0 ? FRZ_TBINARY_STRUCT : 0;
+  frz_tbinary_reader reader = {.bytes = frz_reader_of(deep, sizeof deep)};
+  assert_int_equal(frz_tbinary_skip(&reader, FRZ_TBINARY_STRUCT, NULL), FRZ_ERR_LIMIT);
+}
+
+static void test_servers_that_are_not_there_are_named(void **state)
+{
+  (void)state;
+  frz_context *context;
+  frz_tcp_stream stream = {.fd = -1};
+  frz_error err = {0};
+  assert_int_equal(frz_context_create(NULL, &context, NULL), FRZ_OK);
+  assert_int_equal(frz_tcp_connect(context, "127.0.0.1", "1", 2000, 2000, &stream, &err),
+                   FRZ_ERR_IO);
+  assert_non_null(strstr(err.message, "server 127.0.0.1:1: connect: "));
+  assert_int_equal(frz_tcp_connect(context, "no.such.host.invalid", "1", 10, 10, &stream, &err),
+                   FRZ_ERR_IO);
+  assert_non_null(strstr(err.message, "server no.such.host.invalid:1: "));
+  assert_false(frz_tcp_is_idle(&stream));
+  frz_context_free(context);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -347,6 +493,10 @@ int main(void)
       cmocka_unit_test(test_waits_grow_and_end),
       cmocka_unit_test(test_the_budget_ends_retries),
       cmocka_unit_test(test_no_answer_is_an_error_in_words),
+      cmocka_unit_test(test_thrift_is_read_as_written),
+      cmocka_unit_test(test_thrift_is_read_as_it_comes_in),
+      cmocka_unit_test(test_bad_thrift_is_refused),
+      cmocka_unit_test(test_servers_that_are_not_there_are_named),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
