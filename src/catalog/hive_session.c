@@ -392,11 +392,9 @@ static frz_status send_until_answered(frz_hive_call *call, frz_error *err)
     frz_status st = take_idle(session, &stream) ? FRZ_OK : connect_any(session, &stream, err);
     bool was_sent = st == FRZ_OK;
     if (was_sent) st = exchange(call, &stream, err);
-    if (!is_network(st)) return st;
-    if (was_sent && !only_looks) {
-      call->may_be_done = true;
-      return st;
-    }
+    if (st == FRZ_OK) return st;
+    call->may_be_done = was_sent && !only_looks; /* whatever kept its answer from being read */
+    if (call->may_be_done || !is_network(st)) return st;
     FRZ_TRY(frz_os_random(&random, sizeof random, err));
     int64_t wait_ms = frz_retry_wait_ms(&session->retry, attempt,
                                         (frz_os_monotonic_us() - start_us) / 1000, -1, random);
@@ -452,7 +450,9 @@ frz_status frz_hive_call_send(frz_hive_call *call, frz_error *err)
     frz_error_where(err, "Hive %s: ", call->method);
     return st;
   }
-  return read_answer(call, err);
+  st = read_answer(call, err);
+  if (st == FRZ_ERR_CORRUPT) call->may_be_done = !method_of(call->method)->only_looks;
+  return st;
 }
 
 frz_status frz_hive_call_ask(frz_hive_call *call, frz_tbinary_type type, frz_error *err)
