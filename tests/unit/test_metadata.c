@@ -15,6 +15,7 @@
 #include "fault.h"
 #include "iceberg/metadata/metadata_update.h"
 #include "iceberg/metadata/summary_json.h"
+#include "iceberg/metadata/update_json.h"
 #include "test_files.h"
 
 static frz_status parse(const char *text, size_t size, frz_table_metadata **out, frz_error *err)
@@ -729,6 +730,34 @@ static void test_many_snapshots_take_less_than_twice_their_size(void **state)
   frz_buf_dispose(&text);
 }
 
+/* Nessie takes the id that a new schema is sent with. */
+static void test_a_schema_is_sent_with_the_next_id(void **state)
+{
+  (void)state;
+  frz_table_metadata *base = must_parse(whole);
+  frz_schema schema = *frz_metadata_current_schema(base);
+  frz_buf text;
+  frz_json_writer json;
+  frz_arena arena;
+  frz_buf_init(&text, frz_alloc_default(), 1 << 20);
+  frz_arena_init(&arena, frz_alloc_default(), 1 << 20);
+  frz_json_writer_init(&json, &text);
+  schema.schema_id = 0;
+  const frz_metadata_update update = {.kind = FRZ_UPDATE_ADD_SCHEMA, .schema = &schema};
+  frz_json_write_object_begin(&json);
+  assert_int_equal(frz_commit_members_write(&json, base, NULL, 0, &update, 1, &arena, NULL),
+                   FRZ_OK);
+  frz_json_write_object_end(&json);
+  assert_int_equal(frz_json_writer_finish(&json, NULL), FRZ_OK);
+  char wanted[64];
+  snprintf(wanted, sizeof wanted, "\"schema-id\":%d,", (int)base->n_schemas);
+  assert_int_equal(frz_buf_append_byte(&text, 0, NULL), FRZ_OK);
+  if (strstr((char *)text.data, wanted) == NULL) fail_msg("%s in %s", wanted, (char *)text.data);
+  frz_arena_free(&arena);
+  frz_buf_dispose(&text);
+  frz_table_metadata_release(base);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -749,6 +778,7 @@ int main(void)
       cmocka_unit_test(test_requirements),
       cmocka_unit_test(test_create),
       cmocka_unit_test(test_many_snapshots_take_less_than_twice_their_size),
+      cmocka_unit_test(test_a_schema_is_sent_with_the_next_id),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,6 +166,18 @@ static frz_metadata_update with_known_id(const frz_metadata_update *update, cons
   return named;
 }
 
+/* A schema with the id that the server is to give it: some (Nessie) take the one that is sent. */
+static frz_schema with_sent_id(const frz_table_metadata *base, const frz_schema *schema,
+                               const known_ids *ids)
+{
+  frz_schema named = *schema;
+  named.schema_id = ids->schema_id;
+  for (size_t i = 0; i < base->n_schemas && ids->schema_id < 0; i++)
+    if (named.schema_id <= base->schemas[i].schema_id)
+      named.schema_id = base->schemas[i].schema_id + 1;
+  return named;
+}
+
 /* ---- updates ---- */
 
 static const char *action_of(frz_update_kind kind)
@@ -333,7 +345,12 @@ frz_status frz_commit_members_write(frz_json_writer *json, const frz_table_metad
   frz_json_write_key(json, "updates");
   frz_json_write_array_begin(json);
   for (size_t i = 0; i < n_updates; i++) {
-    const frz_metadata_update named = with_known_id(&updates[i], &ids);
+    frz_metadata_update named = with_known_id(&updates[i], &ids);
+    frz_schema schema;
+    if (!creates && named.kind == FRZ_UPDATE_ADD_SCHEMA) {
+      schema = with_sent_id(base, named.schema, &ids);
+      named.schema = &schema;
+    }
     FRZ_TRY(write_update(json, base, &named, arena, err));
   }
   frz_json_write_array_end(json);
