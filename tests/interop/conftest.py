@@ -95,6 +95,13 @@ def rest_azure(tmp_path_factory, azure_store):
 
 
 @pytest.fixture(scope="session")
+def nessie_uri(tmp_path_factory, s3_store):
+    stack, uri = _started(servers.nessie, tmp_path_factory.mktemp("nessie"), s3_store)
+    with stack:
+        yield uri
+
+
+@pytest.fixture(scope="session")
 def aws_endpoint(tmp_path_factory):
     stack, endpoint = _started(servers.aws, tmp_path_factory.mktemp("aws"))
     with stack:

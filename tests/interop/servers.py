@@ -14,6 +14,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -202,6 +203,46 @@ def aws(folder):
     endpoint = f"http://127.0.0.1:{port}"
     with running([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], endpoint, folder, "moto"):
         yield endpoint
+
+
+def newest_java():
+    """The newest Java that is installed, and its version; the one of the path may be older."""
+    found = [(0, None)]
+    for program in pathlib.Path("/usr/lib/jvm").glob("*/bin/java"):
+        release = program.parent.parent / "release"
+        version = re.search(r'JAVA_VERSION="(\d+)', release.read_text()) if release.exists() else None
+        found.append((int(version[1]) if version else 0, program))
+    return max(found, key=lambda pair: pair[0])
+
+
+@contextlib.contextmanager
+def nessie(folder, store):
+    """The URI of a Nessie server, whose warehouse "lake" lies in an S3 store."""
+    jar = CACHE / "nessie.jar"
+    version, java = newest_java()
+    if not jar.exists() or version < 21:
+        raise NotAvailable("Nessie's jar or a Java of version 21 or newer is missing")
+    port = free_port()
+    s3 = "nessie.catalog.service.s3.default-options"
+    settings = {
+        "quarkus.http.host": "127.0.0.1",
+        "quarkus.http.port": port,
+        "quarkus.management.host": "127.0.0.1",
+        "quarkus.management.port": free_port(),
+        "nessie.version.store.type": "IN_MEMORY",
+        "nessie.catalog.default-warehouse": "lake",
+        "nessie.catalog.warehouses.lake.location": "s3://lake/nessie/",
+        f"{s3}.endpoint": store["s3.endpoint"],
+        f"{s3}.path-style-access": "true",
+        f"{s3}.region": store["s3.region"],
+        f"{s3}.access-key": "urn:nessie-secret:quarkus:frazil.access-key",
+        "frazil.access-key.name": store["s3.access-key-id"],
+        "frazil.access-key.secret": store["s3.secret-access-key"],
+    }
+    command = [str(java), "-Xmx512m", *(f"-D{key}={value}" for key, value in settings.items()), "-jar", str(jar)]
+    uri = f"http://127.0.0.1:{port}/iceberg"
+    with running(command, f"{uri}/v1/config", folder, "nessie"):
+        yield uri
 
 
 HIVE_SETTINGS = {
