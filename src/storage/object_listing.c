@@ -13,7 +13,7 @@ int64_t frz_object_time(frz_str text)
 {
   char copy[40];
   struct tm tm = {0};
-  if (text.size >= sizeof copy) return 0;
+  if (text.size == 0 || text.size >= sizeof copy) return 0;
   memcpy(copy, text.data, text.size);
   copy[text.size] = '\0';
   const char *rest = strptime(copy, "%Y-%m-%dT%H:%M:%S", &tm);

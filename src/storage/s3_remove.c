@@ -178,11 +178,13 @@ frz_status frz_s3_remove_objects(void *ctx, const frz_str *uris, size_t n_uris, 
     batch b = {.uris = uris + first, .gone = gone + first};
     n = 1;
     /* What is wrong with a name is said by a request of its own. */
-    if (frz_s3_target_open(ctx, uris[first], &b.target, NULL) != FRZ_OK) continue;
+    frz_status st = frz_s3_target_open(ctx, uris[first], &b.target, err);
+    if (st == FRZ_ERR_NOMEM) return st;
+    if (st != FRZ_OK) continue;
     while (first + n < n_uris && is_in_bucket(uris[first + n], b.target.bucket)) n++;
     b.n = n;
     b.target.path = frz_s3_bucket_path(&b.target);
-    frz_status st = n > 1 ? remove_batch(&b, err) : FRZ_OK;
+    if (n > 1) st = remove_batch(&b, err);
     frz_s3_target_close(&b.target);
     FRZ_TRY(st);
   }

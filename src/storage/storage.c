@@ -386,13 +386,14 @@ typedef struct removal {
   void *arg;
 } removal;
 
+/* A file that stays does not stop the others. */
 static frz_status remove_one(void *arg, size_t i, frz_error *err)
 {
   removal *self = arg;
-  (void)err; /* a file that stays does not stop the others */
   frz_error why = {0};
   if (self->gone[i]) return FRZ_OK;
   frz_status st = frz_storage_remove(self->storage, self->uris[i], &why);
+  if (st == FRZ_ERR_CANCELLED || st == FRZ_ERR_NOMEM) return frz_fail(err, st, "%s", why.message);
   self->tell(self->arg, self->first + i, st != FRZ_OK ? &why : NULL);
   return FRZ_OK;
 }
@@ -417,10 +418,10 @@ static frz_status remove_run(removal *self, const target *to, size_t n, frz_erro
   memset(self->gone, 0, n);
   if (n > 1 && to->ops != NULL && to->ops->remove_many != NULL)
     st = to->ops->remove_many(to->ctx, self->uris, n, self->gone, &why);
+  if (st == FRZ_ERR_CANCELLED || st == FRZ_ERR_NOMEM) return frz_fail(err, st, "%s", why.message);
   for (size_t i = 0; i < n; i++)
     if (self->gone[i] || st != FRZ_OK)
       self->tell(self->arg, self->first + i, self->gone[i] ? NULL : &why);
-  if (st == FRZ_ERR_CANCELLED || st == FRZ_ERR_NOMEM) return frz_fail(err, st, "%s", why.message);
   return st == FRZ_OK ? frz_parallel_for(self->storage->context, n, remove_one, self, err) : FRZ_OK;
 }
 

@@ -107,8 +107,8 @@ frz_status frz_storage_create_file(frz_storage *storage, frz_str uri, bool must_
                                    frz_sink **sink_out, frz_error *err) FRZ_MUST_CHECK;
 frz_status frz_storage_remove(frz_storage *storage, frz_str uri, frz_error *err) FRZ_MUST_CHECK;
 
-/** What became of one of many files; `why` NULL: it is gone. Called once for each, from any thread.
- */
+/** What became of one of many files; `why` NULL: it is gone. Called once at most for each, from any
+ * thread. */
 typedef void (*frz_storage_removed)(void *arg, size_t i, const frz_error *why);
 
 /** Remove many files, with as few requests as the store takes and side by side. A file that stays

@@ -83,18 +83,6 @@ def rest_gcs(tmp_path_factory, gcs_store):
 
 
 @pytest.fixture(scope="session")
-def rest_azure(tmp_path_factory, azure_store):
-    host = f"{servers.ACCOUNT}.dfs.core.windows.net"
-    connection = dict(part.split("=", 1) for part in azure_store["adls.connection-string"].split(";") if part)
-    settings = {"io-impl": "org.apache.iceberg.azure.adlsv2.ADLSFileIO",
-                f"adls.connection-string.{host}": connection["BlobEndpoint"],
-                "adls.auth.shared-key.account.name": servers.ACCOUNT, "adls.auth.shared-key.account.key": servers.ACCOUNT_KEY}
-    stack, uri = _started(servers.rest, tmp_path_factory.mktemp("rest_azure"), f"abfss://lake@{host}/rest", settings)
-    with stack:
-        yield uri
-
-
-@pytest.fixture(scope="session")
 def nessie_uri(tmp_path_factory, s3_store):
     stack, uri = _started(servers.nessie, tmp_path_factory.mktemp("nessie"), s3_store)
     with stack:

@@ -128,22 +128,27 @@ def gcs(folder, bucket="lake"):
         }
 
 
-def shared_key(method, path, query=(), headers=(), body=b"", account=ACCOUNT, key=ACCOUNT_KEY):
-    """The headers of a request on Azure Storage, signed with the account's key."""
+def from_base64_url(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def shared_key(method, path, query=(), headers=(), body=b"", standard=None):
+    """The headers of a request on Azure Storage, signed with the account's key. `headers` are Azure's own ones."""
     own = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": "2021-12-02", **dict(headers)}
-    parts = [method, "", "", str(len(body) or ""), *[""] * 8]
+    names = ["content-md5", "content-type", "date", "if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range"]
+    parts = [method, "", "", str(len(body) or ""), *[(standard or {}).get(name, "") for name in names]]
     parts += [f"{name}:{own[name]}" for name in sorted(own)]
-    parts += [f"/{account}{path}" + "".join(f"\n{name}:{value}" for name, value in sorted(query))]
-    digest = hmac.new(base64.b64decode(key), "\n".join(parts).encode(), hashlib.sha256).digest()
-    return {**own, "authorization": f"SharedKey {account}:{base64.b64encode(digest).decode()}"}
+    parts += [f"/{ACCOUNT}{path}" + "".join(f"\n{name}:{value}" for name, value in sorted(query))]
+    digest = hmac.new(base64.b64decode(ACCOUNT_KEY), "\n".join(parts).encode(), hashlib.sha256).digest()
+    return {**own, "authorization": f"SharedKey {ACCOUNT}:{base64.b64encode(digest).decode()}"}
 
 
-def blob_sas(container="lake", permissions="racwdl", ends_s=86400, account=ACCOUNT, key=ACCOUNT_KEY):
+def blob_sas(container="lake", permissions="racwdl", ends_s=86400):
     """A shared access signature for a container: what Azure's documents call a service SAS."""
     version = "2020-12-06"
     end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + ends_s))
-    parts = [permissions, "", end, f"/blob/{account}/{container}", "", "", "", version, "c", "", "", "", "", "", "", ""]
-    digest = hmac.new(base64.b64decode(key), "\n".join(parts).encode(), hashlib.sha256).digest()
+    parts = [permissions, "", end, f"/blob/{ACCOUNT}/{container}", "", "", "", version, "c", "", "", "", "", "", "", ""]
+    digest = hmac.new(base64.b64decode(ACCOUNT_KEY), "\n".join(parts).encode(), hashlib.sha256).digest()
     signature = base64.b64encode(digest).decode()
     return urllib.parse.urlencode({"sv": version, "se": end, "sr": "c", "sp": permissions, "sig": signature})
 
