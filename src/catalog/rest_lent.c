@@ -96,19 +96,33 @@ static frz_str plain_uri(frz_str uri, frz_arena *arena)
   return frz_arena_print(arena, "s3%.*s", (int)uri.size - 3, uri.data + 3);
 }
 
+/* "adls.sas-token-expires-at-ms.<account>" has an account's host behind it. */
+static bool tells_end(frz_str key)
+{
+  return frz_str_is(key, "s3.session-token-expires-at-ms") ||
+         frz_str_is(key, "gcs.oauth2.token-expires-at") ||
+         frz_str_starts(key, "adls.sas-token-expires-at-ms");
+}
+
+static int64_t time_of(frz_str text)
+{
+  int64_t ms = 0;
+  for (size_t at = 0; at < text.size && at < 18; at++) {
+    if (text.data[at] < '0' || text.data[at] > '9') return INT64_MAX;
+    ms = ms * 10 + (text.data[at] - '0');
+  }
+  return ms > 0 ? ms : INT64_MAX;
+}
+
+/* When the first of what is lent ends. */
 static int64_t ends_of(const frz_text_pair *pairs, size_t n)
 {
+  int64_t ends_ms = INT64_MAX;
   for (size_t i = 0; i < n; i++) {
-    if (!frz_str_is(pairs[i].key, "s3.session-token-expires-at-ms")) continue;
-    int64_t ms = 0;
-    frz_str text = pairs[i].value;
-    for (size_t at = 0; at < text.size && at < 18; at++) {
-      if (text.data[at] < '0' || text.data[at] > '9') return INT64_MAX;
-      ms = ms * 10 + (text.data[at] - '0');
-    }
-    return ms > 0 ? ms : INT64_MAX;
+    int64_t ms = tells_end(pairs[i].key) ? time_of(pairs[i].value) : INT64_MAX;
+    if (ms < ends_ms) ends_ms = ms;
   }
-  return INT64_MAX;
+  return ends_ms;
 }
 
 static frz_status make_entry(frz_rest_lent *lent, frz_str identifier, frz_str prefix,
@@ -156,8 +170,7 @@ frz_status frz_rest_lent_add(frz_rest_lent *lent, frz_str identifier, frz_str pr
 {
   entry made;
   bool lends = false;
-  for (size_t i = 0; i < n_pairs; i++)
-    lends = lends || frz_str_starts(pairs[i].key, "s3.") || frz_str_starts(pairs[i].key, "client.");
+  for (size_t i = 0; i < n_pairs; i++) lends = lends || frz_storage_takes_property(pairs[i].key);
   if (!lends) return FRZ_OK;
   FRZ_TRY(make_entry(lent, identifier, prefix, pairs, n_pairs, &made, err));
   pthread_mutex_lock(&lent->lock);

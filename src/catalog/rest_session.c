@@ -229,7 +229,7 @@ static frz_status ask_config(merge *m, frz_error *err)
 static frz_status keep_lent(const merge *m, frz_error *err)
 {
   for (size_t i = 0; i < m->n; i++)
-    if (frz_str_starts(m->items[i].key, "s3.") || frz_str_starts(m->items[i].key, "client."))
+    if (frz_storage_takes_property(m->items[i].key))
       FRZ_TRY(frz_rest_lent_add_common(m->session->lent, m->items[i].key, m->items[i].value, err));
   return FRZ_OK;
 }

@@ -160,6 +160,12 @@ static frz_status keep_properties(frz_storage *storage, const frz_property *prop
   return FRZ_OK;
 }
 
+bool frz_storage_takes_property(frz_str key)
+{
+  return frz_str_starts(key, "s3.") || frz_str_starts(key, "client.") ||
+         frz_str_starts(key, "gcs.") || frz_str_starts(key, "adls.");
+}
+
 void frz_storage_set_lender(frz_storage *storage, const frz_storage_lender *lender, void *ctx)
 {
   assert(storage->lender == NULL);

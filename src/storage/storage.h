@@ -75,6 +75,9 @@ typedef struct frz_storage_lender {
   void (*release)(void *ctx);
 } frz_storage_lender;
 
+/** Is it the name of a property that stores of objects take, from a lender too? */
+bool frz_storage_takes_property(frz_str key);
+
 /** Set before the storage is first used, which retains it. */
 void frz_storage_set_lender(frz_storage *storage, const frz_storage_lender *lender, void *ctx);
 

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fault_proxy import FaultProxy, fault_proxy
+from token_gate import TokenGate
 
 import frazil
 
@@ -131,16 +132,30 @@ class Lender(FaultProxy):
         if status != 200 or "/tables" not in handler.path or b'"metadata"' not in content:
             return status, headers, content
         answer = json.loads(content)
-        keys = (f"lent-{len(self.gate.keys)}", f"secret/{uuid.uuid4().hex}", f"token+/{uuid.uuid4().hex}==")
-        self.gate.keys.append(keys)
-        lent = {"s3.access-key-id": keys[0], "s3.secret-access-key": keys[1], "s3.session-token": keys[2],
-                "s3.session-token-expires-at-ms": str(int((time.time() + self.life_s) * 1000))}
+        root, lent, wrong = self.lend(str(int((time.time() + self.life_s) * 1000)))
         if self.by_prefix:
-            answer["storage-credentials"] = [{"prefix": "s3://lake", "config": {**lent, "s3.access-key-id": "of-a-shorter-prefix"}},
-                                             {"prefix": answer["metadata"]["location"], "config": lent}]
+            answer["storage-credentials"] = [{"prefix": root, "config": {**lent, **wrong}}, {"prefix": answer["metadata"]["location"], "config": lent}]
         else:
             answer["config"] = {**answer.get("config", {}), **lent}
         return status, [(n, v) for n, v in headers if n.lower() != "content-length"], json.dumps(answer).encode()
+
+
+    def lend(self, ends_ms):
+        keys = (f"lent-{len(self.gate.keys)}", f"secret/{uuid.uuid4().hex}", f"token+/{uuid.uuid4().hex}==")
+        self.gate.keys.append(keys)
+        lent = {"s3.access-key-id": keys[0], "s3.secret-access-key": keys[1], "s3.session-token": keys[2],
+                "s3.session-token-expires-at-ms": ends_ms}
+        return "s3://lake", lent, {"s3.access-key-id": "of-a-shorter-prefix"}
+
+
+class TokenLender(Lender):
+    """One that lends tokens for Google Cloud Storage."""
+
+    def lend(self, ends_ms):
+        token = f"lent.{uuid.uuid4().hex}"
+        self.gate.tokens.add(token)
+        lent = {"gcs.oauth2.token": token, "gcs.oauth2.token-expires-at": ends_ms}
+        return "gs://lake", lent, {"gcs.oauth2.token": "of-a-shorter-prefix"}
 
 
 @pytest.fixture
@@ -167,6 +182,23 @@ def test_lent_keys_are_renewed_before_they_end(lender):
     lender.gate.ended |= {key for key, _, _ in lender.gate.keys}
     assert table.scan().to_arrow()["id"].to_pylist() == [1, 2]
     assert len(set(lender.gate.seen)) >= 2
+
+
+@pytest.fixture
+def token_lender(gcs_store, rest_gcs):
+    with running_gate(TokenGate(gcs_store["gcs.service.host"], is_azure=False)) as gate, running_gate(TokenLender(rest_gcs, gate)) as made:
+        yield made
+
+
+@pytest.mark.parametrize("by_prefix", [False, True])
+def test_lent_tokens_are_used_and_renewed(token_lender, by_prefix):
+    token_lender.by_prefix = by_prefix
+    token_lender.life_s = 30  # within a minute
+    catalog = frazil.load_catalog("rest", type="rest", uri=token_lender.url, **{"gcs.service.host": token_lender.gate.url})
+    table = write_and_read(catalog)
+    token_lender.gate.tokens.clear()
+    assert table.scan().to_arrow()["id"].to_pylist() == [1, 2]
+    assert token_lender.gate.refused == 0
 
 
 # ---- pages ----
