@@ -61,7 +61,12 @@ static void test_one_place_has_one_form(void **state)
       {"s3://b/", "s3://b"},
       {"s3://B/k", "s3://B/k"}, /* hosts of buckets keep their case */
       {"gs://b/a%20b", "gs://b/a%20b"},
+      {"GCS://b/k", "gs://b/k"},
       {"abfss://c@h.net/x", "abfss://c@h.net/x"},
+      {"abfs://c@a.dfs.core.windows.net/x", "abfss://c@a.dfs.core.windows.net/x"},
+      {"wasbs://c@a.blob.core.windows.net/x", "abfss://c@a.dfs.core.windows.net/x"},
+      {"wasb://c@a.blob.core.windows.net", "abfss://c@a.dfs.core.windows.net"},
+      {"az://c/x", "az://c/x"},
       {"/x/a%2Fb", "/x/a%2Fb"},
       {"/x/a:b", "/x/a:b"},
   };

@@ -20,12 +20,29 @@ static size_t scheme_bytes(frz_str location)
   return n > 1 && n < location.size && location.data[n] == ':' ? n : 0;
 }
 
+/* The scheme that stands for all those of a store; in small letters. */
 static frz_status append_scheme(frz_str scheme, frz_buf *out, frz_error *err)
 {
-  if (frz_str_is_word(scheme, "s3a") || frz_str_is_word(scheme, "s3n")) scheme = FRZ_STR("s3");
+  static const char *const aliases[][2] = {{"s3a", "s3"},     {"s3n", "s3"},
+                                           {"gcs", "gs"},     {"abfs", "abfss"},
+                                           {"wasb", "abfss"}, {"wasbs", "abfss"}};
+  for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
+    if (frz_str_is_word(scheme, aliases[i][0])) scheme = frz_str_from(aliases[i][1]);
   for (size_t i = 0; i < scheme.size; i++)
     FRZ_TRY(frz_buf_append_byte(out, (uint8_t)frz_char_lower(scheme.data[i]), err));
   return frz_buf_append_str(out, FRZ_STR("://"), err);
+}
+
+/* An account of Azure has two hosts for the same files. */
+static frz_status append_host(frz_str host, frz_buf *out, frz_error *err)
+{
+  static const char blob[] = ".blob.core.";
+  const char *at = host.size != 0 ? memmem(host.data, host.size, blob, sizeof blob - 1) : NULL;
+  if (at == NULL) return frz_buf_append_str(out, host, err);
+  size_t before = (size_t)(at - host.data), after = before + sizeof blob - 1;
+  FRZ_TRY(frz_buf_append(out, host.data, before, err));
+  FRZ_TRY(frz_buf_append_str(out, FRZ_STR(".dfs.core."), err));
+  return frz_buf_append(out, host.data + after, host.size - after, err);
 }
 
 /* A path without doubled slashes and without one at its end. */
@@ -85,7 +102,7 @@ frz_status frz_location_normalise(frz_str location, frz_buf *out, frz_error *err
       frz_str_is_word(scheme, "file") && (host.size == 0 || frz_str_is_word(host, "localhost"));
   if (is_local) return append_local(rest, out, err);
   FRZ_TRY(append_scheme(scheme, out, err));
-  FRZ_TRY(frz_buf_append_str(out, host, err));
+  FRZ_TRY(append_host(host, out, err));
   if (rest.size != 0 && rest.data[0] != '/') FRZ_TRY(frz_buf_append_byte(out, '/', err));
   return append_path(rest, out, err);
 }

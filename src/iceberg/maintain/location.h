@@ -13,8 +13,9 @@
 
 /**
  * Append the one form that all spellings of a location share: the scheme in small letters, "s3a"
- * and "s3n" as "s3", local paths without scheme and absolute, no doubled slash and none at the
- * end. Two locations are the same place where these are equal.
+ * and "s3n" as "s3", "gcs" as "gs", "abfs", "wasb" and "wasbs" as "abfss" (and Azure's host for
+ * blobs as that for "abfss"), local paths without scheme and absolute, no doubled slash and none at
+ * the end. Two locations are the same place where these are equal.
  */
 frz_status frz_location_normalise(frz_str location, frz_buf *out, frz_error *err) FRZ_MUST_CHECK;
 
