@@ -243,28 +243,26 @@ static bool must_fetch(const frz_oauth *oauth)
   return oauth->ends_ms != INT64_MAX && now_ms >= oauth->ends_ms - early_ms;
 }
 
+frz_status frz_oauth_bearer(frz_str token, frz_arena *arena, frz_str *value_out, frz_error *err)
+{
+  char *text = frz_arena_push(arena, token.size + 8);
+  if (text == NULL) return frz_fail_nomem(err, "token");
+  memcpy(text, "Bearer ", 7);
+  memcpy(text + 7, token.data, token.size);
+  *value_out = (frz_str){text, token.size + 7};
+  return FRZ_OK;
+}
+
 frz_status frz_oauth_authorization(frz_oauth *oauth, frz_arena *arena, frz_str *value_out,
                                    frz_error *err)
 {
   frz_status st = FRZ_OK;
-  frz_str value = {0};
   pthread_mutex_lock(&oauth->lock);
   if (must_fetch(oauth)) st = fetch(oauth, err);
   if (st == FRZ_OK && oauth->token.data == NULL)
     st = frz_fail(err, FRZ_ERR_AUTH, "no token: set the property token or credential");
-  if (st == FRZ_OK) {
-    size_t n = oauth->token.size_bytes;
-    char *text = frz_arena_push(arena, n + 8);
-    if (text == NULL) {
-      st = frz_fail_nomem(err, "OAuth2 token");
-    } else {
-      memcpy(text, "Bearer ", 7);
-      memcpy(text + 7, oauth->token.data, n);
-      value = (frz_str){text, n + 7};
-    }
-  }
+  if (st == FRZ_OK) st = frz_oauth_bearer(str_of(&oauth->token), arena, value_out, err);
   pthread_mutex_unlock(&oauth->lock);
-  if (st == FRZ_OK) *value_out = value;
   return st;
 }
 

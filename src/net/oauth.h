@@ -40,6 +40,10 @@ void frz_oauth_free(frz_oauth *oauth);
 frz_status frz_oauth_authorization(frz_oauth *oauth, frz_arena *arena, frz_str *value_out,
                                    frz_error *err) FRZ_MUST_CHECK;
 
+/** "Bearer <token>" of a given token, in the arena. */
+frz_status frz_oauth_bearer(frz_str token, frz_arena *arena, frz_str *value_out,
+                            frz_error *err) FRZ_MUST_CHECK;
+
 /** The text; size 0 where the token or the secret is in it. */
 frz_str frz_oauth_unless_secret(frz_oauth *oauth, frz_str text);
 

@@ -132,16 +132,6 @@ static frz_status add_signature(const frz_azure_config *config, frz_str account,
   return frz_http_headers_add(headers, FRZ_STR("authorization"), value, err);
 }
 
-static frz_status add_token(frz_str token, frz_http_headers *headers, frz_error *err)
-{
-  char *text = frz_arena_push(headers->arena, token.size + 8);
-  if (text == NULL) return frz_fail_nomem(err, "token");
-  memcpy(text, "Bearer ", 7);
-  memcpy(text + 7, token.data, token.size);
-  return frz_http_headers_add(headers, FRZ_STR("authorization"), (frz_str){text, token.size + 7},
-                              err);
-}
-
 static frz_status add_date(int64_t clock_ahead_ms, frz_http_headers *headers, frz_error *err)
 {
   char text[40];
@@ -165,12 +155,12 @@ frz_status frz_azure_authorize(const frz_azure_config *config, frz_oauth *oauth,
     headers->more_query = config->sas_token;
     return FRZ_OK;
   }
-  if (config->token.size != 0) return add_token(config->token, headers, err);
-  if (oauth != NULL) {
-    frz_str value;
-    FRZ_TRY(frz_oauth_authorization(oauth, headers->arena, &value, err));
-    return frz_http_headers_add(headers, FRZ_STR("authorization"), value, err);
-  }
+  frz_str token = {0};
+  if (config->token.size != 0)
+    FRZ_TRY(frz_oauth_bearer(config->token, headers->arena, &token, err));
+  else if (oauth != NULL)
+    FRZ_TRY(frz_oauth_authorization(oauth, headers->arena, &token, err));
+  if (token.size != 0) return frz_http_headers_add(headers, FRZ_STR("authorization"), token, err);
   if (config->account_key.size != 0) return add_signature(config, account, request, headers, err);
   if (config->is_anonymous) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_AUTH,

@@ -17,7 +17,6 @@
 #include "text/xml_reader.h"
 
 enum {
-  BLOB_BYTES_MAX = 32 << 20, /* ids of 50,000 blocks are kept in it */
   XML_BYTES_MAX = 1 << 20,
   SKEW_MS = 300000 /* of clocks, that is put right */
 };
@@ -124,60 +123,23 @@ static frz_status resolve(const frz_object_store *base, frz_str uri, frz_str acc
   return base->lender->properties(base->lender_ctx, uri, take_lent, &self, err);
 }
 
-static frz_status encode_path(azure_blob *blob, frz_error *err)
+static frz_status set_up(frz_object *object, frz_error *err)
 {
-  frz_buf path;
-  frz_buf_init(&path, blob->base.store->alloc, FRZ_LIMIT_PATH_BYTES);
-  frz_status st = frz_buf_append_str(&path, blob->address.path, err);
-  if (st == FRZ_OK && blob->parts.key.size != 0) st = frz_buf_append_byte(&path, '/', err);
-  if (st == FRZ_OK) st = frz_percent_encode(blob->parts.key, true, &path, err);
-  if (st == FRZ_OK) {
-    blob->path = frz_arena_copy(&blob->base.arena, frz_buf_str(&path));
-    if (blob->path.data == NULL) st = frz_fail_nomem(err, "Azure request");
-  }
-  frz_buf_dispose(&path);
-  return st;
-}
-
-static const frz_object_ops blob_ops;
-
-static frz_status set_up_blob(azure_blob *blob, frz_str uri, frz_error *err)
-{
-  frz_arena *arena = &blob->base.arena;
+  azure_blob *blob = (azure_blob *)object;
   frz_azure_config config;
-  blob->base.uri = frz_arena_copy(arena, uri);
-  if (blob->base.uri.data == NULL) return frz_fail_nomem(err, "Azure request");
-  FRZ_TRY(frz_azure_uri_parse(blob->base.uri, &blob->parts, err));
-  FRZ_TRY(resolve(blob->base.store, uri, blob->parts.account, arena, &config, err));
-  FRZ_TRY(frz_azure_address_of(&config, &blob->parts, arena, &blob->address, err));
-  return encode_path(blob, err);
-}
-
-static void blob_free(frz_object *object)
-{
-  frz_object_store *store = object->store;
-  frz_arena_free(&object->arena);
-  frz_alloc_free(store->alloc, object, sizeof(azure_blob));
-  frz_object_store_release(store);
-}
-
-frz_status frz_azure_object_open(void *azure, frz_str uri, frz_object **object_out, frz_error *err)
-{
-  frz_object_store *store = azure;
-  azure_blob *blob = frz_alloc_zeroed(store->alloc, sizeof *blob);
-  if (blob == NULL) return frz_fail_nomem(err, "Azure blob");
-  frz_object_store_retain(store);
-  blob->base.ops = &blob_ops;
-  blob->base.store = store;
-  frz_arena_init(&blob->base.arena, store->alloc, BLOB_BYTES_MAX);
-  frz_status st = set_up_blob(blob, uri, err);
+  FRZ_TRY(frz_azure_uri_parse(object->uri, &blob->parts, err));
+  frz_status st =
+      resolve(object->store, object->uri, blob->parts.account, &object->arena, &config, err);
+  if (st == FRZ_OK)
+    st = frz_azure_address_of(&config, &blob->parts, &object->arena, &blob->address, err);
   if (st != FRZ_OK) {
-    frz_error_where(err, "%.*s: ", FRZ_STR_ARG(uri));
-    blob_free(&blob->base);
+    frz_error_where(err, "%.*s: ", FRZ_STR_ARG(object->uri));
     return st;
   }
-  *object_out = &blob->base;
-  return FRZ_OK;
+  frz_str folder = frz_arena_print(&object->arena, "%.*s/", (int)blob->address.path.size,
+                                   blob->address.path.data);
+  if (folder.data == NULL) return frz_fail_nomem(err, "Azure blob");
+  return frz_object_path(object, folder, blob->parts.key, true, &blob->path, err);
 }
 
 /* ---- requests ---- */
@@ -292,8 +254,16 @@ static frz_status fail(const frz_object *object, const frz_http_request *request
   return st;
 }
 
-static const frz_object_ops blob_ops = {
-    .request = make_request, .fail = fail, .free = blob_free, .has_no_suffix_ranges = true};
+static const frz_object_ops blob_ops = {.struct_bytes = sizeof(azure_blob),
+                                        .set_up = set_up,
+                                        .request = make_request,
+                                        .fail = fail,
+                                        .has_no_suffix_ranges = true};
+
+frz_status frz_azure_object_open(void *azure, frz_str uri, frz_object **object_out, frz_error *err)
+{
+  return frz_object_open(azure, &blob_ops, uri, object_out, err);
+}
 
 /* ---- the storage ---- */
 
@@ -309,7 +279,7 @@ static frz_status azure_remove(void *ctx, frz_str uri, frz_error *err)
   frz_object *blob;
   FRZ_TRY(frz_azure_object_open(ctx, uri, &blob, err));
   frz_status st = frz_object_remove(blob, err);
-  blob->ops->free(blob);
+  frz_object_free(blob);
   return st;
 }
 
@@ -371,7 +341,7 @@ static frz_status azure_list(void *ctx, frz_str uri, frz_storage_visit visit, vo
   frz_str last = blob->parts.host.size != 0 ? blob->parts.host : blob->parts.container;
   size_t n_root = (size_t)(last.data - object->uri.data) + last.size;
   frz_status st = frz_object_listing_run(&listing, n_root, blob->parts.key, visit, arg, err);
-  blob_free(object);
+  frz_object_free(object);
   return st;
 }
 

@@ -19,7 +19,7 @@ frz_status frz_azure_create(frz_context *context, const frz_property *properties
  * is what frz_azure_create() made. */
 const frz_storage_ops *frz_azure_storage_ops(void);
 
-/** A blob for what owns it: `ops->free` ends it. */
+/** A blob, or a container. */
 frz_status frz_azure_object_open(void *azure, frz_str uri, frz_object **object_out,
                                  frz_error *err) FRZ_MUST_CHECK;
 

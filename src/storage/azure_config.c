@@ -4,6 +4,7 @@
 #include "storage/azure_config.h"
 
 #include "net/url.h"
+#include "storage/store_text.h"
 
 enum { NAME_BYTES_MAX = 63 };
 
@@ -29,14 +30,6 @@ static void set_sas_of_account(frz_azure_config *config, frz_str host, frz_str v
   if (config->for_account.size != 0 && !frz_str_equal(account, config->for_account)) return;
   if (config->account.size == 0) config->account = account;
   config->sas_token = sas_of(value);
-}
-
-static frz_status set_flag(frz_str key, frz_str value, bool *flag, frz_error *err)
-{
-  *flag = frz_str_is_word(value, "true");
-  if (*flag || frz_str_is_word(value, "false")) return FRZ_OK;
-  return frz_fail(err, FRZ_ERR_INVALID, "property %.*s: '%.*s' is neither true nor false",
-                  FRZ_STR_ARG(key), FRZ_STR_ARG(value));
 }
 
 /* "Name=value;Name=value". */
@@ -92,7 +85,7 @@ frz_status frz_azure_config_set(frz_azure_config *config, frz_str key, frz_str v
     if (frz_str_is(name, texts[i].name)) *texts[i].to = value;
   if (frz_str_is(name, "connection-string")) return set_connection(config, value, err);
   if (frz_str_is(name, "sas-token")) config->sas_token = sas_of(value);
-  if (frz_str_is(name, "anon")) return set_flag(key, value, &config->is_anonymous, err);
+  if (frz_str_is(name, "anon")) return frz_property_flag(key, value, &config->is_anonymous, err);
   if (frz_str_starts(key, sas_prefix)) {
     size_t n = sizeof sas_prefix - 1;
     set_sas_of_account(config, (frz_str){key.data + n, key.size - n}, value);
@@ -116,19 +109,16 @@ static bool is_name(frz_str name, bool may_have_dots)
 
 frz_status frz_azure_uri_parse(frz_str uri, frz_azure_uri *parts_out, frz_error *err)
 {
-  const char *mark = uri.data != NULL ? memmem(uri.data, uri.size, "://", 3) : NULL;
-  size_t start = mark != NULL ? (size_t)(mark - uri.data) + 3 : uri.size;
-  const char *slash = start < uri.size ? memchr(uri.data + start, '/', uri.size - start) : NULL;
-  size_t end = slash != NULL ? (size_t)(slash - uri.data) : uri.size;
-  frz_azure_uri parts = {.container = {uri.data + start, end - start}, .key = {"", 0}};
-  const char *at = end != start ? memchr(uri.data + start, '@', end - start) : NULL;
+  frz_azure_uri parts = {0};
+  bool is_uri = frz_uri_split(uri, &parts.container, &parts.key);
+  size_t n = parts.container.size;
+  const char *at = n != 0 ? memchr(parts.container.data, '@', n) : NULL;
   if (at != NULL) {
-    parts.container.size = (size_t)(at - uri.data) - start;
-    parts.host = (frz_str){at + 1, end - start - parts.container.size - 1};
+    parts.container.size = (size_t)(at - parts.container.data);
+    parts.host = (frz_str){at + 1, n - parts.container.size - 1};
     parts.account = first_label(parts.host);
   }
-  if (slash != NULL) parts.key = (frz_str){slash + 1, uri.size - end - 1};
-  if (!is_name(parts.container, false) || (at != NULL && !is_name(parts.host, true)))
+  if (!is_uri || !is_name(parts.container, false) || (at != NULL && !is_name(parts.host, true)))
     return frz_fail(err, FRZ_ERR_INVALID,
                     "'%.*s' names no container: "
                     "abfss://container@account.dfs.core.windows.net/key",

@@ -16,7 +16,7 @@
 #include "storage/object_listing.h"
 #include "text/json_reader.h"
 
-enum { OBJECT_BYTES_MAX = 4 << 20, ERROR_ARENA_BYTES_MAX = 1 << 20, ABOUT_BYTES_MAX = 1 << 20 };
+enum { ERROR_ARENA_BYTES_MAX = 1 << 20, ABOUT_BYTES_MAX = 1 << 20 };
 
 typedef struct gcs_store {
   frz_object_store base;
@@ -127,59 +127,18 @@ static frz_status set_address(frz_gcs_object *object, const frz_gcs_config *conf
   return FRZ_OK;
 }
 
-/* Slashes of a name are encoded, too. */
-static frz_status encode_path(frz_gcs_object *object, frz_error *err)
+static frz_status set_up(frz_object *base, frz_error *err)
 {
-  frz_buf path;
-  frz_buf_init(&path, object->base.store->alloc, FRZ_LIMIT_PATH_BYTES);
-  frz_status st = frz_buf_append_str(&path, object->list_path, err);
-  if (st == FRZ_OK) st = frz_buf_append_byte(&path, '/', err);
-  if (st == FRZ_OK) st = frz_percent_encode(object->name, false, &path, err);
-  if (st == FRZ_OK) {
-    object->path = frz_arena_copy(&object->base.arena, frz_buf_str(&path));
-    if (object->path.data == NULL) st = frz_fail_nomem(err, "GCS request");
-  }
-  frz_buf_dispose(&path);
-  return st;
-}
-
-static const frz_object_ops object_ops;
-
-static frz_status set_up(frz_gcs_object *object, frz_str uri, frz_error *err)
-{
-  frz_arena *arena = &object->base.arena;
+  frz_gcs_object *object = (frz_gcs_object *)base;
   frz_gcs_config config;
-  object->base.uri = frz_arena_copy(arena, uri);
-  if (object->base.uri.data == NULL) return frz_fail_nomem(err, "GCS request");
-  FRZ_TRY(frz_gcs_uri_parse(object->base.uri, &object->bucket, &object->name, err));
-  FRZ_TRY(resolve(object->base.store, uri, arena, &config, err));
+  FRZ_TRY(frz_gcs_uri_parse(base->uri, &object->bucket, &object->name, err));
+  FRZ_TRY(resolve(base->store, base->uri, &base->arena, &config, err));
   FRZ_TRY(set_address(object, &config, err));
-  return encode_path(object, err);
-}
-
-static void object_free(frz_object *base)
-{
-  frz_object_store *store = base->store;
-  frz_arena_free(&base->arena);
-  frz_alloc_free(store->alloc, base, sizeof(frz_gcs_object));
-  frz_object_store_release(store);
-}
-
-frz_status frz_gcs_object_open(void *gcs, frz_str uri, frz_gcs_object **object_out, frz_error *err)
-{
-  frz_object_store *store = gcs;
-  frz_gcs_object *object = frz_alloc_zeroed(store->alloc, sizeof *object);
-  if (object == NULL) return frz_fail_nomem(err, "GCS object");
-  frz_object_store_retain(store);
-  object->base.ops = &object_ops;
-  object->base.store = store;
-  frz_arena_init(&object->base.arena, store->alloc, OBJECT_BYTES_MAX);
-  frz_status st = set_up(object, uri, err);
-  if (st == FRZ_OK)
-    *object_out = object;
-  else
-    object_free(&object->base);
-  return st;
+  frz_str folder =
+      frz_arena_print(&base->arena, "%.*s/", (int)object->list_path.size, object->list_path.data);
+  if (folder.data == NULL) return frz_fail_nomem(err, "GCS object");
+  /* Slashes of a name are encoded, too. */
+  return frz_object_path(base, folder, object->name, false, &object->path, err);
 }
 
 /* ---- requests ---- */
@@ -191,15 +150,7 @@ static frz_status authorization_of(const frz_object *object, frz_arena *arena, f
   frz_gcs_config config;
   *value_out = (frz_str){"", 0};
   FRZ_TRY(resolve(object->store, object->uri, arena, &config, err));
-  if (config.token.size != 0) {
-    size_t n = config.token.size;
-    char *text = frz_arena_push(arena, n + 8);
-    if (text == NULL) return frz_fail_nomem(err, "GCS request");
-    memcpy(text, "Bearer ", 7);
-    memcpy(text + 7, config.token.data, n);
-    *value_out = (frz_str){text, n + 7};
-    return FRZ_OK;
-  }
+  if (config.token.size != 0) return frz_oauth_bearer(config.token, arena, value_out, err);
   if (store->tokens != NULL)
     return frz_oauth_authorization(frz_gcs_tokens_oauth(store->tokens), arena, value_out, err);
   if (config.is_anonymous) return FRZ_OK;
@@ -381,27 +332,33 @@ static frz_status ask(frz_object *object, frz_http_answer *answer_out, frz_error
   return st;
 }
 
-static const frz_object_ops object_ops = {.request = make_request,
+static const frz_object_ops object_ops = {.struct_bytes = sizeof(frz_gcs_object),
+                                          .set_up = set_up,
+                                          .request = make_request,
                                           .fail = fail,
                                           .ask = ask,
-                                          .free = object_free,
                                           .media = {{"alt", 3}, {"media", 5}}};
+
+frz_status frz_gcs_object_open(void *gcs, frz_str uri, frz_object **object_out, frz_error *err)
+{
+  return frz_object_open(gcs, &object_ops, uri, object_out, err);
+}
 
 /* ---- the storage ---- */
 
 static frz_status gcs_open(void *ctx, frz_str uri, frz_source **source_out, frz_error *err)
 {
-  frz_gcs_object *object;
+  frz_object *object;
   FRZ_TRY(frz_gcs_object_open(ctx, uri, &object, err));
-  return frz_object_source_open(&object->base, source_out, err);
+  return frz_object_source_open(object, source_out, err);
 }
 
 static frz_status gcs_remove(void *ctx, frz_str uri, frz_error *err)
 {
-  frz_gcs_object *object;
+  frz_object *object;
   FRZ_TRY(frz_gcs_object_open(ctx, uri, &object, err));
-  frz_status st = frz_object_remove(&object->base, err);
-  object_free(&object->base);
+  frz_status st = frz_object_remove(object, err);
+  frz_object_free(object);
   return st;
 }
 
@@ -454,18 +411,19 @@ static frz_status gcs_list(void *ctx, frz_str uri, frz_storage_visit visit, void
 {
   static const frz_http_pair query = {{"fields", 6},
                                       {"items(name,size,updated),nextPageToken", 38}};
-  frz_gcs_object *object;
-  FRZ_TRY(frz_gcs_object_open(ctx, uri, &object, err));
+  frz_object *base;
+  FRZ_TRY(frz_gcs_object_open(ctx, uri, &base, err));
+  frz_gcs_object *object = (frz_gcs_object *)base;
   object->path = object->list_path;
-  frz_object_listing listing = {.container = &object->base,
+  frz_object_listing listing = {.container = base,
                                 .query = &query,
                                 .n_query = 1,
                                 .prefix_name = FRZ_STR("prefix"),
                                 .token_name = FRZ_STR("pageToken"),
                                 .read_page = read_page};
-  size_t n_root = (size_t)(object->bucket.data - object->base.uri.data) + object->bucket.size;
+  size_t n_root = (size_t)(object->bucket.data - base->uri.data) + object->bucket.size;
   frz_status st = frz_object_listing_run(&listing, n_root, object->name, visit, arg, err);
-  object_free(&object->base);
+  frz_object_free(base);
   return st;
 }
 

@@ -29,8 +29,8 @@ typedef struct frz_gcs_object {
   frz_str session_query; /* of it: it stands for the right to write */
 } frz_gcs_object;
 
-/** For what owns it: `base.ops->free` ends it. */
-frz_status frz_gcs_object_open(void *gcs, frz_str uri, frz_gcs_object **object_out,
+/** A `frz_gcs_object`. */
+frz_status frz_gcs_object_open(void *gcs, frz_str uri, frz_object **object_out,
                                frz_error *err) FRZ_MUST_CHECK;
 
 /** As frz_storage_ops.create. */

@@ -253,11 +253,12 @@ frz_status frz_gcs_create_object(void *ctx, frz_str uri, bool must_be_new, frz_s
 {
   static const frz_object_upload_ops ops = {put_object, send_part, finish, abort_session,
                                             PARTS_MAX};
-  frz_gcs_object *object;
+  frz_object *object;
   FRZ_TRY(frz_gcs_object_open(ctx, uri, &object, err));
-  if (object->name.size == 0 || frz_str_ends(object->name, "/")) {
-    object->base.ops->free(&object->base);
+  frz_str name = ((const frz_gcs_object *)object)->name;
+  if (name.size == 0 || frz_str_ends(name, "/")) {
+    frz_object_free(object);
     return frz_fail(err, FRZ_ERR_INVALID, "'%.*s' is not the name of an object", FRZ_STR_ARG(uri));
   }
-  return frz_object_upload_create(&object->base, &ops, must_be_new, sink_out, err);
+  return frz_object_upload_create(object, &ops, must_be_new, sink_out, err);
 }

@@ -105,7 +105,7 @@ static void source_free(frz_source *base)
   object_source *source = (object_source *)base;
   const frz_alloc *alloc = source->tail.alloc;
   frz_buf_dispose(&source->tail);
-  source->object->ops->free(source->object);
+  frz_object_free(source->object);
   frz_alloc_free(alloc, source, sizeof *source);
 }
 
@@ -264,7 +264,7 @@ frz_status frz_object_source_open(frz_object *object, frz_source **source_out, f
   const frz_alloc *alloc = object->store->alloc;
   object_source *source = frz_alloc_zeroed(alloc, sizeof *source);
   if (source == NULL) {
-    object->ops->free(object);
+    frz_object_free(object);
     return frz_fail_nomem(err, "object");
   }
   source->object = object;

@@ -3,7 +3,12 @@
  */
 #include "storage/object_store.h"
 
-enum { PROPERTY_BYTES_MAX = 16 << 20 };
+#include "base/limits.h"
+
+enum {
+  PROPERTY_BYTES_MAX = 16 << 20,
+  OBJECT_BYTES_MAX = 32 << 20 /* ids of 50,000 blocks are kept in it */
+};
 
 void frz_object_store_init(frz_object_store *store, frz_context *context,
                            const frz_storage_lender *lender, void *lender_ctx,
@@ -62,6 +67,49 @@ void frz_object_store_dispose(frz_object_store *store)
 }
 
 /* ---- objects ---- */
+
+frz_status frz_object_open(frz_object_store *store, const frz_object_ops *ops, frz_str uri,
+                           frz_object **object_out, frz_error *err)
+{
+  frz_object *object = frz_alloc_zeroed(store->alloc, ops->struct_bytes);
+  if (object == NULL) return frz_fail_nomem(err, "object");
+  frz_object_store_retain(store);
+  object->ops = ops;
+  object->store = store;
+  frz_arena_init(&object->arena, store->alloc, OBJECT_BYTES_MAX);
+  object->uri = frz_arena_copy(&object->arena, uri);
+  frz_status st =
+      object->uri.data != NULL ? ops->set_up(object, err) : frz_fail_nomem(err, "object");
+  if (st == FRZ_OK)
+    *object_out = object;
+  else
+    frz_object_free(object);
+  return st;
+}
+
+void frz_object_free(frz_object *object)
+{
+  if (object == NULL) return;
+  frz_object_store *store = object->store;
+  frz_arena_free(&object->arena);
+  frz_alloc_free(store->alloc, object, object->ops->struct_bytes);
+  frz_object_store_release(store);
+}
+
+frz_status frz_object_path(frz_object *object, frz_str path, frz_str name, bool keeps_slash,
+                           frz_str *path_out, frz_error *err)
+{
+  frz_buf text;
+  frz_buf_init(&text, object->store->alloc, FRZ_LIMIT_PATH_BYTES);
+  frz_status st = frz_buf_append_str(&text, path, err);
+  if (st == FRZ_OK) st = frz_percent_encode(name, keeps_slash, &text, err);
+  if (st == FRZ_OK) {
+    *path_out = frz_arena_copy(&object->arena, frz_buf_str(&text));
+    if (path_out->data == NULL) st = frz_fail_nomem(err, "object");
+  }
+  frz_buf_dispose(&text);
+  return st;
+}
 
 frz_status frz_object_send(frz_object *object, frz_http_request *request, int32_t wanted,
                            frz_error *err)

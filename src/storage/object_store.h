@@ -54,6 +54,9 @@ typedef struct frz_object frz_object;
 
 /** What a kind of store does with an object. */
 typedef struct frz_object_ops {
+  size_t struct_bytes; /* of the kind's object */
+  /** Find out from `uri` where requests go. */
+  frz_status (*set_up)(frz_object *object, frz_error *err);
   /** A request on the object, authorized on each attempt. `text` takes error answers (and the body,
    * where there are no pieces). May be repeated. */
   frz_http_request (*request)(frz_object *object, const char *method, frz_buf *text);
@@ -62,18 +65,26 @@ typedef struct frz_object_ops {
   frz_status (*fail)(const frz_object *object, const frz_http_request *request, frz_error *err);
   /** Ask for length_bytes, etag and writer. NULL: HEAD tells them. */
   frz_status (*ask)(frz_object *object, frz_http_answer *answer_out, frz_error *err);
-  /** What the kind adds, and the object itself. */
-  void (*free)(frz_object *object);
   frz_http_pair media;       /* of the query, where the bytes are meant; name of size 0: nothing */
   bool has_no_suffix_ranges; /* the last bytes cannot be asked for without knowing the length */
 } frz_object_ops;
 
 struct frz_object {
   const frz_object_ops *ops;
-  frz_object_store *store;
-  frz_arena arena; /* owns all texts */
+  frz_object_store *store; /* a reference */
+  frz_arena arena;         /* owns all texts */
   frz_str uri;
 };
+
+/** An object, or the container of some. */
+frz_status frz_object_open(frz_object_store *store, const frz_object_ops *ops, frz_str uri,
+                           frz_object **object_out, frz_error *err) FRZ_MUST_CHECK;
+/** NULL is accepted. */
+void frz_object_free(frz_object *object);
+
+/** A path followed by a name, which is percent-encoded; in the object's arena. */
+frz_status frz_object_path(frz_object *object, frz_str path, frz_str name, bool keeps_slash,
+                           frz_str *path_out, frz_error *err) FRZ_MUST_CHECK;
 
 enum { FRZ_OBJECT_ERROR_BYTES_MAX = 1 << 16 };
 

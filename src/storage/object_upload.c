@@ -110,7 +110,7 @@ static void upload_free(frz_sink *base)
     upload->ops->abort(upload);
   frz_buf_dispose(&upload->part);
   frz_buf_dispose(&upload->list);
-  upload->object->ops->free(upload->object);
+  frz_object_free(upload->object);
   frz_alloc_free(alloc, upload, sizeof *upload);
 }
 
@@ -120,7 +120,7 @@ frz_status frz_object_upload_create(frz_object *object, const frz_object_upload_
   const frz_alloc *alloc = object->store->alloc;
   frz_object_upload *upload = frz_alloc_zeroed(alloc, sizeof *upload);
   if (upload == NULL) {
-    object->ops->free(object);
+    frz_object_free(object);
     return frz_fail_nomem(err, "object");
   }
   upload->base.write = upload_write;

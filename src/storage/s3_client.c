@@ -16,7 +16,7 @@
 #include "storage/aws_credentials.h"
 #include "text/xml_reader.h"
 
-enum { TARGET_BYTES_MAX = 4 << 20, XML_BYTES_MAX = 64 << 20 };
+enum { XML_BYTES_MAX = 64 << 20 };
 
 struct frz_s3 {
   frz_object_store base;
@@ -103,75 +103,21 @@ static frz_status resolve(frz_s3 *s3, frz_str uri, frz_arena *arena, frz_s3_conf
   return FRZ_OK;
 }
 
-static frz_status encode_path(frz_s3_target *target, frz_error *err)
+static frz_status set_up(frz_object *object, frz_error *err)
 {
-  frz_buf path;
-  frz_buf_init(&path, target->base.store->alloc, FRZ_LIMIT_PATH_BYTES);
-  frz_status st = frz_buf_append_str(&path, target->address.path, err);
-  if (st == FRZ_OK) st = frz_percent_encode(target->key, true, &path, err);
-  if (st == FRZ_OK && target->key.size == 0 && path.size > 1) path.size--; /* "/bucket" */
-  if (st == FRZ_OK) {
-    target->path = frz_arena_copy(&target->base.arena, frz_buf_str(&path));
-    if (target->path.data == NULL) st = frz_fail_nomem(err, "S3 request");
-  }
-  frz_buf_dispose(&path);
-  return st;
-}
-
-static const frz_object_ops target_ops;
-
-frz_status frz_s3_target_open(frz_s3 *s3, frz_str uri, frz_s3_target *target_out, frz_error *err)
-{
-  frz_s3_target target = {.base = {.ops = &target_ops, .store = &s3->base}};
-  frz_arena *arena = &target.base.arena;
+  frz_s3_target *target = (frz_s3_target *)object;
   frz_s3_config config;
   bool is_lent;
-  frz_status st = FRZ_OK;
-  frz_arena_init(arena, s3->base.alloc, TARGET_BYTES_MAX);
-  target.base.uri = frz_arena_copy(arena, uri);
-  if (target.base.uri.data == NULL) return frz_fail_nomem(err, "S3 request");
-  FRZ_TRY_OUT(frz_s3_uri_parse(target.base.uri, &target.bucket, &target.key, err));
-  FRZ_TRY_OUT(resolve(s3, uri, arena, &config, &is_lent, err));
-  FRZ_TRY_OUT(frz_s3_address_of(&config, target.bucket, arena, &target.address, err));
-  FRZ_TRY_OUT(encode_path(&target, err));
-  *target_out = target;
-  return FRZ_OK;
-out:
-  frz_arena_free(arena);
-  return st;
-}
-
-frz_status frz_s3_object_open(frz_s3 *s3, frz_str uri, frz_object **object_out, frz_error *err)
-{
-  frz_s3_target *target = frz_alloc_zeroed(s3->base.alloc, sizeof *target);
-  if (target == NULL) return frz_fail_nomem(err, "S3 object");
-  frz_status st = frz_s3_target_open(s3, uri, target, err);
-  if (st != FRZ_OK) {
-    frz_alloc_free(s3->base.alloc, target, sizeof *target);
-    return st;
-  }
-  frz_object_store_retain(&s3->base);
-  *object_out = &target->base;
-  return FRZ_OK;
-}
-
-static void target_free(frz_object *object)
-{
-  frz_object_store *store = object->store;
-  frz_s3_target_close((frz_s3_target *)object);
-  frz_alloc_free(store->alloc, object, sizeof(frz_s3_target));
-  frz_object_store_release(store);
+  FRZ_TRY(frz_s3_uri_parse(object->uri, &target->bucket, &target->key, err));
+  FRZ_TRY(resolve((frz_s3 *)object->store, object->uri, &object->arena, &config, &is_lent, err));
+  FRZ_TRY(frz_s3_address_of(&config, target->bucket, &object->arena, &target->address, err));
+  return frz_object_path(object, target->address.path, target->key, true, &target->path, err);
 }
 
 frz_str frz_s3_bucket_path(const frz_s3_target *target)
 {
   frz_str path = target->address.path;
   return path.size > 1 ? (frz_str){path.data, path.size - 1} : path;
-}
-
-void frz_s3_target_close(frz_s3_target *target)
-{
-  frz_arena_free(&target->base.arena);
 }
 
 /* ---- signing ---- */
@@ -325,4 +271,9 @@ static frz_status fail(const frz_object *object, const frz_http_request *request
 }
 
 static const frz_object_ops target_ops = {
-    .request = make_request, .fail = fail, .free = target_free};
+    .struct_bytes = sizeof(frz_s3_target), .set_up = set_up, .request = make_request, .fail = fail};
+
+frz_status frz_s3_object_open(void *s3, frz_str uri, frz_object **object_out, frz_error *err)
+{
+  return frz_object_open(s3, &target_ops, uri, object_out, err);
+}

@@ -26,15 +26,11 @@ typedef struct frz_s3_target {
   frz_str path; /* of the object, encoded */
 } frz_s3_target;
 
-frz_status frz_s3_target_open(frz_s3 *s3, frz_str uri, frz_s3_target *target_out,
+/** A `frz_s3_target`. */
+frz_status frz_s3_object_open(void *s3, frz_str uri, frz_object **object_out,
                               frz_error *err) FRZ_MUST_CHECK;
+
 /** The path of requests on the target's bucket. */
 frz_str frz_s3_bucket_path(const frz_s3_target *target);
-/** A zeroed target is accepted. */
-void frz_s3_target_close(frz_s3_target *target);
-
-/** The same, for what owns it: `base.ops->free` ends it. It holds a reference on the store. */
-frz_status frz_s3_object_open(frz_s3 *s3, frz_str uri, frz_object **object_out,
-                              frz_error *err) FRZ_MUST_CHECK;
 
 #endif

@@ -4,6 +4,7 @@
 #include "storage/s3_config.h"
 
 #include "base/limits.h"
+#include "storage/store_text.h"
 
 enum { BUCKET_BYTES_MAX = 255 };
 
@@ -11,14 +12,6 @@ void frz_s3_config_init(frz_s3_config *config)
 {
   *config = (frz_s3_config){
       .aws = {.service = "s3"}, .connect_timeout_ms = 10000, .request_timeout_ms = 60000};
-}
-
-static frz_status set_flag(frz_str key, frz_str value, bool *flag, frz_error *err)
-{
-  *flag = frz_str_is_word(value, "true");
-  if (*flag || frz_str_is_word(value, "false")) return FRZ_OK;
-  return frz_fail(err, FRZ_ERR_INVALID, "property %.*s: '%.*s' is neither true nor false",
-                  FRZ_STR_ARG(key), FRZ_STR_ARG(value));
 }
 
 /* Seconds, perhaps with a fraction, as PyIceberg writes them. */
@@ -45,7 +38,7 @@ static frz_status set_addressing(frz_s3_config *config, frz_str key, frz_str val
                                  frz_error *err)
 {
   bool flag;
-  FRZ_TRY(set_flag(key, value, &flag, err));
+  FRZ_TRY(frz_property_flag(key, value, &flag, err));
   config->addressing = flag == is_path ? FRZ_S3_PATH : FRZ_S3_VIRTUAL;
   /* PyIceberg's "false" is its default: it does not force path style where AWS is reached. */
   if (!flag && !is_path) config->addressing = FRZ_S3_BY_KIND;
@@ -60,7 +53,8 @@ frz_status frz_s3_config_set(frz_s3_config *config, frz_str key, frz_str value, 
   frz_str name = {key.data + 3, key.size - 3};
   if (frz_str_is(name, "endpoint")) config->endpoint = value;
   if (frz_str_is(name, "proxy-uri")) config->proxy = value;
-  if (frz_str_is(name, "anonymous")) return set_flag(key, value, &config->is_anonymous, err);
+  if (frz_str_is(name, "anonymous"))
+    return frz_property_flag(key, value, &config->is_anonymous, err);
   if (frz_str_is(name, "force-virtual-addressing"))
     return set_addressing(config, key, value, false, err);
   if (frz_str_is(name, "path-style-access")) return set_addressing(config, key, value, true, err);
@@ -73,13 +67,9 @@ frz_status frz_s3_config_set(frz_s3_config *config, frz_str key, frz_str value, 
 
 frz_status frz_s3_uri_parse(frz_str uri, frz_str *bucket_out, frz_str *key_out, frz_error *err)
 {
-  const char *mark = uri.data != NULL ? memmem(uri.data, uri.size, "://", 3) : NULL;
-  if (mark == NULL)
+  frz_str bucket, key;
+  if (!frz_uri_split(uri, &bucket, &key))
     return frz_fail(err, FRZ_ERR_INVALID, "'%.*s' is not s3://bucket/key", FRZ_STR_ARG(uri));
-  size_t start = (size_t)(mark - uri.data) + 3;
-  const char *slash = memchr(uri.data + start, '/', uri.size - start);
-  size_t end = slash != NULL ? (size_t)(slash - uri.data) : uri.size;
-  frz_str bucket = {uri.data + start, end - start};
   bool is_plain = bucket.size != 0 && bucket.size <= BUCKET_BYTES_MAX;
   for (size_t i = 0; i < bucket.size; i++) {
     char c = bucket.data[i];
@@ -90,7 +80,7 @@ frz_status frz_s3_uri_parse(frz_str uri, frz_str *bucket_out, frz_str *key_out, 
     return frz_fail(err, FRZ_ERR_INVALID, "'%.*s' names no bucket: s3://bucket/key",
                     FRZ_STR_ARG(uri));
   *bucket_out = bucket;
-  *key_out = slash != NULL ? (frz_str){slash + 1, uri.size - end - 1} : (frz_str){"", 0};
+  *key_out = key;
   return FRZ_OK;
 }
 

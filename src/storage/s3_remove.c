@@ -24,10 +24,10 @@ enum {
 
 frz_status frz_s3_remove_object(void *ctx, frz_str uri, frz_error *err)
 {
-  frz_s3_target target = {0};
-  FRZ_TRY(frz_s3_target_open(ctx, uri, &target, err));
-  frz_status st = frz_object_remove(&target.base, err);
-  frz_s3_target_close(&target);
+  frz_object *object;
+  FRZ_TRY(frz_s3_object_open(ctx, uri, &object, err));
+  frz_status st = frz_object_remove(object, err);
+  frz_object_free(object);
   return st;
 }
 
@@ -35,7 +35,7 @@ frz_status frz_s3_remove_object(void *ctx, frz_str uri, frz_error *err)
 
 /* Objects of one bucket. */
 typedef struct batch {
-  frz_s3_target target; /* the bucket */
+  frz_object *bucket;
   const frz_str *uris;
   size_t n;
   bool *gone;
@@ -106,7 +106,7 @@ static frz_status mark_gone(batch *b, frz_str answer, frz_error *err)
   frz_arena arena;
   frz_str *stayed;
   size_t n;
-  frz_arena_init(&arena, b->target.base.store->alloc, ANSWER_BYTES_MAX);
+  frz_arena_init(&arena, b->bucket->store->alloc, ANSWER_BYTES_MAX);
   frz_status st = read_stayed(answer, b->n, &arena, &stayed, &n, err);
   for (size_t i = 0; i < b->n && st == FRZ_OK; i++) {
     frz_str key = key_of(b->uris[i]);
@@ -129,18 +129,18 @@ static frz_status send_keys(batch *b, frz_str body, frz_str md5, frz_error *err)
   const frz_http_pair headers[] = {{FRZ_STR("content-md5"), md5},
                                    {FRZ_STR("content-type"), FRZ_STR("application/xml")}};
   frz_buf answer;
-  frz_buf_init(&answer, b->target.base.store->alloc, ANSWER_BYTES_MAX);
-  frz_http_request request = b->target.base.ops->request(&b->target.base, "POST", &answer);
+  frz_buf_init(&answer, b->bucket->store->alloc, ANSWER_BYTES_MAX);
+  frz_http_request request = b->bucket->ops->request(b->bucket, "POST", &answer);
   request.query = &query;
   request.n_query = 1;
   request.headers = headers;
   request.n_headers = 2;
   request.body = body;
-  frz_status st = frz_http_send(b->target.base.store->http, &request, 1, err);
+  frz_status st = frz_http_send(b->bucket->store->http, &request, 1, err);
   if (st == FRZ_OK && request.answer.status == 200)
     st = mark_gone(b, frz_buf_str(&answer), err);
   else if (st == FRZ_OK && !is_not_offered(&request.answer))
-    st = b->target.base.ops->fail(&b->target.base, &request, err);
+    st = b->bucket->ops->fail(b->bucket, &request, err);
   frz_buf_dispose(&answer);
   return st;
 }
@@ -151,11 +151,11 @@ static frz_status remove_batch(batch *b, frz_error *err)
   size_t n_keys;
   frz_buf body;
   frz_status st = FRZ_OK;
-  frz_buf_init(&body, b->target.base.store->alloc, BODY_BYTES_MAX);
+  frz_buf_init(&body, b->bucket->store->alloc, BODY_BYTES_MAX);
   FRZ_TRY_OUT(append_keys(b, &body, &n_keys, err));
   /* Where OpenSSL refuses MD5, which this call demands, nothing is marked. */
   if (n_keys == 0 || EVP_Digest(body.data, body.size, digest, NULL, EVP_md5(), NULL) != 1) goto out;
-  frz_str md5 = frz_base64_print((frz_str){(char *)digest, MD5_BYTES}, &b->target.base.arena);
+  frz_str md5 = frz_base64_print((frz_str){(char *)digest, MD5_BYTES}, &b->bucket->arena);
   if (md5.data == NULL)
     st = frz_fail_nomem(err, "S3 request");
   else
@@ -177,15 +177,15 @@ frz_status frz_s3_remove_objects(void *ctx, const frz_str *uris, size_t n_uris, 
   for (size_t first = 0, n; first < n_uris; first += n) {
     batch b = {.uris = uris + first, .gone = gone + first};
     n = 1;
-    /* What is wrong with a name is said by a request of its own. */
-    frz_status st = frz_s3_target_open(ctx, uris[first], &b.target, err);
+    frz_status st = frz_s3_object_open(ctx, uris[first], &b.bucket, err);
     if (st == FRZ_ERR_NOMEM) return st;
-    if (st != FRZ_OK) continue;
-    while (first + n < n_uris && is_in_bucket(uris[first + n], b.target.bucket)) n++;
+    if (st != FRZ_OK) continue; /* what is wrong with a name is said by a request of its own */
+    frz_s3_target *target = (frz_s3_target *)b.bucket;
+    while (first + n < n_uris && is_in_bucket(uris[first + n], target->bucket)) n++;
     b.n = n;
-    b.target.path = frz_s3_bucket_path(&b.target);
+    target->path = frz_s3_bucket_path(target);
     if (n > 1) st = remove_batch(&b, err);
-    frz_s3_target_close(&b.target);
+    frz_object_free(b.bucket);
     FRZ_TRY(st);
   }
   return FRZ_OK;

@@ -48,18 +48,19 @@ static frz_status s3_list(void *ctx, frz_str uri, frz_storage_visit visit, void 
                           frz_error *err)
 {
   static const frz_http_pair query[] = {{{"list-type", 9}, {"2", 1}}};
-  frz_s3_target target = {0};
-  FRZ_TRY(frz_s3_target_open(ctx, uri, &target, err));
-  target.path = frz_s3_bucket_path(&target);
-  frz_object_listing listing = {.container = &target.base,
+  frz_object *object;
+  FRZ_TRY(frz_s3_object_open(ctx, uri, &object, err));
+  frz_s3_target *target = (frz_s3_target *)object;
+  target->path = frz_s3_bucket_path(target);
+  frz_object_listing listing = {.container = object,
                                 .query = query,
                                 .n_query = 1,
                                 .prefix_name = FRZ_STR("prefix"),
                                 .token_name = FRZ_STR("continuation-token"),
                                 .read_page = read_page};
-  size_t n_root = (size_t)(target.bucket.data - target.base.uri.data) + target.bucket.size;
-  frz_status st = frz_object_listing_run(&listing, n_root, target.key, visit, arg, err);
-  frz_s3_target_close(&target);
+  size_t n_root = (size_t)(target->bucket.data - object->uri.data) + target->bucket.size;
+  frz_status st = frz_object_listing_run(&listing, n_root, target->key, visit, arg, err);
+  frz_object_free(object);
   return st;
 }
 

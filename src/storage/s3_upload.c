@@ -150,7 +150,7 @@ frz_status frz_s3_create_object(void *ctx, frz_str uri, bool must_be_new, frz_si
   FRZ_TRY(frz_s3_object_open(ctx, uri, &object, err));
   frz_str key = ((const frz_s3_target *)object)->key;
   if (key.size == 0 || frz_str_ends(key, "/")) {
-    object->ops->free(object);
+    frz_object_free(object);
     return frz_fail(err, FRZ_ERR_INVALID, "'%.*s' is not the name of an object", FRZ_STR_ARG(uri));
   }
   return frz_object_upload_create(object, &ops, must_be_new, sink_out, err);

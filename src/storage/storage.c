@@ -17,6 +17,7 @@
 #include "storage/gcs_object.h"
 #include "storage/local_storage.h"
 #include "storage/s3_storage.h"
+#include "storage/store_text.h"
 
 enum { PROPERTY_BYTES_MAX = 16 << 20, N_STORES = 3 };
 
@@ -130,10 +131,7 @@ static frz_status make_manifest_cache(frz_storage *storage, const frz_property *
     frz_str key = frz_str_from(properties[i].key);
     frz_str value = frz_str_from(properties[i].value);
     if (frz_str_is(key, "io.manifest.cache-enabled")) {
-      enabled = frz_str_is_word(value, "true");
-      if (!enabled && !frz_str_is_word(value, "false"))
-        return frz_fail(err, FRZ_ERR_INVALID, "property %s: '%s' is neither true nor false",
-                        properties[i].key, properties[i].value);
+      FRZ_TRY(frz_property_flag(key, value, &enabled, err));
     } else if (frz_str_is(key, "io.manifest.cache.max-total-bytes")) {
       FRZ_TRY(size_property(&properties[i], &total, err));
     } else if (frz_str_is(key, "io.manifest.cache.max-content-length")) {
