@@ -44,7 +44,7 @@ static void check_azure(frz_str uri, frz_arena *arena)
 
 static void check_base64(frz_str text, frz_arena *arena)
 {
-  frz_str bytes, back;
+  frz_str bytes = {0}, back = {0};
   if (frz_base64_read(text, arena, &bytes)) require(bytes.size <= text.size / 4 * 3 + 2);
   frz_str printed = frz_base64_print(text, arena);
   require(printed.data != NULL && frz_base64_read(printed, arena, &back));
