@@ -10,7 +10,6 @@ import pathlib
 import random
 import sys
 import traceback
-import types
 from datetime import timedelta
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -19,6 +18,7 @@ sys.path[:0] = [str(ROOT / "tests" / "feast"), str(ROOT / "tests" / "interop")]
 import frazil
 import pandas as pd
 import pyarrow as pa
+import servers
 from feast import Entity, FeatureView, Field
 from feast.infra.offline_stores.contrib.spark_offline_store.spark import SparkRetrievalJob
 from feast.types import Float64, Int64, String
@@ -29,10 +29,10 @@ from pyspark.sql import SparkSession
 from test_feast_offline import DRIVER, HOUR, driver_view, entity_frame
 
 import frazil.feast.spark as engine
+import frazil.feast.spark_session as sessions
 from frazil.feast import FrazilSource, SavedDatasetFrazilStorage
 
 CASES = int(os.environ.get("FRAZIL_SPARK_JOINS", "20"))
-OUTSIDE_SPARK = ("time", "timestamp_ns", "timestamptz_ns")
 
 
 def same(left, right):
@@ -51,19 +51,16 @@ def in_engines(folder, ask, engines=("native", "spark"), **options):
 def check_random_joins(folder):
     catalog = frazil.load_catalog("join", uri=f"sqlite:///{folder}/c.db", warehouse=str(folder / "warehouse"))
     catalog.create_namespace("t")
-    settings = types.SimpleNamespace(spark_conf=None, spark_catalog=None)
     number = done = found = 0
     while done < CASES:
         pool = Pool(catalog, random.Random(f"spark {number}"), f"pool{number}", n_tables=2)
         number += 1
         for _ in range(5):
             case = pool.case()
-            if any(field.type in OUTSIDE_SPARK for view in case.views for field in view.table.schema()):
-                continue
             native = frazil.pit_join(case.entity, case.views).to_arrow()
             native = native.select(range(case.entity.num_columns, native.num_columns))
             try:
-                same(engine.pit_join(case.entity, case.views, settings=settings), native)
+                same(engine.pit_join(case.entity, case.views), native)
             except Exception:
                 print(number, case.views, case.entity.to_pylist())
                 raise
@@ -72,18 +69,62 @@ def check_random_joins(folder):
     assert found > CASES
 
 
-def check_types_outside_spark_are_named(folder):
-    repo = Repo(folder, offline={"engine": "spark"})
-    rows = pa.table({"driver_id": [1], "event_timestamp": pa.array([T0], pa.timestamp("us", "UTC")), "at": pa.array([0], pa.time64("us"))})
-    view = FeatureView(name="v", entities=[DRIVER], schema=[Field(name="at", dtype=Int64)], source=repo.source("d", rows))
-    repo.store.apply([DRIVER, view])
-    frame = pd.DataFrame({"driver_id": [1], "event_timestamp": [T0]})
-    try:
-        repo.store.get_historical_features(entity_df=frame, features=["v:at"]).to_df()
-    except frazil.UnsupportedError as error:
-        assert "'at' (time)" in str(error)
-    else:
-        raise AssertionError("no error")
+def types_outside_spark(zone=None):
+    """Rows with each type that Spark lacks: nanoseconds apart, in a list and a struct too."""
+    fine = pa.timestamp("ns", zone)
+    at = [1_704_067_200_000_000_000 + n for n in (0, 1, 2, 999, 1000)]
+    return pa.table({
+        "driver_id": [1, 1, 1, 2, 2], "event_timestamp": pa.array(at, fine), "created": pa.array(at[::-1], fine),
+        "of_day": pa.array([0, 1, None, 86_399_999_999, 5], pa.time64("us")), "x": [10, 11, 12, 13, 14],
+        "times": pa.array([[1], [], None, [2, None], [3]], pa.list_(pa.time64("us"))),
+        "deep": pa.array([{"at": each, "n": 1} for each in at], pa.struct([("at", fine), ("n", pa.int32())])),
+    })  # fmt: skip
+
+
+def check_types_outside_spark(folder):
+    """Which go to Spark as whole numbers; nanoseconds decide, also between entity rows and within a time to live."""
+    catalog = frazil.load_catalog("fine", uri=f"sqlite:///{folder}/c.db", warehouse=str(folder / "warehouse"))
+    catalog.create_namespace("t")
+    for zone in (None, "UTC"):
+        rows = types_outside_spark(zone)
+        table = catalog.create_table(f"t.rows_{zone}", rows.schema, format_version=3)
+        table.append(rows)
+        moments = [1_704_067_199_999_999_999 + n for n in range(5)] + [1_704_067_200_000_000_998 + n for n in range(4)]
+        entity = pa.table({"driver_id": [1] * 5 + [2] * 4, "at": pa.array(moments, pa.timestamp("ns")), "of_day": pa.array([0, 1] * 4 + [None], pa.time64("us"))})
+        for options in ({}, {"ttl": timedelta(microseconds=1)}, {"created_timestamp_column": "created", "created_cutoff": True},
+                        {"join_keys": ["of_day"], "features": ["x", "times"]}):  # fmt: skip
+            view = frazil.View(table, "v", **{"join_keys": ["driver_id"], "features": ["x", "of_day", "times", "deep"], **options})
+            shown = entity.drop(["of_day"]) if "join_keys" not in options else entity
+            native = frazil.pit_join(shown, [view], timestamp_field="at").to_arrow()
+            same(engine.pit_join(shown, [view], timestamp_field="at"), native.select(range(shown.num_columns, native.num_columns)))
+            assert native["x"].null_count < native.num_rows
+    plain = pa.table({"k": [1, 1], "at": pa.array([0, 10**6], pa.timestamp("us")), "of_day": pa.array([1, 2], pa.time64("us"))})
+    entity = pa.table({"k": [1], "event_timestamp": pa.array([10**6 - 1], pa.timestamp("us"))})
+    view = frazil.View(catalog.create_table_as("t.plain", plain), "v", ["k"], "at", features=["of_day", "at"])
+    same(engine.pit_join(entity, [view]), plain.slice(0, 1).select(["of_day", "at"]))
+    repo = Repo(folder)
+    repo.catalog.create_table("feast.d", types_outside_spark().schema, format_version=3).append(types_outside_spark())
+    source = FrazilSource(table="d", timestamp_field="event_timestamp", created_timestamp_column="created")
+    for options in ({"feature_name_columns": ["of_day", "x"]}, {"feature_name_columns": ["times"], "start_date": T0, "end_date": T0}):
+        native, by_spark = in_engines(folder, lambda each: pulls(each, source, **options))
+        for ours, theirs in zip(native, by_spark):
+            order = [("event_timestamp", "ascending")]
+            same(theirs.to_arrow().sort_by(order), ours.to_arrow().sort_by(order))
+    assert by_spark[0].to_spark_df().schema["times"].dataType.simpleString() == "array<bigint>"
+
+
+def check_rows_since_a_snapshot(folder):
+    first = Repo(folder)
+    rows = driver_rows(hours=2)
+    table = first.table("d", rows)
+    early = table.current_snapshot_id()
+    table.append(pa.Table.from_pandas(rows.assign(trips=rows.trips + 1000).head(2), preserve_index=False), truncate_nanoseconds=True)
+    source = FrazilSource(table="d", timestamp_field="event_timestamp", since_snapshot_id=early)
+    first.store.apply([DRIVER, driver_view(source)])
+    ask = {"entity_df": entity_frame(), "features": ["driver_stats:trips"]}
+    native, by_spark = in_engines(folder, lambda repo: repo.store.get_historical_features(**ask))
+    same(by_spark.to_arrow(), native.to_arrow())
+    assert set(by_spark.to_df()["trips"].dropna()) <= {1100, 1200}
 
 
 def check_flights(folder):
@@ -227,6 +268,73 @@ def check_a_catalog_of_the_session(folder):
     ask = {"entity_df": entity_frame(), "features": ["now:trips", "then:trips"], "full_feature_names": True}
     native, by_spark = in_engines(folder, lambda repo: repo.store.get_historical_features(**ask), spark_catalog="default")
     same(by_spark.to_arrow(), native.to_arrow())
+
+
+def joined_through(catalog, settings):
+    """The same rows by path and through a catalog that the engine adds to the session."""
+    catalog.create_namespace("deep ns")
+    rows = pa.Table.from_pandas(driver_rows(), preserve_index=False)
+    table = catalog.create_table_as("deep ns.`it`s", rows, truncate_nanoseconds=True)
+    entity = pa.table({"driver_id": [1, 2], "event_timestamp": pa.array([T0 + HOUR] * 2, pa.timestamp("us", "UTC"))})
+    views = [frazil.View(table, "v", ["driver_id"], features=["trips"])]
+    assert engine.pit_join(entity, views, settings=settings)["trips"].to_pylist() == [101, 201]
+    table.append(rows.slice(0, 1), truncate_nanoseconds=True)  # not yet known to a handle of before
+    assert engine.pit_join(entity, views, settings=settings)["trips"].to_pylist() == [101, 201]
+
+
+def check_the_stores_own_catalog(folder):
+    """feature_store.yaml alone: the session has no catalog before."""
+    properties = {"type": "sql", "uri": f"sqlite:///{folder}/c.db", "warehouse": str(folder / "warehouse")}
+    settings = sessions.SparkSettings(catalog="own", catalog_name="own", properties=properties)
+    conf = SparkSession.getActiveSession().conf
+    assert conf.get("spark.sql.catalog.own", None) is None
+    joined_through(frazil.load_catalog("own", **properties), settings)
+    assert conf.get("spark.sql.catalog.own.uri") == f"jdbc:sqlite:{folder}/c.db"
+    try:
+        sessions.catalog_in(SparkSession.getActiveSession(), sessions.SparkSettings(catalog="nobody's"))
+    except frazil.UnsupportedError as error:
+        assert "spark.sql.catalog.nobody's" in str(error)
+    else:
+        raise AssertionError("no error")
+
+
+def check_a_rest_catalog(folder):
+    try:
+        with servers.rest(folder, str(folder / "warehouse")) as uri:
+            properties = {"type": "rest", "uri": uri}
+            settings = sessions.SparkSettings(catalog="server", catalog_name="server", properties=properties)
+            joined_through(frazil.load_catalog("server", **properties), settings)
+    except servers.NotAvailable as error:
+        print("not run:", error)
+
+
+def check_catalogs_in_sparks_words(folder):
+    """Properties by PyIceberg's names become Java's; no secret shows."""
+    s3 = {"warehouse": "s3://lake/w", "s3.endpoint": "http://127.0.0.1:9", "s3.region": "eu-west-1", "s3.secret-access-key": "hush", "client.access-key-id": "AKIA"}
+    told = sessions.catalog_conf({"type": "sql", "uri": "postgresql+psycopg2://me:p%40ss@host:5433/db?sslmode=require", **s3})
+    assert told == {
+        "": "org.apache.iceberg.spark.SparkCatalog", ".type": "jdbc", ".uri": "jdbc:postgresql://host:5433/db?sslmode=require", ".jdbc.user": "me",
+        ".jdbc.password": "p@ss", ".jdbc.schema-version": "V0", ".io-impl": "org.apache.iceberg.aws.s3.S3FileIO", ".client.region": "eu-west-1",
+        ".s3.path-style-access": "true", ".s3.access-key-id": "AKIA", **{f".{name}": value for name, value in s3.items()},
+    }, told  # fmt: skip
+    for uri, said in (("sqlite:////a/b.db", "jdbc:sqlite:/a/b.db"), ("/a/b.db", "jdbc:sqlite:/a/b.db"), ("jdbc:sqlite:/a/b.db", "jdbc:sqlite:/a/b.db")):
+        assert sessions.catalog_conf({"type": "sql", "uri": uri, "schema_version": "v1"})[".uri"] == said
+    rest = sessions.catalog_conf({"type": "rest", "uri": "https://h/api", "credential": "a:b", "warehouse": "prod", "header.X-A": "1"})
+    assert rest == {"": rest[""], ".type": "rest", ".uri": "https://h/api", ".credential": "a:b", ".warehouse": "prod", ".header.X-A": "1"}
+    glue = sessions.catalog_conf({"type": "glue", "glue.region": "eu-central-1", "glue.id": "12", "warehouse": "s3://w/", "s3.force-virtual-addressing": "true"})
+    assert glue[".type"] == "glue" and glue[".client.region"] == "eu-central-1" and glue[".s3.path-style-access"] == "false" and glue[".glue.id"] == "12"
+    settings = sessions.SparkSettings(properties={"type": "sql", "uri": "postgresql://me:hush@h/db", **s3})
+    assert "hush" not in repr(settings) + str(settings)
+    assert [each.split(":")[1] for each in sessions.packages(settings)] == ["iceberg-spark-runtime-4.1_2.13", "iceberg-aws-bundle", "postgresql"]
+    assert [each.split(":")[1] for each in sessions.packages(sessions.SparkSettings())] == ["iceberg-spark-runtime-4.1_2.13", "sqlite-jdbc"]
+    assert sessions.is_reached_by_path(sessions.SparkSettings(), "file:///a/m.json") and sessions.is_reached_by_path(sessions.SparkSettings(), "/a/m.json")
+    assert not sessions.is_reached_by_path(settings, "s3://lake/m.json")
+    try:
+        sessions.catalog_conf({"type": "static"})
+    except frazil.UnsupportedError as error:
+        assert "static" in str(error)
+    else:
+        raise AssertionError("no error")
 
 
 def check_saved_datasets(folder):

@@ -26,13 +26,13 @@ from frazil.feast import progress
 from frazil.feast.offline import (
     IcebergOfflineStore,
     IcebergOfflineStoreConfig,
-    column_type,
     opened_table,
     reverse_mapping,
 )
 from frazil.feast.online import IcebergOnlineStore
 from frazil.feast.pins import OpenedTable
 from frazil.feast.source import FrazilSource
+from frazil.feast.time_window import column_type
 
 _log = logging.getLogger("frazil.feast")
 

@@ -36,7 +36,7 @@ from pydantic import StrictInt, StrictStr, field_validator
 
 import frazil
 from frazil import NoSuchTableError, Table, TableAlreadyExistsError, UnsupportedError, View
-from frazil._convert import utc
+from frazil._convert import quoted, utc
 from frazil.feast import duckdb_sql, entity_rows, monitoring
 from frazil.feast.entity_rows import EntityRows
 from frazil.feast.feast_types import TIMESTAMP, conform_column, conform_key, conform_table
@@ -63,6 +63,7 @@ from frazil.feast.source import (
     SourceTableNotFound,
     store_settings,
 )
+from frazil.feast.time_window import column_type, no_column, window
 
 _ENTITY_NAME = "entity_df"
 
@@ -156,55 +157,6 @@ def _relation(settings: FrazilStoreConfig, source: FrazilSource, pin: dict[str, 
         held = held.isoformat()
     name = full_name(settings, source.table)
     return duckdb_sql.quoted_path(name, "" if held is None else f"@{held}")
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
-def _literal(moment: datetime, iceberg_type: str, upper: bool) -> str:
-    """A bound of a window in the text form that the column's type takes."""
-    moment = utc(moment)
-    if iceberg_type == "date":
-        # A date is its first moment: a lower bound within a day excludes that day.
-        whole = moment.date()
-        midnight = datetime(whole.year, whole.month, whole.day, tzinfo=moment.tzinfo)
-        if not upper and moment != midnight:
-            whole += timedelta(days=1)
-        return f"'{whole.isoformat()}'"
-    zone = "+00:00" if "tz" in iceberg_type else ""
-    return f"'{moment.replace(tzinfo=None).isoformat()}{zone}'"
-
-
-def _no_column(table: Table, column: str) -> frazil.InvalidError:
-    return frazil.InvalidError(
-        f"table {table.identifier!r} has no column {column!r}; it has "
-        f"{table.schema().column_names}"
-    )
-
-
-def column_type(table: Table, column: str) -> str:
-    """The type of a column; of a column that is gone, the type that it had last: a table that is
-    held at an earlier snapshot has the columns of its time."""
-    schemas = table.schemas()
-    older = (schemas[number] for number in sorted(schemas, reverse=True))
-    for schema in (table.schema(), *older):
-        if column in schema.column_names:
-            return schema.find_field(column).type
-    raise _no_column(table, column)
-
-
-def _window(
-    table: Table, column: str, start: datetime | None, end: datetime | None
-) -> str | None:
-    """A row filter for start <= column <= end."""
-    kind = column_type(table, column)
-    parts = []
-    if start is not None:
-        parts.append(f"{_quoted(column)} >= {_literal(start, kind, upper=False)}")
-    if end is not None:
-        parts.append(f"{_quoted(column)} <= {_literal(end, kind, upper=True)}")
-    return " and ".join(parts) or None
 
 
 class _JoinedView:
@@ -315,7 +267,7 @@ class _HistoricalJoin:
         if self.settings.engine == "duckdb":
             join = duckdb_sql.pit_join
         elif self.settings.engine == "spark":
-            join, options = _spark().pit_join, {"settings": self.settings}
+            join, options = _spark().pit_join, {"settings": _spark().settings_of(self.config)}
         features = join(keys, joined, timestamp_field=entities.timestamp_field, **options)
         return _beside(entities.table, features, self._outputs())
 
@@ -341,8 +293,9 @@ class _HistoricalJoin:
         """The same as a Spark frame."""
         entities, joined, keys = self._prepared()
         frame = _spark().joined_frame(
-            spark, self.settings, keys, joined, entities.timestamp_field, kept=entities.table
-        )
+            spark, _spark().settings_of(self.config), keys, joined, entities.timestamp_field,
+            kept=entities.table,
+        )  # fmt: skip
         return frame.toDF(*entities.column_names(), *self._outputs())
 
     def _outputs(self) -> list[str]:
@@ -413,7 +366,7 @@ class _HistoricalJoin:
         for table, view in zip(tables, self.views):
             columns = list(dict.fromkeys([*view.join_keys.values(), view.timestamp_field]))
             rows = table.scan(
-                row_filter=_window(table, view.timestamp_field, start, end),
+                row_filter=window(table, view.timestamp_field, start, end),
                 selected_fields=columns,
                 **view.pin,
             ).to_arrow()
@@ -585,7 +538,7 @@ class IcebergOfflineStore(OfflineStore):
             table = pulled.load()
             _check_join_keys(source, table, join_key_columns)
             if settings.engine == "spark":
-                return _spark_rows(settings, source, pulled, pull)
+                return _spark_rows(_spark().settings_of(config), source, pulled, pull)
             rows = frazil.latest_per_key(
                 table,
                 join_key_columns,
@@ -605,12 +558,12 @@ class IcebergOfflineStore(OfflineStore):
             return _pull_sql(config, source, pull)
 
         def frame(spark: Any) -> Any:
-            return _spark_pull(spark, settings, source, pulled, pull)
+            return _spark_pull(spark, _spark().settings_of(config), source, pulled, pull)
 
         def explained() -> list[dict[str, Any]]:
             columns = [*join_key_columns, timestamp_field, *([created] if created else [])]
             found = pulled.load().scan(
-                row_filter=_window(pulled.load(), timestamp_field, start_date, end_date),
+                row_filter=window(pulled.load(), timestamp_field, start_date, end_date),
                 selected_fields=tuple(dict.fromkeys(columns)),
                 **pulled.pin,
             )
@@ -653,7 +606,7 @@ class IcebergOfflineStore(OfflineStore):
                 table, join_key_columns, feature_name_columns, time, created, pulled.pin
             )
             found = table.scan(
-                row_filter=_window(table, time, start_date, end_date),
+                row_filter=window(table, time, start_date, end_date),
                 selected_fields=("*",) if columns is None else columns,
                 **pulled.pin,
             )
@@ -661,7 +614,7 @@ class IcebergOfflineStore(OfflineStore):
 
         def run() -> Result:
             if settings.engine == "spark":
-                return _spark_rows(settings, source, pulled, pull)
+                return _spark_rows(_spark().settings_of(config), source, pulled, pull)
             found, columns = scan()
             rows = found.to_arrow_batch_reader()
             if columns is not None:
@@ -676,7 +629,7 @@ class IcebergOfflineStore(OfflineStore):
             return _pull_sql(config, source, pull)
 
         def frame(spark: Any) -> Any:
-            return _spark_pull(spark, settings, source, pulled, pull)
+            return _spark_pull(spark, _spark().settings_of(config), source, pulled, pull)
 
         return _job(
             config,
@@ -715,7 +668,7 @@ class IcebergOfflineStore(OfflineStore):
                 catalog,
                 identifier,
                 storable_schema(source.get_schema(registry)),
-                partition_spec=f"day({_quoted(source.get_log_timestamp_column())})",
+                partition_spec=f"day({quoted(source.get_log_timestamp_column())})",
             )
             if not created:  # another process was faster
                 logs.append(catalog.load_table(identifier))
@@ -771,8 +724,8 @@ class IcebergOfflineStore(OfflineStore):
 
         def read(names: list[str]) -> pa.Table:
             time = reverse.get(timestamp_field, timestamp_field)
-            window = _window(table, time, start_date, end_date)
-            return table.scan(window, selected_fields=names, **pulled.pin).to_arrow()
+            rows = window(table, time, start_date, end_date)
+            return table.scan(rows, selected_fields=names, **pulled.pin).to_arrow()
 
         return monitoring.metrics_of(read, columns, feature_columns, histogram_bins, top_n)
 
@@ -926,7 +879,7 @@ def _pulled(
     wanted = [*join_keys, *features, timestamp_field, *([created] if created else [])]
     for column in wanted:
         if not pin and column not in table.schema().column_names:
-            raise _no_column(table, column)
+            raise no_column(table, column)
         column_type(table, column)  # an error that names the table
     return list(dict.fromkeys(wanted))
 
@@ -973,7 +926,7 @@ class _Pull(NamedTuple):
 
 def _spark_pull(
     spark: Any,
-    settings: IcebergOfflineStoreConfig,
+    settings: Any,
     source: FrazilSource,
     pulled: OpenedTable,
     pull: _Pull,
@@ -997,7 +950,7 @@ def _spark_pull(
 
 
 def _spark_rows(
-    settings: IcebergOfflineStoreConfig, source: FrazilSource, pulled: OpenedTable, pull: _Pull
+    settings: Any, source: FrazilSource, pulled: OpenedTable, pull: _Pull
 ) -> pa.Table:
     spark = _spark().session(settings)
     frame = _spark_pull(spark, settings, source, pulled, pull, is_mapped=False)

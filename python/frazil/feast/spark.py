@@ -1,8 +1,6 @@
 """Spark: the same retrievals as Spark SQL over the same tables, for data beyond one machine.
 
-A table is read by the metadata file that the store's catalog names now, so that Spark needs no
-catalog of its own and every job is held at one version; where `spark_catalog` names a catalog of
-the session, by `VERSION AS OF` in that.
+How tables become frames is in spark_tables.py, the session in spark_session.py.
 
 The join is a union, not a join of rows with rows: entity rows and feature rows of a key are put in
 order of time, and a running maximum over (event, created, commit) stands at each entity row for its
@@ -15,12 +13,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from feast.infra.offline_stores.contrib.spark_offline_store.spark import SparkRetrievalJob
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -32,18 +30,28 @@ from frazil.feast.join_inputs import (
     column_types,
     comparable_key,
     features_of,
-    file_order,
     join_keys_of,
     pin_of,
     restored,
 )
-from frazil.feast.pins import chosen_snapshot
 from frazil.feast.retrieval import IcebergRetrievalJob, storable_type
+from frazil.feast.spark_session import SparkSettings, session, settings_of
+from frazil.feast.spark_tables import (
+    NANOSECONDS,
+    TIMES,
+    Wanted,
+    backticked,
+    column,
+    is_handed_over,
+    loaded,
+    number_of,
+    ordered,
+    within,
+)
+
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _MICROSECOND = timedelta(microseconds=1)
-_TIMES = {"timestamp", "timestamptz"}
-_NOT_IN_SPARK = {"time", "timestamp_ns", "timestamptz_ns"}
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -58,137 +66,10 @@ class IcebergSparkRetrievalJob(IcebergRetrievalJob, SparkRetrievalJob):  # type:
 
     @property
     def spark_session(self) -> SparkSession:
-        return session(self._config.offline_store)
+        return session(settings_of(self._config))
 
     def to_spark_df(self) -> DataFrame:
         return self._frame(self.spark_session)
-
-
-def session(settings: Any) -> SparkSession:
-    """The active session, or a new one with `spark_conf`."""
-    active = SparkSession.getActiveSession()
-    if active is None:
-        builder = SparkSession.builder
-        for key, value in (settings.spark_conf or {}).items():
-            builder = builder.config(key, value)
-        active = builder.getOrCreate()
-    return active
-
-
-# ---- tables ----
-
-
-def _backticked(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
-def _loaded(spark: SparkSession, settings: Any, table: Table, pin: dict[str, Any]) -> DataFrame:
-    """A table at the version that its catalog has now, or at a pin."""
-    for name, kind in column_types(table).items():
-        if kind in _NOT_IN_SPARK:
-            raise UnsupportedError(
-                f"table {table.identifier!r}: Spark has no type for column {name!r} ({kind})"
-            )
-    if "from_snapshot_id" in pin:
-        raise UnsupportedError(
-            f"table {table.identifier!r}: engine: spark does not read the rows since a snapshot; "
-            "leave since_snapshot_id out, or use engine: native"
-        )
-    version = pin.get("ref") or (chosen_snapshot(table, pin) if pin else None)
-    if settings.spark_catalog:
-        name = ".".join(map(_backticked, [settings.spark_catalog, *table.name()]))
-        version = version or table.current_snapshot_id()
-        if version is None:
-            return spark.table(name)
-        number = version if isinstance(version, int) else _text(version)
-        return spark.sql(f"SELECT * FROM {name} VERSION AS OF {number}")
-    reader = spark.read.format("iceberg")
-    if version is not None:
-        reader = reader.option("versionAsOf", str(version))
-    try:
-        return reader.load(table.metadata_location)
-    except AnalysisException as error:
-        if error.getCondition() != "DATA_SOURCE_NOT_FOUND":
-            raise
-        raise UnsupportedError(
-            "the Spark session lacks Iceberg's runtime: name iceberg-spark-runtime in "
-            "spark.jars.packages or spark.jars (offline_store.spark_conf)"
-        ) from error
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _column(name: str) -> Any:
-    return F.col(_backticked(name))
-
-
-def _number_of(name: str, iceberg_type: str, table: Table) -> Any:
-    """The time of a column in microseconds since 1970, in any session time zone."""
-    quoted = _backticked(name)
-    if iceberg_type == "timestamptz":
-        return F.expr(f"unix_micros({quoted})")
-    days = f"CAST(unix_date(CAST({quoted} AS DATE)) AS BIGINT) * 86400000000"
-    if iceberg_type == "date":
-        return F.expr(days)
-    if iceberg_type == "timestamp":  # a difference of two would go through the session's zone
-        return F.expr(
-            f"{days} + (hour({quoted}) * 60 + minute({quoted})) * 60000000L"
-            f" + CAST(extract(SECOND FROM {quoted}) * 1000000 AS BIGINT)"
-        )
-    raise UnsupportedError(
-        f"table {table.identifier!r}: Spark cannot read column {name!r} of type {iceberg_type}"
-    )
-
-
-def _bound(microseconds: int, iceberg_type: str) -> Any:
-    """A time to compare a column with, such that Spark hands the condition down to Iceberg."""
-    if iceberg_type == "timestamptz":
-        return F.expr(f"timestamp_micros({microseconds})")
-    if iceberg_type == "date":
-        return F.expr(f"date_from_unix_date({microseconds // 86_400_000_000})")
-    moment = datetime(1970, 1, 1) + timedelta(microseconds=microseconds)
-    return F.expr(f"TIMESTAMP_NTZ'{moment.isoformat(sep=' ')}'")
-
-
-_SAFE = (-62135596800 * 10**6, 253402300799 * 10**6)  # the years 1 to 9999
-
-
-def _within(
-    frame: DataFrame, name: str, iceberg_type: str, start: int | None, end: int | None
-) -> DataFrame:
-    """Rows that may be in a range of microseconds. A date is its first moment, and days are not cut:
-    what is left over goes by the exact comparison."""
-    if start is not None and _SAFE[0] < start < _SAFE[1]:
-        frame = frame.where(_column(name) >= _bound(start, iceberg_type))
-    if end is not None and _SAFE[0] < end < _SAFE[1]:
-        frame = frame.where(_column(name) <= _bound(end, iceberg_type))
-    return frame
-
-
-def _ordered(
-    spark: SparkSession, settings: Any, table: Table, pin: dict[str, Any]
-) -> tuple[DataFrame, list[Any]]:
-    """A table's rows with what decides among equal times, and the columns of that: the commit that
-    last changed a row (version 3), its file's place in the order of commits, its place there."""
-    frame = _loaded(spark, settings, table, pin)
-    if {"_file", "_pos", "_last_updated_sequence_number"} & set(frame.columns):
-        return frame, []
-    own = free_prefix(frame.columns)
-    file, place, rank = f"{own}file", f"{own}pos", f"{own}rank"
-    extra = [F.col("_file").alias(file), F.col("_pos").alias(place)]
-    order = [F.coalesce(F.col(rank), F.lit(0)), F.col(place)]
-    if table.format_version >= 3:
-        extra.append(F.col("_last_updated_sequence_number").alias(f"{own}sequence"))
-        order.insert(0, F.coalesce(F.col(f"{own}sequence"), F.lit(0)))
-    files = pa.array(file_order(table, pin), pa.string())
-    ranks = pa.table({f"{own}path": files, rank: pa.array(range(len(files)), pa.int64())})
-    # Metadata columns are asked of the table itself: Spark loses them behind a filter.
-    ranked = frame.select("*", *extra).join(
-        F.broadcast(spark.createDataFrame(ranks)), F.col(file) == F.col(f"{own}path"), "left"
-    )
-    return ranked, order
 
 
 # ---- the join ----
@@ -197,38 +78,70 @@ def _ordered(
 _Loaded = dict[tuple[Any, ...], tuple[DataFrame, list[Any]]]
 
 
+class _Unit(NamedTuple):
+    """What a view's times are compared in."""
+
+    per_second: int
+    number: str
+    """ Spark's type of such a time. Decimals hold any nanosecond. """
+
+    least: str
+    """ Before every time: the created time of a row that has none. """
+
+
+_MICROSECONDS = _Unit(10**6, "bigint", str(_INT64_MIN))
+_NANOSECONDS = _Unit(10**9, "decimal(38,0)", f"CAST({_INT64_MIN * 1000} AS DECIMAL(38, 0))")
+
+
+def _unit_of(view: View) -> _Unit:
+    types = column_types(view.table)
+    times = [view.timestamp_field, view.created_timestamp_column]
+    is_fine = any(types[name] in NANOSECONDS for name in times if name)
+    return _NANOSECONDS if is_fine else _MICROSECONDS
+
+
 def _feature_rows(
     spark: SparkSession,
-    settings: Any,
+    settings: SparkSettings,
     view: View,
     low: int | None,
     high: int | None,
-    loaded: _Loaded,
+    frames: _Loaded,
 ) -> DataFrame:
     """A view's rows as k0, k1..., time, created, ties and c0, c1..."""
-    table, pin = view.table, pin_of(view)
+    table, pin, unit = view.table, pin_of(view), _unit_of(view)
     types = column_types(table)
     stamp, created = view.timestamp_field, view.created_timestamp_column
     if view.row_filter:
         raise UnsupportedError("row_filter of a view in Spark")
+    age = view.ttl // _MICROSECOND if view.ttl else None
+    used = [*join_keys_of(view).values(), *(name for name, _ in features_of(view))]
+    wanted = Wanted(
+        (*used, *([created] if created else [])),
+        stamp,
+        None if low is None or age is None else low - age,
+        high,
+    )
     # One frame for all views of a version: Spark 4.1 mixes up columns of a table that is loaded twice.
     version = (table.identifier, table.metadata_location, *pin.items())
-    if version not in loaded:
-        loaded[version] = _ordered(spark, settings, table, pin)
-    frame, order = loaded[version]
-    age = view.ttl // _MICROSECOND if view.ttl else None
-    start = None if low is None or age is None else low - age
-    frame = _within(frame.where(_column(stamp).isNotNull()), stamp, types[stamp], start, high)
+    if is_handed_over(table, pin):
+        version = (*version, wanted)
+    if version not in frames:
+        frames[version] = ordered(spark, settings, table, pin, wanted)
+    frame, order = frames[version]
+    frame = within(frame.where(column(stamp).isNotNull()), wanted, types[stamp])
     keys = [
-        (_number_of(theirs, types[theirs], table) if types[theirs] in _TIMES else _column(theirs))
+        (number_of(theirs, types[theirs], table) if types[theirs] in TIMES else column(theirs))
         .alias(f"k{i}") for i, theirs in enumerate(join_keys_of(view).values())
     ]  # fmt: skip
-    made = _number_of(created, types[created], table) if created else F.lit(_INT64_MIN)
-    features = [_column(column).alias(f"c{i}") for i, (column, _) in enumerate(features_of(view))]
+    made = F.expr(unit.least)
+    if created:
+        made = number_of(created, types[created], table, unit.per_second)
+    features = [column(name).alias(f"c{i}") for i, (name, _) in enumerate(features_of(view))]
     rows = frame.select(
         *keys,
-        _number_of(stamp, types[stamp], table).alias("time"),
-        made.cast("bigint").alias("created"),
+        number_of(stamp, types[stamp], table, unit.per_second).alias("time"),
+        made.cast(unit.number).alias("created"),
         F.struct(*[each.alias(f"t{i}") for i, each in enumerate([F.lit(0), *order])]).alias("tie"),
         *features,
     )
@@ -239,10 +152,13 @@ def _feature_rows(
 
 def _view_sql(view: View, number: int, rows: str, entity: str, keys: Sequence[str]) -> str:
     """One common table expression: the row number of an entity row, and its winner `w`."""
+    unit = _unit_of(view)
+    floor, ceil = _bounds_of(unit)
+    ttl = (view.ttl // _MICROSECOND) * (unit.per_second // 10**6) if view.ttl else 0
     names = [f"k{i}" for i in range(len(keys))]
     listed = "".join(f"{name}, " for name in names)
     mine = "".join(f"{key} AS {name}, " for key, name in zip(keys, names))
-    present = " AND ".join(["floor IS NOT NULL", *(f"{key} IS NOT NULL" for key in keys)])
+    present = " AND ".join([f"{floor} IS NOT NULL", *(f"{key} IS NOT NULL" for key in keys)])
     cutoff = view.created_cutoff and view.created_timestamp_column
     admit = "greatest(time, created)" if cutoff else "time"
     outputs = "".join(f", 'c{i}', c{i}" for i in range(len(features_of(view))))
@@ -250,12 +166,12 @@ def _view_sql(view: View, number: int, rows: str, entity: str, keys: Sequence[st
     winner += "ORDER BY admit, kind ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     found = "w"
     if view.ttl:
-        found = f"IF(w.time >= CAST(ceil AS DECIMAL(38, 0)) - {view.ttl // _MICROSECOND}, w, NULL) AS w"
-    order = f"struct(time, coalesce(created, {_INT64_MIN}) AS created, tie)"
+        found = f"IF(w.time >= CAST(ceil AS DECIMAL(38, 0)) - {ttl}, w, NULL) AS w"
+    order = f"struct(time, coalesce(created, {unit.least}) AS created, tie)"
     return (
         f"v{number} AS (SELECT row, {found} FROM (\n"
         f"    SELECT row, ceil, kind, {winner} AS w FROM (\n"
-        f"      SELECT {mine}floor AS admit, 1 AS kind, row, ceil, NULL AS value, NULL AS rank"
+        f"      SELECT {mine}{floor} AS admit, 1 AS kind, row, {ceil} AS ceil, NULL AS value, NULL AS rank"
         f" FROM {entity} WHERE {present}\n"
         f"      UNION ALL SELECT {listed}{admit} AS admit, 0 AS kind, NULL AS row, NULL AS ceil,"
         f" named_struct('time', time{outputs}) AS value, {order} AS rank FROM {rows}))\n"
@@ -263,14 +179,24 @@ def _view_sql(view: View, number: int, rows: str, entity: str, keys: Sequence[st
     )
 
 
-def _entity_times(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """Entity times in microseconds, rounded down and up."""
+def _bounds_of(unit: _Unit) -> tuple[str, str]:
+    """The entity rows' columns of upper and lower bounds in a unit."""
+    return ("floor", "ceil") if unit is _MICROSECONDS else ("exact", "exact")
+
+
+def _entity_times(column: pa.ChunkedArray, is_fine: bool) -> dict[str, pa.Array]:
+    """Entity times in microseconds, rounded down and up; with `is_fine` in nanoseconds, too."""
     step = 10**9 // _PER_SECOND[column.type.unit]
-    floor, ceil = [], []
-    for value in column.cast(pa.int64()).to_pylist():
-        floor.append(None if value is None else _clamped(value * step // 1000))
-        ceil.append(None if value is None else _clamped(-(-value * step // 1000)))
-    return pa.array(floor, pa.int64()), pa.array(ceil, pa.int64())
+    numbers = column.cast(pa.int64()).to_pylist()
+    exact = [None if number is None else number * step for number in numbers]
+    times = {
+        "floor": pa.array([n if n is None else _clamped(n // 1000) for n in exact], pa.int64()),
+        "ceil": pa.array([n if n is None else _clamped(-(-n // 1000)) for n in exact], pa.int64()),
+    }
+    if is_fine:
+        numbers = [n if n is None else Decimal(n) for n in exact]
+        times["exact"] = pa.array(numbers, pa.decimal128(38, 0))
+    return times
 
 
 def _clamped(number: int) -> int:
@@ -282,14 +208,14 @@ def _spark_key(column: pa.ChunkedArray, iceberg_type: str, name: str) -> pa.Chun
     if iceberg_type == "uuid":
         texts = [None if v is None else str(uuid.UUID(bytes=v)) for v in column.to_pylist()]
         return pa.chunked_array([pa.array(texts, pa.string())])
-    if iceberg_type in _TIMES:
+    if iceberg_type in TIMES | NANOSECONDS | {"time"}:
         return column.cast(pa.int64())  # Spark would take those without a zone to be in its own
     return column.cast(storable_type(column.type))
 
 
 def joined_frame(
     spark: SparkSession,
-    settings: Any,
+    settings: SparkSettings,
     entity: pa.Table,
     views: Sequence[View],
     timestamp_field: str,
@@ -297,9 +223,10 @@ def joined_frame(
 ) -> DataFrame:
     """The point-in-time join as a Spark frame: columns of `kept` (row numbers where there are none),
     then the features, in the order of the entity rows."""
-    floor, ceil = _entity_times(entity.column(timestamp_field))
+    is_fine = any(_unit_of(view) is _NANOSECONDS for view in views)
+    times = _entity_times(entity.column(timestamp_field), is_fine)
     row = pa.array(range(entity.num_rows), pa.int64())
-    columns: dict[str, Any] = {"row": row, "floor": floor, "ceil": ceil}
+    columns: dict[str, Any] = {"row": row, **times}
     names: dict[str, str] = {}
     for view in views:
         types = column_types(view.table)
@@ -307,28 +234,28 @@ def joined_frame(
             if mine not in names:
                 names[mine] = f"key{len(names)}"
                 columns[names[mine]] = _spark_key(entity.column(mine), types[theirs], mine)
-    for i, column in enumerate([] if kept is None else kept.columns):
-        columns[f"e{i}"] = column.cast(storable_type(column.type), safe=False)
-    low, high = pc.min(ceil).as_py(), pc.max(floor).as_py()
+    for i, each in enumerate([] if kept is None else kept.columns):
+        columns[f"e{i}"] = each.cast(storable_type(each.type), safe=False)
+    low, high = pc.min(times["ceil"]).as_py(), pc.max(times["floor"]).as_py()
     made = uuid.uuid4().hex
     temporary = [f"frz_entity_{made}"]
     spark.createDataFrame(pa.table(columns)).createOrReplaceTempView(temporary[0])
     parts, joins, outputs = [], "", []
-    loaded: _Loaded = {}
+    frames: _Loaded = {}
     for number, view in enumerate(views):
         name = f"frz_view{number}_{made}"
         _feature_rows(
-            spark, settings, view, low, high, loaded
+            spark, settings, view, low, high, frames
         ).createOrReplaceTempView(name)
         temporary.append(name)
         keys = [names[mine] for mine in join_keys_of(view)]
         parts.append(_view_sql(view, number, name, temporary[0], keys))
         joins += f"\n  LEFT JOIN v{number} ON v{number}.row = e.row"
         outputs += [
-            f"v{number}.w.c{i} AS {_backticked(out)}" for i, (_, out) in enumerate(features_of(view))
+            f"v{number}.w.c{i} AS {backticked(out)}" for i, (_, out) in enumerate(features_of(view))
         ]
     ours = ["e.row"] if kept is None else [
-        f"e.e{i} AS {_backticked(name)}" for i, name in enumerate(kept.column_names)
+        f"e.e{i} AS {backticked(name)}" for i, name in enumerate(kept.column_names)
     ]  # fmt: skip
     sql = (
         "WITH " + ",\n  ".join(parts) + f"\nSELECT {', '.join([*ours, *outputs])}\n"
@@ -344,7 +271,7 @@ def pit_join(
     entity: pa.Table,
     views: Sequence[View],
     timestamp_field: str = "event_timestamp",
-    settings: Any = None,
+    settings: SparkSettings = SparkSettings(),
 ) -> pa.Table:
     """What frazil.pit_join() adds to the entity rows, computed by Spark."""
     # The native engine on no rows checks names and types, and tells the types of the result.
@@ -374,7 +301,7 @@ def _typed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
 
 def pulled_frame(
     spark: SparkSession,
-    settings: Any,
+    settings: SparkSettings,
     table: Table,
     pin: dict[str, Any],
     join_keys: Sequence[str],
@@ -387,29 +314,35 @@ def pulled_frame(
 ) -> DataFrame:
     """The rows of a time window, or the latest of each key, under the table's names."""
     types = column_types(table)
-    if is_latest:
-        frame, ties = _ordered(spark, settings, table, pin)
-    else:
-        frame, ties = _loaded(spark, settings, table, pin), []
-    wanted = list(columns if columns is not None else table.schema().column_names)
-    time = _number_of(timestamp_field, types[timestamp_field], table)
+    kind = types[timestamp_field]
+    names = tuple(columns if columns is not None else table.schema().column_names)
+    used = (*names, *join_keys, *([created] if created else []))
     first = None if start is None else microseconds_of(start)
     last = None if end is None else microseconds_of(end)
-    frame = _within(frame, timestamp_field, types[timestamp_field], first, last)
+    wanted = Wanted(used, timestamp_field, first, last)
+    if is_latest:
+        frame, ties = ordered(spark, settings, table, pin, wanted)
+    else:
+        frame, ties = loaded(spark, settings, table, pin, wanted), []
+    scale = 1000 if kind in NANOSECONDS else 1
+    time = number_of(timestamp_field, kind, table, 10**6 * scale)
+    frame = within(frame, wanted, kind)
     if first is not None:
-        frame = frame.where(time >= first)
+        frame = frame.where(time >= F.lit(first if scale == 1 else Decimal(first * scale)))
     if last is not None:
-        frame = frame.where(time <= last)
+        frame = frame.where(time <= F.lit(last if scale == 1 else Decimal(last * scale)))
     if is_latest:
         place = free_prefix(frame.columns) + "place"
         order = [time.desc()]
         if created:
-            order.append(_number_of(created, types[created], table).desc_nulls_last())
+            per_second = 10**9 if types[created] in NANOSECONDS else 10**6
+            made = number_of(created, types[created], table, per_second)
+            order.append(made.desc_nulls_last())
         order += [each.desc() for each in ties]
-        by = Window.partitionBy(*map(_column, join_keys)).orderBy(*order)
-        frame = frame.where(_column(timestamp_field).isNotNull())
+        by = Window.partitionBy(*map(column, join_keys)).orderBy(*order)
+        frame = frame.where(column(timestamp_field).isNotNull())
         frame = frame.withColumn(place, F.row_number().over(by)).where(F.col(place) == 1)
-    return frame.select(*map(_column, wanted))
+    return frame.select(*map(column, names))
 
 
 def with_constant(frame: DataFrame, name: str, value: str) -> DataFrame:
