@@ -62,7 +62,10 @@ static void print_json_report(const frz_read_report *report)
       {"rows_deleted", report->rows_deleted},
       {"rows_matched", report->rows_matched},
       {"requests", report->requests},
-      {"bytes_read", report->bytes_read}};
+      {"bytes_read", report->bytes_read},
+      {"server_requests", report->server_requests},
+      {"server_bytes", report->server_bytes},
+      {"cached_bytes", report->cached_bytes}};
   putchar('{');
   for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
     printf("%s\"%s\": %" PRId64, i != 0 ? ", " : "", fields[i].name, fields[i].value);
@@ -100,6 +103,10 @@ static void print_done(const frz_read_report *r)
   printf("  read        %" PRId64 " rows, %" PRId64 " deleted, %" PRId64 " matched; %" PRId64
          " requests, %" PRId64 " bytes\n",
          r->rows_read, r->rows_deleted, r->rows_matched, r->requests, r->bytes_read);
+  if (r->server_requests != 0 || r->cached_bytes != 0)
+    printf("  from store  %" PRId64 " requests, %" PRId64 " bytes; %" PRId64
+           " bytes from the cache of files\n",
+           r->server_requests, r->server_bytes, r->cached_bytes);
 }
 
 /* ---- a scan ---- */

@@ -44,7 +44,10 @@ static PyObject *dict_from(const frz_read_report *report)
       {"rows_deleted", report->rows_deleted},
       {"rows_matched", report->rows_matched},
       {"requests", report->requests},
-      {"bytes_read", report->bytes_read}};
+      {"bytes_read", report->bytes_read},
+      {"server_requests", report->server_requests},
+      {"server_bytes", report->server_bytes},
+      {"cached_bytes", report->cached_bytes}};
   return with_counts(PyDict_New(), counts, sizeof counts / sizeof counts[0]);
 }
 

@@ -41,6 +41,9 @@ typedef struct frz_read_report {
   int64_t rows_matched; /**< Not deleted, and wanted by the filter. */
   int64_t requests;     /**< Ranges read from storage: of manifests, delete and data files. */
   int64_t bytes_read;
+  int64_t server_requests; /**< Sent to object stores for these, opening and repeats included. */
+  int64_t server_bytes;    /**< Received from them. */
+  int64_t cached_bytes;    /**< Out of the cache of files, in their place. */
 } frz_read_report;
 
 /** @brief What a scan would read. Reads manifests and the footers and indexes of the files that are

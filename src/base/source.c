@@ -5,6 +5,18 @@
 
 #include <string.h>
 
+frz_status frz_source_check_range(const frz_source *source, frz_str name, const frz_range *range,
+                                  frz_error *err)
+{
+  int64_t size = source->size_bytes;
+  if (range->offset >= 0 && range->offset <= size &&
+      range->size <= (uint64_t)(size - range->offset))
+    return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_CORRUPT,
+                  "read '%.*s': %zu bytes at offset %lld pass the end at %lld", FRZ_STR_ARG(name),
+                  range->size, (long long)range->offset, (long long)size);
+}
+
 typedef struct memory_source {
   frz_source base;
   const frz_alloc *alloc;

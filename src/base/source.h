@@ -7,6 +7,7 @@
 #ifndef FRZ_BASE_SOURCE_H
 #define FRZ_BASE_SOURCE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -18,6 +19,13 @@ typedef struct frz_range {
   uint8_t *dest;
 } frz_range;
 
+/** What reading cost beyond this machine's memory and files. Any number of threads count. */
+typedef struct frz_source_counts {
+  atomic_llong n_requests;     /* to a server, those sent again counted */
+  atomic_llong n_bytes;        /* of bodies that it sent */
+  atomic_llong n_cached_bytes; /* that came out of a cache in its place */
+} frz_source_counts;
+
 typedef struct frz_source frz_source;
 struct frz_source {
   int64_t size_bytes;
@@ -25,7 +33,15 @@ struct frz_source {
   frz_status (*read_ranges)(frz_source *source, const frz_range *ranges, size_t n_ranges,
                             frz_error *err);
   void (*free)(frz_source *source);
+  /** Tells versions of the object apart; NULL: the store told none. */
+  const char *etag;
+  /** Since before it was opened; a source without a server leaves them 0. */
+  frz_source_counts counts;
 };
+
+/** FRZ_ERR_CORRUPT, which says `name`, where a range does not lie inside the source. */
+frz_status frz_source_check_range(const frz_source *source, frz_str name, const frz_range *range,
+                                  frz_error *err) FRZ_MUST_CHECK;
 
 static inline frz_status frz_source_read(frz_source *source, int64_t offset, size_t size,
                                          uint8_t *dest, frz_error *err)
@@ -37,6 +53,22 @@ static inline frz_status frz_source_read(frz_source *source, int64_t offset, siz
 static inline void frz_source_free(frz_source *source)
 {
   if (source != NULL) source->free(source);
+}
+
+/** Add to `total` what `now` counts beyond `seen`, which is brought up to it: however many threads
+ * do so, everything is added once. */
+static inline void frz_source_counts_pass(frz_source_counts *now, frz_source_counts *seen,
+                                          frz_source_counts *total)
+{
+  atomic_llong *const from[] = {&now->n_requests, &now->n_bytes, &now->n_cached_bytes};
+  atomic_llong *const at[] = {&seen->n_requests, &seen->n_bytes, &seen->n_cached_bytes};
+  atomic_llong *const to[] = {&total->n_requests, &total->n_bytes, &total->n_cached_bytes};
+  for (int i = 0; i < 3; i++) {
+    long long before = atomic_load(at[i]);
+    long long current = atomic_load(from[i]);
+    while (current > before && !atomic_compare_exchange_weak(at[i], &before, current)) continue;
+    if (current > before) atomic_fetch_add(to[i], current - before);
+  }
 }
 
 /** A source over memory that the caller keeps alive. */

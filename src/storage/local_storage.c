@@ -70,10 +70,7 @@ typedef struct local_source {
 static frz_status read_range(const local_source *local, const frz_range *range, frz_error *err)
 {
   int64_t size = local->base.size_bytes;
-  if (range->offset < 0 || range->offset > size || range->size > (uint64_t)(size - range->offset))
-    return frz_fail(err, FRZ_ERR_CORRUPT,
-                    "read '%s': %zu bytes at offset %lld pass the end at %lld", local->path,
-                    range->size, (long long)range->offset, (long long)size);
+  FRZ_TRY(frz_source_check_range(&local->base, frz_str_from(local->path), range, err));
   size_t done = 0;
   while (done < range->size) {
     size_t step = range->size - done;

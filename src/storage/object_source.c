@@ -30,6 +30,12 @@ typedef struct object_source {
   char etag[136];
 } object_source;
 
+static void count(object_source *source, const frz_http_answer *answer)
+{
+  atomic_fetch_add(&source->base.counts.n_requests, answer->n_attempts);
+  atomic_fetch_add(&source->base.counts.n_bytes, answer->body_bytes);
+}
+
 /* ---- opening ---- */
 
 static frz_http_request get_range(object_source *source, const frz_http_pair *range, frz_buf *text)
@@ -47,6 +53,7 @@ static frz_status ask_size(object_source *source, frz_error *err)
 {
   frz_http_answer answer;
   FRZ_TRY(frz_object_ask(source->object, &answer, err));
+  count(source, &answer);
   if (answer.length_bytes < 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "%.*s: the store tells no length",
                     FRZ_STR_ARG(source->object->uri));
@@ -62,6 +69,7 @@ static frz_status read_into_tail(object_source *source, const char *range, frz_e
   frz_http_request request = get_range(source, &header, &source->tail);
   frz_status st = frz_http_send(source->object->store->http, &request, 1, err);
   const frz_http_answer *answer = &request.answer;
+  count(source, answer);
   bool is_whole = answer->status == 200;
   if (st == FRZ_OK && (is_whole || (answer->status == 206 && answer->total_bytes >= 0))) {
     source->base.size_bytes = is_whole ? answer->body_bytes : answer->total_bytes;
@@ -136,17 +144,6 @@ static int compare_ranges(const void *a, const void *b)
   return (left->offset > right->offset) - (left->offset < right->offset);
 }
 
-static frz_status check_range(const object_source *source, const frz_range *range, frz_error *err)
-{
-  int64_t size = source->base.size_bytes;
-  if (range->offset >= 0 && range->offset <= size &&
-      range->size <= (uint64_t)(size - range->offset))
-    return FRZ_OK;
-  return frz_fail(err, FRZ_ERR_CORRUPT, "read %.*s: %zu bytes at offset %lld pass the end at %lld",
-                  FRZ_STR_ARG(source->object->uri), range->size, (long long)range->offset,
-                  (long long)size);
-}
-
 /* Copies what the tail holds; the others are sorted by offset. */
 static frz_status sort_out(const object_source *source, const frz_range *ranges, size_t n_ranges,
                            read_plan *plan, size_t *n_cuts_out, frz_error *err)
@@ -156,7 +153,7 @@ static frz_status sort_out(const object_source *source, const frz_range *ranges,
   if (plan->sorted == NULL) return frz_fail_nomem(err, "object");
   for (size_t i = 0; i < n_ranges; i++) {
     const frz_range *range = &ranges[i];
-    FRZ_TRY(check_range(source, range, err));
+    FRZ_TRY(frz_source_check_range(&source->base, source->object->uri, range, err));
     if (range->size == 0) continue;
     if (range->offset >= tail_at) {
       memcpy(range->dest, source->tail.data + (range->offset - tail_at), range->size);
@@ -241,6 +238,7 @@ static frz_status fetch(object_source *source, read_plan *plan, frz_error *err)
   }
   frz_status st = frz_http_send(source->object->store->http, requests, plan->n_parts, err);
   for (size_t i = 0; i < plan->n_parts; i++) {
+    count(source, &requests[i].answer);
     if (st == FRZ_OK) st = check_part(source, &requests[i], err);
     frz_buf_dispose(&texts[i]);
   }
@@ -272,6 +270,7 @@ frz_status frz_object_source_open(frz_object *object, frz_source **source_out, f
   source->base.free = source_free;
   frz_buf_init(&source->tail, alloc, TAIL_BYTES);
   frz_status st = read_tail(source, err);
+  if (st == FRZ_OK && source->etag[0] != '\0') source->base.etag = source->etag;
   if (st == FRZ_OK)
     *source_out = &source->base;
   else

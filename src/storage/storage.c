@@ -246,6 +246,7 @@ void frz_storage_release(frz_storage *storage)
 typedef struct counted_source {
   frz_source base;
   frz_source *inner;
+  frz_source_counts passed_on; /* of inner's counts */
   frz_storage_counts *counts;
   const frz_alloc *alloc;
 } counted_source;
@@ -258,7 +259,9 @@ static frz_status counted_read(frz_source *source, const frz_range *ranges, size
   for (size_t i = 0; i < n_ranges; i++) bytes += (int64_t)ranges[i].size;
   atomic_fetch_add(&self->counts->n_requests, (long long)n_ranges);
   atomic_fetch_add(&self->counts->n_bytes, bytes);
-  return self->inner->read_ranges(self->inner, ranges, n_ranges, err);
+  frz_status st = self->inner->read_ranges(self->inner, ranges, n_ranges, err);
+  frz_source_counts_pass(&self->inner->counts, &self->passed_on, &self->counts->sources);
+  return st;
 }
 
 static void counted_free(frz_source *source)
@@ -277,10 +280,14 @@ static frz_status count_source(const frz_storage *storage, frz_source *inner,
     frz_source_free(inner);
     return frz_fail_nomem(err, "file");
   }
-  self->base = (frz_source){inner->size_bytes, counted_read, counted_free};
+  self->base.size_bytes = inner->size_bytes;
+  self->base.read_ranges = counted_read;
+  self->base.free = counted_free;
+  self->base.etag = inner->etag;
   self->inner = inner;
   self->counts = storage->counts;
   self->alloc = storage->alloc;
+  frz_source_counts_pass(&inner->counts, &self->passed_on, &self->counts->sources);
   *source_out = &self->base;
   return FRZ_OK;
 }

@@ -90,6 +90,7 @@ frz_status frz_storage_wrap(frz_context *context, const frz_storage_ops *ops, vo
 typedef struct frz_storage_counts {
   atomic_llong n_requests; /* range reads: one a call and range */
   atomic_llong n_bytes;
+  frz_source_counts sources; /* what these cost */
 } frz_storage_counts;
 
 /** The same storage, with a count of what is read through this view of it. `counts` must outlive

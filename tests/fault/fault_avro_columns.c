@@ -81,7 +81,11 @@ static void test_allocations(void **state)
     long n = 0;
     do {
       int64_t n_rows;
-      failing_source source = {{(int64_t)size, failing_read, failing_free}, data, 0, 0};
+      failing_source source = {
+          {.size_bytes = (int64_t)size, .read_ranges = failing_read, .free = failing_free},
+          data,
+          0,
+          0};
       frz_fault_arm(&fault, ++n);
       frz_error err = {0};
       frz_status st = read_rows(&fault.alloc, &source.base, &all[i % 2], &n_rows, &err);
@@ -107,7 +111,11 @@ static void test_reads(void **state)
   for (int64_t n = 1;; n++) {
     frz_fault fault = {0};
     int64_t n_rows;
-    failing_source source = {{(int64_t)size, failing_read, failing_free}, data, 0, n};
+    failing_source source = {
+        {.size_bytes = (int64_t)size, .read_ranges = failing_read, .free = failing_free},
+        data,
+        0,
+        n};
     frz_fault_arm(&fault, 0);
     frz_status st = read_rows(&fault.alloc, &source.base, &all, &n_rows, NULL);
     assert_int_equal(fault.live, 0);

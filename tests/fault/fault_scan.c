@@ -226,7 +226,8 @@ static frz_status failing_open(void *ctx, frz_str uri, frz_source **source_out, 
     frz_alloc_free(frz_alloc_default(), source, sizeof *source);
     return st;
   }
-  source->base = (frz_source){source->inner->size_bytes, failing_read, failing_free};
+  source->base = (frz_source){
+      .size_bytes = source->inner->size_bytes, .read_ranges = failing_read, .free = failing_free};
   source->owner = self;
   *source_out = &source->base;
   return FRZ_OK;

@@ -711,7 +711,11 @@ static void test_files_are_read_in_windows(void **state)
   }
   free(filler);
   end_file(&f);
-  counted_source source = {{(int64_t)f.bytes.size, counted_read, counted_free}, &f.bytes, 0, 0};
+  counted_source source = {
+      {.size_bytes = (int64_t)f.bytes.size, .read_ranges = counted_read, .free = counted_free},
+      &f.bytes,
+      0,
+      0};
   frz_avro_table *table = NULL;
   frz_batch batch;
   int64_t first;

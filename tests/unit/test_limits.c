@@ -103,7 +103,8 @@ static void claimed_free(frz_source *base)
 static frz_source *new_source(const frz_buf *bytes, int64_t size)
 {
   claimed_source *source = malloc(sizeof *source);
-  *source = (claimed_source){{size, claimed_read, claimed_free}, bytes};
+  *source = (claimed_source){
+      {.size_bytes = size, .read_ranges = claimed_read, .free = claimed_free}, bytes};
   return &source->base;
 }
 

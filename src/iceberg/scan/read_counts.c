@@ -32,5 +32,8 @@ void frz_read_counts_report(const frz_read_counts *counts, frz_read_report *repo
                         .rows_deleted = atomic_load(&c->n_rows_deleted),
                         .rows_matched = atomic_load(&c->n_rows_matched),
                         .requests = atomic_load(&c->storage.n_requests),
-                        .bytes_read = atomic_load(&c->storage.n_bytes)};
+                        .bytes_read = atomic_load(&c->storage.n_bytes),
+                        .server_requests = atomic_load(&c->storage.sources.n_requests),
+                        .server_bytes = atomic_load(&c->storage.sources.n_bytes),
+                        .cached_bytes = atomic_load(&c->storage.sources.n_cached_bytes)};
 }
