@@ -13,7 +13,9 @@
 #include <stdatomic.h>
 
 #include "base/os.h"
+#include "codec/checksum.h"
 #include "storage/azure_blob.h"
+#include "storage/file_cache.h"
 #include "storage/gcs_object.h"
 #include "storage/local_storage.h"
 #include "storage/s3_storage.h"
@@ -38,6 +40,7 @@ struct frz_storage {
   atomic_size_t n_references;
   frz_context *context;
   frz_content_cache *manifest_cache; /* NULL: none */
+  frz_file_cache *file_cache;        /* NULL: none */
   frz_arena arena;                   /* owns the properties */
   frz_property *properties;
   size_t n_properties;
@@ -103,10 +106,11 @@ frz_status frz_storage_absolute(frz_str uri, frz_buf *out, frz_error *err)
   return frz_buf_append_str(out, path, err);
 }
 
-/* ---- the manifest cache ---- */
+/* ---- the caches ---- */
 
 #define CACHE_BYTES_DEFAULT ((size_t)100 << 20)
 #define CACHE_CONTENT_BYTES_DEFAULT ((size_t)8 << 20)
+#define FILE_CACHE_BYTES_DEFAULT ((size_t)10 << 30)
 
 static frz_status size_property(const frz_property *property, size_t *value_out, frz_error *err)
 {
@@ -140,6 +144,22 @@ static frz_status make_manifest_cache(frz_storage *storage, const frz_property *
   }
   if (!enabled) return FRZ_OK;
   return frz_content_cache_create(storage->alloc, total, content, &storage->manifest_cache, err);
+}
+
+static frz_status make_file_cache(frz_storage *storage, const frz_property *properties,
+                                  size_t n_properties, frz_error *err)
+{
+  frz_str folder = {0};
+  size_t max_bytes = FILE_CACHE_BYTES_DEFAULT;
+  for (size_t i = 0; i < n_properties; i++) {
+    frz_str key = frz_str_from(properties[i].key);
+    if (frz_str_is(key, "cache.directory")) folder = frz_str_from(properties[i].value);
+    if (frz_str_is(key, "cache.max-bytes")) FRZ_TRY(size_property(&properties[i], &max_bytes, err));
+  }
+  if (folder.size == 0) return FRZ_OK;
+  if (max_bytes > INT64_MAX / 2) max_bytes = INT64_MAX / 2;
+  return frz_file_cache_create(storage->context, folder, (int64_t)max_bytes, &storage->file_cache,
+                               err);
 }
 
 /* ---- the storage ---- */
@@ -193,6 +213,7 @@ frz_status frz_storage_create(frz_context *context, const frz_property *properti
   frz_arena_init(&storage->arena, alloc, PROPERTY_BYTES_MAX);
   frz_status st = keep_properties(storage, properties, n_properties, err);
   if (st == FRZ_OK) st = make_manifest_cache(storage, properties, n_properties, err);
+  if (st == FRZ_OK) st = make_file_cache(storage, properties, n_properties, err);
   if (st == FRZ_OK)
     *storage_out = storage;
   else
@@ -229,6 +250,7 @@ void frz_storage_release(frz_storage *storage)
   assert(before != 0);
   if (before != 1) return;
   frz_content_cache_free(storage->manifest_cache);
+  frz_file_cache_free(storage->file_cache);
   for (size_t i = 0; i < N_STORES; i++) {
     void *store = atomic_load(&storage->stores[i]);
     if (store != NULL) kinds[i].ops()->free(store);
@@ -371,6 +393,76 @@ frz_status frz_storage_open(frz_storage *storage, frz_str uri, frz_source **sour
   return count_source(storage, inner, source_out, err);
 }
 
+/* ---- opening through the cache of files ---- */
+
+/* Where a store is, told by its properties: objects of one URI may lie at several endpoints. */
+static frz_status hash_place(void *arg, frz_str key, frz_str value, frz_error *err)
+{
+  uint64_t *hash = arg;
+  (void)err;
+  if (!frz_str_ends(key, "endpoint") && !frz_str_ends(key, "host") &&
+      !frz_str_ends(key, "account-name"))
+    return FRZ_OK;
+  *hash = frz_xxh64(key.data, key.size, *hash);
+  *hash = frz_xxh64(value.data, value.size, *hash);
+  return FRZ_OK;
+}
+
+static frz_status place_of(frz_storage *storage, frz_str uri, uint64_t *hash_out, frz_error *err)
+{
+  uint64_t hash = 0;
+  for (size_t i = 0; i < storage->n_properties; i++)
+    FRZ_TRY(hash_place(&hash, frz_str_from(storage->properties[i].key),
+                       frz_str_from(storage->properties[i].value), err));
+  if (storage->lender != NULL)
+    FRZ_TRY(storage->lender->properties(storage->lender_ctx, uri, hash_place, &hash, err));
+  *hash_out = hash;
+  return FRZ_OK;
+}
+
+/* What was deleted leaves the cache. */
+static void forget(frz_storage *storage, frz_str uri)
+{
+  frz_str path;
+  uint64_t place;
+  while (storage->inner != NULL) storage = storage->inner;
+  if (storage->file_cache != NULL && !frz_storage_local_path(uri, &path) &&
+      place_of(storage, uri, &place, NULL) == FRZ_OK)
+    frz_file_cache_forget(storage->file_cache, place, uri);
+}
+
+static frz_status open_in_store(void *ctx, frz_str uri, frz_source **source_out, frz_error *err)
+{
+  return frz_storage_open(ctx, uri, source_out, err);
+}
+
+static void retain_store(void *ctx)
+{
+  (void)frz_storage_retain(ctx);
+}
+
+static void release_store(void *ctx)
+{
+  frz_storage_release(ctx);
+}
+
+frz_status frz_storage_open_cached(frz_storage *storage, frz_str uri, frz_source **source_out,
+                                   frz_error *err)
+{
+  frz_str path;
+  frz_storage *real = storage;
+  while (real->inner != NULL) real = real->inner;
+  if (real->file_cache == NULL || frz_storage_local_path(uri, &path))
+    return frz_storage_open(storage, uri, source_out, err);
+  frz_file_opener opener = {open_in_store, retain_store, release_store, real, 0};
+  frz_source *source;
+  FRZ_TRY(place_of(real, uri, &opener.store, err));
+  FRZ_TRY(frz_file_cache_open(real->file_cache, &opener, uri, &source, err));
+  if (storage->counts != NULL) return count_source(storage, source, source_out, err);
+  *source_out = source;
+  return FRZ_OK;
+}
+
 frz_status frz_storage_create_file(frz_storage *storage, frz_str uri, bool must_be_new,
                                    frz_sink **sink_out, frz_error *err)
 {
@@ -383,7 +475,9 @@ frz_status frz_storage_remove(frz_storage *storage, frz_str uri, frz_error *err)
 {
   target to = {0};
   FRZ_TRY(choose(storage, uri, &to, err));
-  return to.ops->remove(to.ctx, uri, err);
+  FRZ_TRY(to.ops->remove(to.ctx, uri, err));
+  forget(storage, uri);
+  return FRZ_OK;
 }
 
 /* ---- removing many ---- */
@@ -430,9 +524,11 @@ static frz_status remove_run(removal *self, const target *to, size_t n, frz_erro
   if (n > 1 && to->ops != NULL && to->ops->remove_many != NULL)
     st = to->ops->remove_many(to->ctx, self->uris, n, self->gone, &why);
   if (st == FRZ_ERR_CANCELLED || st == FRZ_ERR_NOMEM) return frz_fail(err, st, "%s", why.message);
-  for (size_t i = 0; i < n; i++)
+  for (size_t i = 0; i < n; i++) {
+    if (self->gone[i]) forget(self->storage, self->uris[i]);
     if (self->gone[i] || st != FRZ_OK)
       self->tell(self->arg, self->first + i, self->gone[i] ? NULL : &why);
+  }
   return st == FRZ_OK ? frz_parallel_for(self->storage->context, n, remove_one, self, err) : FRZ_OK;
 }
 
@@ -458,10 +554,9 @@ frz_status frz_storage_list(frz_storage *storage, frz_str uri, frz_storage_visit
   return to.ops->list(to.ctx, uri, visit, arg, err);
 }
 
-frz_status frz_storage_read_all(frz_storage *storage, frz_str uri, frz_buf *buf, frz_error *err)
+/* Frees the source. */
+static frz_status read_source(frz_source *source, frz_str uri, frz_buf *buf, frz_error *err)
 {
-  frz_source *source = NULL;
-  FRZ_TRY(frz_storage_open(storage, uri, &source, err));
   frz_status st = FRZ_OK;
   size_t size_before = buf->size;
   size_t room = buf->max_bytes > buf->size ? buf->max_bytes - buf->size : 0;
@@ -478,6 +573,21 @@ out:
   if (st != FRZ_OK) buf->size = size_before;
   frz_source_free(source);
   return st;
+}
+
+frz_status frz_storage_read_all(frz_storage *storage, frz_str uri, frz_buf *buf, frz_error *err)
+{
+  frz_source *source;
+  FRZ_TRY(frz_storage_open(storage, uri, &source, err));
+  return read_source(source, uri, buf, err);
+}
+
+frz_status frz_storage_read_all_cached(frz_storage *storage, frz_str uri, frz_buf *buf,
+                                       frz_error *err)
+{
+  frz_source *source;
+  FRZ_TRY(frz_storage_open_cached(storage, uri, &source, err));
+  return read_source(source, uri, buf, err);
 }
 
 frz_status frz_storage_write_all(frz_storage *storage, frz_str uri, bool must_be_new,

@@ -53,7 +53,9 @@ typedef struct frz_storage_ops {
  *
  * Followed for all schemes, by the names of Iceberg's Java library: "io.manifest.cache-enabled"
  * (false), "io.manifest.cache.max-total-bytes" (100 MiB), "io.manifest.cache.max-content-length" (8
- * MiB). FRZ_ERR_INVALID names a property that cannot be followed.
+ * MiB). Also "cache.directory", a folder through which remote files that never change are read
+ * (file_cache.h), and "cache.max-bytes" (10 GiB). FRZ_ERR_INVALID names a property that cannot be
+ * followed.
  */
 frz_status frz_storage_create(frz_context *context, const frz_property *properties,
                               size_t n_properties, frz_storage **storage_out,
@@ -124,9 +126,18 @@ frz_status frz_storage_remove_many(frz_storage *storage, const frz_str *uris, si
 frz_status frz_storage_list(frz_storage *storage, frz_str uri, frz_storage_visit visit, void *arg,
                             frz_error *err) FRZ_MUST_CHECK;
 
+/** As frz_storage_open(), for a file whose name is never written twice: through the cache of files
+ * where there is one. Not to find out whether a file is there, or is sound. */
+frz_status frz_storage_open_cached(frz_storage *storage, frz_str uri, frz_source **source_out,
+                                   frz_error *err) FRZ_MUST_CHECK;
+
 /** Read a whole object; FRZ_ERR_LIMIT when it is larger than buf->max_bytes. */
 frz_status frz_storage_read_all(frz_storage *storage, frz_str uri, frz_buf *buf,
                                 frz_error *err) FRZ_MUST_CHECK;
+
+/** The same as frz_storage_open_cached() opens it. */
+frz_status frz_storage_read_all_cached(frz_storage *storage, frz_str uri, frz_buf *buf,
+                                       frz_error *err) FRZ_MUST_CHECK;
 
 /** Write a whole object. */
 frz_status frz_storage_write_all(frz_storage *storage, frz_str uri, bool must_be_new,

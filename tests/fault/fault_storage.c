@@ -1,5 +1,6 @@
 /*
- * fault_storage.c - refused allocations in local files: no leak, no file left behind.
+ * fault_storage.c - refused allocations in local files and in the cache of remote ones: no leak, no
+ * file left behind, no wrong byte.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include "fault.h"
+#include "storage/file_cache.h"
 #include "storage/storage.h"
 #include "test_files.h"
 
@@ -113,8 +115,79 @@ static void test_local_files(void **state)
   frz_test_folder_remove(folder);
 }
 
+/* ---- the cache of files ---- */
+
+static const uint8_t object[200000] = {1, 2, 3};
+
+static frz_status open_object(void *ctx, frz_str uri, frz_source **source_out, frz_error *err)
+{
+  (void)uri;
+  return frz_source_from_memory(ctx, object, sizeof object, source_out, err);
+}
+
+static void count_nothing(void *ctx)
+{
+  (void)ctx;
+}
+
+static frz_status read_twice(frz_file_cache *cache, const frz_alloc *alloc, frz_error *err)
+{
+  static uint8_t bytes[sizeof object];
+  const frz_file_opener opener = {open_object, count_nothing, count_nothing,
+                                  (void *)(uintptr_t)alloc, 0};
+  for (int i = 0; i < 2; i++) {
+    frz_source *source;
+    memset(bytes, 0xff, sizeof bytes);
+    FRZ_TRY(frz_file_cache_open(
+        cache, &opener, FRZ_STR("s3://b/2f1b7a4e-11c4-4d3e-9c55-0d2f4c4b8a01"), &source, err));
+    frz_status st = frz_source_read(source, 7, sizeof object - 7, bytes, err);
+    frz_source_free(source);
+    FRZ_TRY(st);
+    assert_memory_equal(bytes, object + 7, sizeof object - 7);
+  }
+  return FRZ_OK;
+}
+
+static frz_status cached_work(const frz_alloc *alloc, const char *folder, frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  frz_context *context = NULL;
+  frz_file_cache *cache = NULL;
+  frz_context_options options;
+  frz_context_options_init(&options);
+  options.alloc = alloc;
+  options.n_threads = 1;
+  FRZ_TRY_OUT(frz_context_create(&options, &context, err));
+  FRZ_TRY_OUT(frz_file_cache_create(context, frz_str_from(folder), 1 << 20, &cache, err));
+  FRZ_TRY_OUT(read_twice(cache, alloc, err));
+out:
+  frz_file_cache_free(cache);
+  frz_context_free(context);
+  return st;
+}
+
+static void test_cached_files(void **state)
+{
+  (void)state;
+  frz_fault fault = {0};
+  long n = 0;
+  do {
+    char folder[256];
+    frz_error err = {0};
+    frz_test_folder(folder);
+    frz_fault_arm(&fault, ++n);
+    frz_status st = cached_work(&fault.alloc, folder, &err);
+    /* Refusals that only concern what is kept fail no read. */
+    assert_true(st == FRZ_OK || (st == FRZ_ERR_NOMEM && fault.requests >= n));
+    assert_int_equal(fault.live, 0);
+    frz_test_folder_remove(folder);
+  } while (fault.requests >= n);
+  assert_true(n > 10);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_local_files)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_local_files),
+                                     cmocka_unit_test(test_cached_files)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,7 +249,7 @@ static frz_status open_avro(frz_storage *storage, const frz_alloc *alloc, frz_st
 {
   frz_status st = FRZ_OK;
   frz_buf_init(file, alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  FRZ_TRY_OUT(frz_storage_read_all(storage, path, file, err));
+  FRZ_TRY_OUT(frz_storage_read_all_cached(storage, path, file, err));
   FRZ_TRY_OUT(frz_avro_reader_open(alloc, path, file->data, file->size, avro_out, err));
 out:
   if (st != FRZ_OK) frz_buf_dispose(file);
@@ -676,7 +676,7 @@ static frz_status find_content(frz_storage *storage, frz_content_cache *cache, f
   frz_buf file, flat;
   frz_buf_init(&file, alloc, FRZ_LIMIT_MANIFEST_BYTES);
   frz_buf_init(&flat, alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  FRZ_TRY_OUT(frz_storage_read_all(storage, path, &file, err));
+  FRZ_TRY_OUT(frz_storage_read_all_cached(storage, path, &file, err));
   flat.max_bytes = plain_bytes_max(file.size);
   FRZ_TRY_OUT(frz_avro_flatten(alloc, path, file.data, file.size, &flat, err));
   FRZ_TRY_OUT(frz_content_cache_add(cache, path, &flat, content_out, err));

@@ -151,7 +151,7 @@ frz_status frz_avro_rows_open(frz_context *context, frz_storage *storage, frz_st
   rows->base.read = avro_read;
   rows->base.free = avro_rows_free;
   frz_arena_init(&rows->arena, alloc, FRZ_LIMIT_METADATA_BYTES);
-  FRZ_TRY_OUT(frz_storage_open(storage, path, &source, err));
+  FRZ_TRY_OUT(frz_storage_open_cached(storage, path, &source, err));
   FRZ_TRY_OUT(frz_avro_table_open(alloc, source, path, &rows->table, err));
   FRZ_TRY_OUT(list_columns(rows, err));
   *file_out = &rows->base;

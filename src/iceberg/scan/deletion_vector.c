@@ -75,7 +75,7 @@ static frz_status read_blob(frz_context *context, frz_storage *storage, const fr
   if ((uint64_t)file->content_size_bytes > FRZ_LIMIT_PUFFIN_BLOB_BYTES)
     return frz_fail(err, FRZ_ERR_LIMIT, "deletion vector of %lld bytes; at most %zu are read",
                     (long long)file->content_size_bytes, FRZ_LIMIT_PUFFIN_BLOB_BYTES);
-  FRZ_TRY(frz_storage_open(storage, file->path, &source, err));
+  FRZ_TRY(frz_storage_open_cached(storage, file->path, &source, err));
   frz_status st = FRZ_OK;
   if (file->content_offset > source->size_bytes ||
       file->content_size_bytes > source->size_bytes - file->content_offset)

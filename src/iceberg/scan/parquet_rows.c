@@ -208,7 +208,7 @@ static frz_status open_footer(parquet_rows *rows, frz_context *context, frz_stor
                               frz_str path, frz_error *err)
 {
   frz_source *source;
-  FRZ_TRY(frz_storage_open(storage, path, &source, err));
+  FRZ_TRY(frz_storage_open_cached(storage, path, &source, err));
   FRZ_TRY(frz_parquet_file_open(context, source, path, &rows->parquet, err));
   rows->footer = frz_parquet_file_metadata(rows->parquet);
   return FRZ_OK;

@@ -172,7 +172,7 @@ frz_status frz_metadata_read(frz_context *context, frz_storage *storage, frz_str
   frz_loaded_table loaded = {0};
   frz_buf bytes;
   frz_buf_init(&bytes, alloc, FRZ_LIMIT_METADATA_BYTES);
-  FRZ_TRY_OUT(frz_storage_read_all(storage, location, &bytes, err));
+  FRZ_TRY_OUT(frz_storage_read_all_cached(storage, location, &bytes, err));
   FRZ_TRY_OUT(frz_string_copy(alloc, location, &loaded.location, err));
   FRZ_TRY_OUT(frz_table_metadata_take(location, &bytes, &loaded.metadata, err));
   *loaded_out = loaded;
