@@ -4,7 +4,7 @@ process of its own, medians over the rounds.
 Usage: run_bench.py [--part PART,...] [--quick | --full] [--rounds N] [--data FOLDER]
 
 Parts: join (or one of its cases: dense, sparse, deletes, views, sorted, small-files, many-entities, growth), cold-start, online,
-core, server, upkeep, decode, file, write, plan, metadata. --quick is a smoke run of small data in about two minutes; --full adds growth,
+core, server, storage, upkeep, decode, file, write, plan, metadata. --quick is a smoke run of small data in about two minutes; --full adds growth,
 the dense join with 100 million feature rows. Results are compared for equality, and a difference ends the run. What was wanted of the
 figures is printed at the end. Data is made in a temporary folder, or kept in the one that --data names and used again.
 """
@@ -25,10 +25,11 @@ import join_part
 import online_part
 import plan_part
 import server_part
+import storage_part
 import upkeep_part
 from join_part import JoinPart
 
-PARTS = ["join", "cold-start", "online", "core", "server", "upkeep", "decode", "file", "write", "plan", "metadata"]
+PARTS = ["join", "cold-start", "online", "core", "server", "storage", "upkeep", "decode", "file", "write", "plan", "metadata"]
 
 
 class Bench:
@@ -61,6 +62,10 @@ class Bench:
     def run_server(self) -> None:
         scale = server_part.QUICK if self.quick else server_part.WHOLE
         server_part.ServerPart(self.folder / "server", scale, self.targets).run()
+
+    def run_storage(self) -> None:
+        scale = storage_part.QUICK if self.quick else storage_part.Scale()
+        storage_part.StoragePart(self.folder / "storage", scale, self.rounds, self.targets).run()
 
     def run_upkeep(self) -> None:
         upkeep_part.run(self.folder / "upkeep", 100 if self.quick else 1_000, self.targets)

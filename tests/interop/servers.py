@@ -93,7 +93,7 @@ def s3(folder, bucket="lake"):
     if not program.exists():
         raise NotAvailable("versitygw is not built")
     root = pathlib.Path(folder) / "s3"
-    (root / bucket).mkdir(parents=True)
+    (root / bucket).mkdir(parents=True, exist_ok=True)
     port = free_port()
     command = [program, "--port", f"127.0.0.1:{port}", "--access", ACCESS_KEY, "--secret", SECRET_KEY]
     command += ["--region", "us-east-1", "--quiet", "posix", root]
