@@ -29,7 +29,7 @@ ACCESS_KEY, SECRET_KEY = "frazil-test-key", "frazil/test+secret=key"
 
 def properties(endpoint, folder):
     return {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": "s3://lake/bench", "s3.endpoint": endpoint,
-            "s3.access-key-id": ACCESS_KEY, "s3.secret-access-key": SECRET_KEY, "s3.region": "us-east-1"}
+            "s3.access-key-id": ACCESS_KEY, "s3.secret-access-key": SECRET_KEY, "s3.region": "us-east-1", "s3.request-timeout": "120"}
 
 
 def make(endpoint, folder, n_rows):
