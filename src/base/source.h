@@ -33,6 +33,8 @@ struct frz_source {
   frz_status (*read_ranges)(frz_source *source, const frz_range *ranges, size_t n_ranges,
                             frz_error *err);
   void (*free)(frz_source *source);
+  /** A read is a request to a server: few long ones are cheaper than many short ones. */
+  bool is_remote;
   /** Tells versions of the object apart; NULL: the store told none. */
   const char *etag;
   /** Since before it was opened; a source without a server leaves them 0. */

@@ -363,6 +363,7 @@ frz_status frz_file_cache_open(frz_file_cache *cache, const frz_file_opener *ope
     return st;
   }
   source->base.size_bytes = source->object.size_bytes;
+  source->base.is_remote = true;
   if (source->object.etag[0] != '\0') source->base.etag = source->object.etag;
   *source_out = &source->base;
   return FRZ_OK;

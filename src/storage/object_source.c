@@ -19,7 +19,7 @@
 enum {
   TAIL_BYTES = 128 << 10,
   GAP_BYTES_MAX = 256 << 10, /* read over, rather than asked for apart */
-  PART_BYTES_MAX = 8 << 20,  /* of one request */
+  PART_BYTES_MAX = 96 << 20, /* of one request: a row group, as readers ask for it */
   READ_BYTES_MAX = 256 << 20 /* what the bookkeeping of one call may take */
 };
 
@@ -268,6 +268,7 @@ frz_status frz_object_source_open(frz_object *object, frz_source **source_out, f
   source->object = object;
   source->base.read_ranges = read_ranges;
   source->base.free = source_free;
+  source->base.is_remote = true;
   frz_buf_init(&source->tail, alloc, TAIL_BYTES);
   frz_status st = read_tail(source, err);
   if (st == FRZ_OK && source->etag[0] != '\0') source->base.etag = source->etag;

@@ -306,6 +306,7 @@ static frz_status count_source(const frz_storage *storage, frz_source *inner,
   self->base.read_ranges = counted_read;
   self->base.free = counted_free;
   self->base.etag = inner->etag;
+  self->base.is_remote = inner->is_remote;
   self->inner = inner;
   self->counts = storage->counts;
   self->alloc = storage->alloc;

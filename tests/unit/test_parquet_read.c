@@ -213,6 +213,23 @@ static void test_few_rows_read_few_bytes(void **state)
   frz_parquet_sample_free(&sample);
 }
 
+/* A source says that it is far, whatever the time that its first read takes: its opening may have
+ * brought the footer. */
+static void test_a_remote_row_group_is_one_call(void **state)
+{
+  (void)state;
+  frz_parquet_sample sample;
+  frz_watched_source source;
+  frz_row_range whole = {0, 40000};
+  frz_parquet_read_options options = {.ranges = &whole, .n_ranges = 1, .batch_rows_max = 1000};
+  frz_parquet_sample_make(&sample, context, 9, 3, 40000, 20000, 500);
+  frz_watched_source_init(&source, sample.bytes.data, sample.bytes.size);
+  source.base.is_remote = true;
+  check_ranges(&sample, &source, &options);
+  assert_int_equal(source.n_calls, 1 + 2); /* the footer, and two row groups */
+  frz_parquet_sample_free(&sample);
+}
+
 static void test_columns_are_selected(void **state)
 {
   (void)state;
@@ -673,6 +690,7 @@ int main(void)
       cmocka_unit_test(test_any_ranges_give_their_rows),
       cmocka_unit_test(test_batches_say_where_they_start),
       cmocka_unit_test(test_few_rows_read_few_bytes),
+      cmocka_unit_test(test_a_remote_row_group_is_one_call),
       cmocka_unit_test(test_columns_are_selected),
       cmocka_unit_test(test_options_are_checked),
       cmocka_unit_test(test_cancelling_stops_a_reader),

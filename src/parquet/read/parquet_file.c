@@ -2,7 +2,7 @@
  * parquet_file.c - open a file: its last bytes, its footer.
  *
  * The footer's length stands in the last eight bytes; one read of a fixed tail usually brings all
- * of it. How long that took tells whether the file is near (page cache) or far (object store).
+ * of it. The file is far (an object store, a slow disk) where its source says so or that took long.
  *
  * Source: apache/parquet-format, README, "File format"; Encryption.md, "File Format".
  */
@@ -57,7 +57,7 @@ static frz_status read_footer(frz_parquet_file *file, frz_buf *buf, frz_error *e
   size_t tail = size < TAIL_BYTES ? (size_t)size : TAIL_BYTES;
   int64_t started_us = frz_os_monotonic_us();
   FRZ_TRY(read_bytes(file, size - (int64_t)tail, tail, buf, err));
-  file->is_far = frz_os_monotonic_us() - started_us > FAR_US;
+  file->is_far = file->source->is_remote || frz_os_monotonic_us() - started_us > FAR_US;
   size_t footer = 0;
   FRZ_TRY(check_end(file, buf->data + tail - END_BYTES, &footer, err));
   const uint8_t *data = buf->data + tail - END_BYTES - footer;

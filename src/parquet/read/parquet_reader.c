@@ -22,7 +22,7 @@ enum {
   WINDOW_BYTES_NEAR = 1 << 20, /* stays in the processor's cache */
   WINDOW_BYTES_FAR = 8 << 20,
   WINDOW_BYTES_MIN = 128 << 10,
-  WINDOW_BYTES_TOTAL = 64 << 20, /* of all columns together, where they are many */
+  WINDOW_BYTES_TOTAL = 96 << 20, /* of all columns together */
   BATCH_BYTES_MAX = 64 << 20,
   FAR_CHUNK_BYTES_MIN = 256 << 10 /* smaller chunks are fetched whole rather than looked up */
 };
@@ -41,7 +41,6 @@ struct frz_parquet_reader {
   size_t n_ranges;
   int64_t batch_rows_max;
   bool merge_ranges;
-  size_t window_bytes;
 
   size_t range; /* the next row is ranges[range] at `row` */
   int64_t row;
@@ -136,10 +135,6 @@ static frz_status make_reader(frz_parquet_reader *reader, const frz_parquet_read
   for (size_t i = 0; i < n_leaves; i++) reader->leaf_slots[i] = -1;
   for (size_t i = 0; i < reader->n_fields; i++)
     FRZ_TRY(make_leaves(reader, &reader->shapes[i], false, err));
-  size_t share = reader->n_leaves > 0 ? WINDOW_BYTES_TOTAL / reader->n_leaves : 1;
-  reader->window_bytes = reader->file->is_far ? WINDOW_BYTES_FAR : WINDOW_BYTES_NEAR;
-  if (reader->window_bytes > share) reader->window_bytes = share;
-  if (reader->window_bytes < WINDOW_BYTES_MIN) reader->window_bytes = WINDOW_BYTES_MIN;
   return FRZ_OK;
 }
 
@@ -287,6 +282,23 @@ static int64_t rows_that_fit(const frz_parquet_reader *reader, const frz_parquet
   return rows < reader->batch_rows_max ? rows : reader->batch_rows_max;
 }
 
+/* What a column may fetch at once: all columns together hold bounded memory. From far away whole
+ * chunks come where they fit, so that a row group is one call. */
+static size_t window_bytes(const frz_parquet_reader *reader)
+{
+  size_t longest = 0, total = 0;
+  for (size_t i = 0; i < reader->n_leaves; i++) {
+    size_t chunk = (size_t)chunk_of(reader, i)->compressed_bytes;
+    if (chunk > longest) longest = chunk;
+    total = chunk < WINDOW_BYTES_TOTAL - total ? total + chunk : WINDOW_BYTES_TOTAL;
+  }
+  if (reader->file->is_far && total < WINDOW_BYTES_TOTAL && longest > 0) return longest;
+  size_t share = reader->n_leaves > 0 ? WINDOW_BYTES_TOTAL / reader->n_leaves : 1;
+  size_t bytes = reader->file->is_far ? WINDOW_BYTES_FAR : WINDOW_BYTES_NEAR;
+  if (bytes > share) bytes = share;
+  return bytes > WINDOW_BYTES_MIN ? bytes : WINDOW_BYTES_MIN;
+}
+
 /* From far away, the first windows of all columns come in one call. */
 static frz_status fetch_ahead(frz_parquet_reader *reader, frz_error *err)
 {
@@ -312,11 +324,12 @@ static frz_status open_group(frz_parquet_reader *reader, size_t index, frz_error
   frz_page_places *places = frz_arena_array(&reader->index_arena, reader->n_leaves, sizeof *places);
   if (places == NULL) return frz_fail_nomem(err, "offset indexes");
   if (!is_whole) FRZ_TRY(read_indexes(reader, places, err));
+  size_t window = window_bytes(reader);
   for (size_t i = 0; i < reader->n_leaves; i++) {
     frz_leaf_reader *leaf = &reader->leaves[i];
     frz_status st = frz_leaf_reader_open(
         leaf, chunk_of(reader, i), group->n_rows, reader->file->source->size_bytes, &places[i],
-        reader->ranges + reader->range, n_ranges, group->first_row, reader->window_bytes, err);
+        reader->ranges + reader->range, n_ranges, group->first_row, window, err);
     FRZ_TRY(where_leaf(reader, leaf, st, err));
   }
   return reader->file->is_far ? fetch_ahead(reader, err) : FRZ_OK;
