@@ -104,6 +104,12 @@ def test_errors_hold_no_secret(rest_local, status):
         assert "frazil-secret/1" not in repr(catalog)
 
 
+def test_a_host_without_an_address():
+    with pytest.raises(frazil.FrazilError, match=r"attempts\): Could not resolve host") as refused:
+        frazil.load_catalog("r", type="rest", uri="http://nowhere.invalid", token="a-very-secret-token").list_namespaces()
+    assert "secret" not in str(refused.value)
+
+
 def test_an_address_with_a_password_is_refused_without_being_told():
     with pytest.raises(frazil.InvalidError) as refused:
         frazil.load_catalog("rest", type="rest", uri="http://user:frazil-secret@127.0.0.1:1/")

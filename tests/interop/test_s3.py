@@ -268,6 +268,25 @@ def test_an_upload_that_ends_early_is_aborted(s3_store, tmp_path):
         assert ids(table) == []
 
 
+@pytest.mark.parametrize("kind, more", [("reset", {}), ("status", {"status": 500}), ("lose", {}), ("cut", {"keep": 10})], ids=str)
+def test_faults_in_the_middle_of_an_upload_lose_nothing(s3_store, tmp_path, kind, more):
+    """Of a part, and of the request that ends the upload, whose answer may be lost after it was done."""
+    data = random_rows(700_000)
+    with fault_proxy(s3_store["s3.endpoint"]) as proxy:
+        table = make_table(open_catalog(tmp_path, {**s3_store, "s3.endpoint": proxy.url}))
+        proxy.befall(kind, matches=lambda method, path: "partNumber=2" in path, **more)
+        proxy.befall(kind, matches=lambda method, path: method == "POST" and "uploadId=" in path, **more)
+        table.append(data)
+        assert proxy.count(kind) == 2
+        assert table.scan().to_arrow().sort_by("id").equals(data)
+
+
+def test_a_host_without_an_address(s3_store, tmp_path):
+    with pytest.raises(frazil.StorageError, match=r"attempts\): Could not resolve host") as refused:
+        make_table(open_catalog(tmp_path, {**s3_store, "s3.endpoint": "http://nowhere.invalid"}))
+    assert s3_store["s3.secret-access-key"] not in str(refused.value)
+
+
 def test_virtual_addressing_puts_the_bucket_into_the_host(s3_store, tmp_path):
     with fault_proxy(s3_store["s3.endpoint"]) as proxy:
         endpoint = proxy.url.replace("127.0.0.1", "localhost")
