@@ -127,6 +127,13 @@ typedef struct part {
   size_t n_pieces;
 } part;
 
+/* Bytes that two ranges share: fetched for the first. */
+typedef struct copy {
+  const uint8_t *from;
+  uint8_t *dest;
+  size_t size;
+} copy;
+
 typedef struct read_plan {
   frz_arena arena;
   const frz_range **sorted;
@@ -135,6 +142,8 @@ typedef struct read_plan {
   size_t n_parts;
   frz_http_piece *pieces;
   size_t n_pieces;
+  copy *copies;
+  size_t n_copies;
 } read_plan;
 
 static int compare_ranges(const void *a, const void *b)
@@ -175,9 +184,29 @@ static void add_piece(read_plan *plan, part *to, uint8_t *dest, int64_t offset, 
   to->n_pieces = plan->n_pieces - to->first_piece;
 }
 
-/* Joins the part being built, or starts the next. Ranges that overlap are fetched apart. */
+/* How many of these bytes the piece that was placed last ends with, which are copied from it. */
+static size_t copy_shared(read_plan *plan, uint8_t *dest, int64_t offset, size_t size)
+{
+  if (plan->n_parts == 0) return 0;
+  int64_t overlap = plan->parts[plan->n_parts - 1].end - offset;
+  const frz_http_piece *piece = &plan->pieces[plan->n_pieces - 1];
+  if (overlap <= 0 || (uint64_t)overlap > piece->size) return 0;
+  size_t shared = (size_t)overlap < size ? (size_t)overlap : size;
+  plan->copies[plan->n_copies++] =
+      (copy){piece->dest + (piece->size - (size_t)overlap), dest, shared};
+  return shared;
+}
+
+/* Joins the part being built, or starts the next. Of ranges that overlap only the ends of the
+ * earlier ones are shared, such as the spare bytes behind column chunks; others are fetched apart.
+ */
 static void place(read_plan *plan, uint8_t *dest, int64_t offset, size_t size)
 {
+  size_t shared = copy_shared(plan, dest, offset, size);
+  if (shared == size) return;
+  dest += shared;
+  offset += (int64_t)shared;
+  size -= shared;
   part *last = plan->n_parts != 0 ? &plan->parts[plan->n_parts - 1] : NULL;
   bool joins = last != NULL && offset >= last->end && offset - last->end <= GAP_BYTES_MAX &&
                offset + (int64_t)size - last->offset <= PART_BYTES_MAX;
@@ -195,7 +224,9 @@ static frz_status make_plan(const object_source *source, const frz_range *ranges
   FRZ_TRY(sort_out(source, ranges, n_ranges, plan, &n_cuts, err));
   plan->parts = frz_arena_array(&plan->arena, n_cuts, sizeof *plan->parts);
   plan->pieces = frz_arena_array(&plan->arena, 2 * n_cuts, sizeof *plan->pieces);
-  if (plan->parts == NULL || plan->pieces == NULL) return frz_fail_nomem(err, "object");
+  plan->copies = frz_arena_array(&plan->arena, n_cuts, sizeof *plan->copies);
+  if (plan->parts == NULL || plan->pieces == NULL || plan->copies == NULL)
+    return frz_fail_nomem(err, "object");
   for (size_t i = 0; i < plan->n_sorted; i++) {
     const frz_range *range = plan->sorted[i];
     for (size_t at = 0; at < range->size; at += PART_BYTES_MAX) {
@@ -253,6 +284,8 @@ static frz_status read_ranges(frz_source *base, const frz_range *ranges, size_t 
   frz_arena_init(&plan.arena, source->tail.alloc, READ_BYTES_MAX);
   frz_status st = make_plan(source, ranges, n_ranges, &plan, err);
   if (st == FRZ_OK && plan.n_parts != 0) st = fetch(source, &plan, err);
+  for (size_t i = 0; i < plan.n_copies && st == FRZ_OK; i++)
+    memcpy(plan.copies[i].dest, plan.copies[i].from, plan.copies[i].size);
   frz_arena_free(&plan.arena);
   return st;
 }

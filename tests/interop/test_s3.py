@@ -281,6 +281,21 @@ def test_faults_in_the_middle_of_an_upload_lose_nothing(s3_store, tmp_path, kind
         assert table.scan().to_arrow().sort_by("id").equals(data)
 
 
+def test_a_row_group_is_one_request(s3_store, tmp_path):
+    """Columns that lie side by side come together, and the footer with the request that opens the file."""
+    n = 200_000
+    columns = {f"c{i}": memoryview(os.urandom(8 * n)).cast("q") for i in range(6)}
+    data = pa.table({"id": range(n), **{name: pa.array(values, pa.int64()) for name, values in columns.items()}})
+    with fault_proxy(s3_store["s3.endpoint"]) as proxy:
+        catalog = open_catalog(tmp_path, {**s3_store, "s3.endpoint": proxy.url})
+        catalog.create_namespace("ns")
+        table = catalog.create_table("ns.wide", schema=data.schema)
+        table.append(data)
+        proxy.log.clear()
+        assert table.scan().to_arrow().sort_by("id").equals(data)
+        assert [path.rsplit(".", 1)[1] for _, path, _ in proxy.log] == ["avro", "avro", "parquet", "parquet"]
+
+
 def test_a_host_without_an_address(s3_store, tmp_path):
     with pytest.raises(frazil.StorageError, match=r"attempts\): Could not resolve host") as refused:
         make_table(open_catalog(tmp_path, {**s3_store, "s3.endpoint": "http://nowhere.invalid"}))
