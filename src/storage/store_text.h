@@ -23,7 +23,8 @@ static inline frz_status frz_property_flag(frz_str key, frz_str value, bool *fla
  * without a slash before it is empty. */
 static inline bool frz_uri_split(frz_str uri, frz_str *authority_out, frz_str *rest_out)
 {
-  const char *mark = uri.size != 0 ? (const char *)memmem(uri.data, uri.size, "://", 3) : NULL;
+  if (uri.data == NULL) return false;
+  const char *mark = (const char *)memmem(uri.data, uri.size, "://", 3);
   if (mark == NULL) return false;
   size_t start = (size_t)(mark - uri.data) + 3;
   const char *slash = (const char *)memchr(uri.data + start, '/', uri.size - start);

@@ -138,7 +138,11 @@ def _handed_over(
         selected_fields=tuple(dict.fromkeys([*wanted.columns, wanted.timestamp_field, *metadata])),
         **pin,
     ).to_arrow()
-    columns = [_in_spark(rows.column(name)) for name in rows.column_names]
+    # Spark takes no column without a chunk.
+    columns = [
+        _in_spark(pa.chunked_array(column.chunks or [pa.array([], column.type)]))
+        for column in rows.columns
+    ]
     given = pa.table(columns, names=rows.column_names)
     # By itself Spark takes times without a zone to be in the session's.
     return spark.createDataFrame(given, from_arrow_schema(given.schema, prefer_timestamp_ntz=True))
