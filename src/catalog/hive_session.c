@@ -64,9 +64,8 @@ static frz_str next_part(frz_str *text, char separator)
 static frz_status add_address(frz_hive_session *session, frz_str uri, size_t *capacity,
                               frz_error *err)
 {
-  const char *form = "property uri: '%.*s' is not of the form thrift://host:port";
-  if (!frz_str_starts(uri, "thrift://"))
-    return frz_fail(err, FRZ_ERR_INVALID, form, FRZ_STR_ARG(uri));
+  static const char form[] = "property uri is not of the form thrift://host:port"; /* no secrets */
+  if (!frz_str_starts(uri, "thrift://")) return frz_fail(err, FRZ_ERR_INVALID, "%s", form);
   frz_str host = {uri.data + 9, uri.size - 9};
   while (host.size != 0 && host.data[host.size - 1] == '/') host.size--;
   frz_str port = FRZ_STR("9083");
@@ -80,7 +79,7 @@ static frz_status add_address(frz_hive_session *session, frz_str uri, size_t *ca
     host = (frz_str){host.data + 1, host.size - 2};
   if (host.size == 0 || memchr(host.data, '/', host.size) != NULL ||
       memchr(host.data, '@', host.size) != NULL)
-    return frz_fail(err, FRZ_ERR_INVALID, form, FRZ_STR_ARG(uri));
+    return frz_fail(err, FRZ_ERR_INVALID, "%s", form);
   session->addresses =
       frz_arena_list_room(&session->arena, session->addresses, session->n_addresses, capacity,
                           sizeof *session->addresses);

@@ -88,11 +88,19 @@ def test_mistakes_do_not_print_secrets(tmp_path, lines):
 
 
 def test_catalogs_that_are_not_there_are_refused_by_name(tmp_path):
-    options = {"catalog_type": "hive", "uri": "http://me:hunter2@localhost:1"}
+    options = {"catalog_type": "bigquery", "uri": "http://me:hunter2@localhost:1"}
     repo = Repo(tmp_path, offline={**options, "storage_options": {"token": "hunter3"}})
     view = stats(FrazilSource(table="d", timestamp_field="event_timestamp"))
-    with pytest.raises(frazil.UnsupportedError, match="'hive'.*sql, rest, glue and static") as caught:
+    with pytest.raises(frazil.UnsupportedError, match="'bigquery'.*sql, rest, glue, hive and static") as caught:
         repo.store.apply([DRIVER, view])
+    assert "hunter" not in str(caught.value)
+
+
+def test_a_hive_uri_of_another_form_is_not_printed(tmp_path):
+    options = {"catalog_type": "hive", "uri": "http://me:hunter2@localhost:1"}
+    view = stats(FrazilSource(table="d", timestamp_field="event_timestamp"))
+    with pytest.raises(frazil.InvalidError, match="thrift://host:port") as caught:
+        Repo(tmp_path, offline=options).store.apply([DRIVER, view])
     assert "hunter" not in str(caught.value)
 
 

@@ -36,8 +36,8 @@ def postgres_uri(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def hive_port(tmp_path_factory, s3_store):
-    stack, port = _started(servers.hive, tmp_path_factory.mktemp("hive"), s3_store)
+def hive_port(tmp_path_factory):
+    stack, port = _started(servers.hive, tmp_path_factory.mktemp("hive"))
     with stack:
         yield port
 

@@ -260,8 +260,8 @@ HIVE_SETTINGS = {
 
 
 @contextlib.contextmanager
-def hive(folder, store=None):
-    """The port of a Hive metastore, on an empty Derby database; `store` are the properties of an S3 store."""
+def hive(folder):
+    """The port of a Hive metastore, on an empty Derby database. It makes folders of databases itself, and none in S3."""
     home = CACHE / "hive"
     if shutil.which("java") is None or not (home / "derby").is_dir():
         raise NotAvailable("the Hive metastore's jars, its database or Java are missing")
@@ -273,12 +273,6 @@ def hive(folder, store=None):
         "javax.jdo.option.ConnectionURL": f"jdbc:derby:{folder}/derby",
         "metastore.warehouse.dir": f"{folder}/warehouse",
     }
-    if store is not None:
-        settings |= {
-            "fs.s3a.endpoint": store["s3.endpoint"],
-            "fs.s3a.access.key": store["s3.access-key-id"],
-            "fs.s3a.secret.key": store["s3.secret-access-key"],
-        }
     pairs = [f"<property><name>{key}</name><value>{value}</value></property>" for key, value in settings.items()]
     (folder / "metastore-site.xml").write_text(f"<configuration>{''.join(pairs)}</configuration>")
     command = ["java", "-Xmx512m", f"-Dderby.stream.error.file={folder}/derby.log", "-cp", f"{folder}:{home}/lib/*"]

@@ -49,7 +49,7 @@ class Backend:
 
 
 @pytest.fixture(params=["sqlite-local", "sqlite-s3", "postgresql-local", "postgresql-s3", "rest-local", "rest-s3",
-                        "glue-local", "glue-s3", "hive-local", "hive-s3", "nessie-s3", "sqlite-gcs", "sqlite-azure", "rest-gcs"])
+                        "glue-local", "glue-s3", "hive-local", "nessie-s3", "sqlite-gcs", "sqlite-azure", "rest-gcs"])
 def backend(request, tmp_path):
     catalog, store = request.param.split("-")
     properties = {}
