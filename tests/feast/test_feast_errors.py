@@ -87,15 +87,6 @@ def test_mistakes_do_not_print_secrets(tmp_path, lines):
     assert "hunter2" not in str(caught.value)
 
 
-def test_catalogs_that_are_not_there_are_refused_by_name(tmp_path):
-    options = {"catalog_type": "bigquery", "uri": "http://me:hunter2@localhost:1"}
-    repo = Repo(tmp_path, offline={**options, "storage_options": {"token": "hunter3"}})
-    view = stats(FrazilSource(table="d", timestamp_field="event_timestamp"))
-    with pytest.raises(frazil.UnsupportedError, match="'bigquery'.*sql, rest, glue, hive and static") as caught:
-        repo.store.apply([DRIVER, view])
-    assert "hunter" not in str(caught.value)
-
-
 def test_a_hive_uri_of_another_form_is_not_printed(tmp_path):
     options = {"catalog_type": "hive", "uri": "http://me:hunter2@localhost:1"}
     view = stats(FrazilSource(table="d", timestamp_field="event_timestamp"))
