@@ -390,6 +390,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *arg)
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
   bool is_wanted = is_success((int32_t)status);
   t->request->answer.body_bytes += (int64_t)size;
+  if (t->failure != FRZ_OK) return CURL_WRITEFUNC_ERROR; /* of a header */
   t->failure = is_wanted && t->request->pieces != NULL ? fill_pieces(t, data, size)
                                                        : fill_text(t, data, size, is_wanted);
   return t->failure == FRZ_OK ? size : CURL_WRITEFUNC_ERROR;
