@@ -40,32 +40,9 @@ typedef struct report_field {
 
 static void print_json_report(const frz_read_report *report)
 {
-  const report_field fields[] = {
-      {"manifests_total", report->manifests_total},
-      {"manifests_read", report->manifests_read},
-      {"files_total", report->files_total},
-      {"files_pruned_by_partition", report->files_pruned_by_partition},
-      {"files_pruned_by_bounds", report->files_pruned_by_bounds},
-      {"files_planned", report->files_planned},
-      {"files_with_deletes", report->files_with_deletes},
-      {"rows_planned", report->rows_planned},
-      {"bytes_planned", report->bytes_planned},
-      {"files_opened", report->files_opened},
-      {"row_groups_total", report->row_groups_total},
-      {"row_groups_pruned_by_statistics", report->row_groups_pruned_by_statistics},
-      {"row_groups_pruned_by_bloom", report->row_groups_pruned_by_bloom},
-      {"pages_total", report->pages_total},
-      {"pages_pruned", report->pages_pruned},
-      {"rows_wanted", report->rows_wanted},
-      {"bytes_wanted", report->bytes_wanted},
-      {"rows_read", report->rows_read},
-      {"rows_deleted", report->rows_deleted},
-      {"rows_matched", report->rows_matched},
-      {"requests", report->requests},
-      {"bytes_read", report->bytes_read},
-      {"server_requests", report->server_requests},
-      {"server_bytes", report->server_bytes},
-      {"cached_bytes", report->cached_bytes}};
+#define FIELD(name) {#name, report->name},
+  const report_field fields[] = {FRZ_READ_REPORT_COUNTS(FIELD)};
+#undef FIELD
   putchar('{');
   for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
     printf("%s\"%s\": %" PRId64, i != 0 ? ", " : "", fields[i].name, fields[i].value);

@@ -46,6 +46,17 @@ typedef struct frz_read_report {
   int64_t cached_bytes;    /**< Out of the cache of files, in their place. */
 } frz_read_report;
 
+/* clang-format off */
+/** X(name) for each count of a report, in order: for those who print them all. */
+#define FRZ_READ_REPORT_COUNTS(X) \
+  X(manifests_total) X(manifests_read) X(files_total) X(files_pruned_by_partition) \
+  X(files_pruned_by_bounds) X(files_planned) X(files_with_deletes) X(rows_planned) \
+  X(bytes_planned) X(files_opened) X(row_groups_total) X(row_groups_pruned_by_statistics) \
+  X(row_groups_pruned_by_bloom) X(pages_total) X(pages_pruned) X(rows_wanted) X(bytes_wanted) \
+  X(rows_read) X(rows_deleted) X(rows_matched) X(requests) X(bytes_read) X(server_requests) \
+  X(server_bytes) X(cached_bytes)
+/* clang-format on */
+
 /** @brief What a scan would read. Reads manifests and the footers and indexes of the files that are
  * left, but no row. */
 FRZ_API frz_status frz_scan_explain(frz_scan *scan, frz_read_report *report_out,

@@ -3,6 +3,12 @@
  */
 #include "iceberg/scan/read_counts.h"
 
+#define ONE(name) +1
+_Static_assert(sizeof(frz_read_report) ==
+                   sizeof(size_t) + (0 FRZ_READ_REPORT_COUNTS(ONE)) * sizeof(int64_t),
+               "FRZ_READ_REPORT_COUNTS names every count");
+#undef ONE
+
 void frz_read_counts_report(const frz_read_counts *counts, frz_read_report *report_out)
 {
   frz_read_counts *c = (frz_read_counts *)counts; /* atomic loads take no const in C11 */
