@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "catalog/table_as.h"
 #include "iceberg/maintain/file_removal.h"
+#include "storage/store_text.h"
 
 struct frz_catalog {
   atomic_int references;
@@ -29,6 +30,15 @@ const char *frz_catalog_property(const frz_catalog_setup *setup, const char *key
   for (size_t i = 0; i < setup->n_properties; i++)
     if (strcmp(setup->properties[i].key, key) == 0) return setup->properties[i].value;
   return NULL;
+}
+
+frz_status frz_catalog_flag(const frz_catalog_setup *setup, const char *key, bool fallback,
+                            bool *flag_out, frz_error *err)
+{
+  const char *value = frz_catalog_property(setup, key);
+  *flag_out = fallback;
+  if (value == NULL) return FRZ_OK;
+  return frz_property_flag(frz_str_from(key), frz_str_from(value), flag_out, err);
 }
 
 /* No empty part between dots. */

@@ -90,6 +90,10 @@ frz_status frz_static_catalog_open(const frz_catalog_setup *setup, const frz_cat
 /** A property's value, or NULL. */
 const char *frz_catalog_property(const frz_catalog_setup *setup, const char *key);
 
+/** "true" or "false", `fallback` where it is not given; FRZ_ERR_INVALID: another word. */
+frz_status frz_catalog_flag(const frz_catalog_setup *setup, const char *key, bool fallback,
+                            bool *flag_out, frz_error *err) FRZ_MUST_CHECK;
+
 /** Split at the last dot. FRZ_ERR_INVALID: an empty part. */
 frz_status frz_identifier_parse(const char *text, frz_identifier *id_out,
                                 frz_error *err) FRZ_MUST_CHECK;

@@ -435,9 +435,8 @@ frz_status frz_glue_catalog_open(const frz_catalog_setup *setup, const frz_catal
   void *self = NULL;
   FRZ_TRY(frz_pointer_catalog_create(setup, &calls, sizeof(glue_catalog), &self, err));
   glue_catalog *catalog = self;
-  frz_str archive = frz_str_from(frz_catalog_property(setup, "glue.skip-archive"));
-  catalog->skips_archive = !frz_str_is_word(archive, "false");
-  frz_status st = frz_glue_session_open(setup, &catalog->session, err);
+  frz_status st = frz_catalog_flag(setup, "glue.skip-archive", true, &catalog->skips_archive, err);
+  if (st == FRZ_OK) st = frz_glue_session_open(setup, &catalog->session, err);
   if (st != FRZ_OK) {
     glue_free(catalog);
     return st;

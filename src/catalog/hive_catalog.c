@@ -516,10 +516,10 @@ static void hive_free(void *self)
 static frz_status read_settings(hive_catalog *catalog, const frz_catalog_setup *setup,
                                 frz_error *err)
 {
-  frz_str is_hive2 = frz_str_from(frz_catalog_property(setup, "hive.hive2-compatible"));
-  frz_str locks = frz_str_from(frz_catalog_property(setup, "engine.hive.lock-enabled"));
-  catalog->dialect = frz_str_is_word(is_hive2, "true") ? FRZ_HIVE_2 : FRZ_HIVE_3;
-  catalog->locks = !frz_str_is_word(locks, "false");
+  bool is_hive2 = false;
+  FRZ_TRY(frz_catalog_flag(setup, "hive.hive2-compatible", false, &is_hive2, err));
+  FRZ_TRY(frz_catalog_flag(setup, "engine.hive.lock-enabled", true, &catalog->locks, err));
+  catalog->dialect = is_hive2 ? FRZ_HIVE_2 : FRZ_HIVE_3;
   FRZ_TRY(frz_hive_lock_policy_read(setup, &catalog->lock_policy, err));
   return frz_hive_session_open(setup, &catalog->session, err);
 }

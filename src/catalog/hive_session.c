@@ -120,8 +120,9 @@ static frz_status read_ugi(frz_hive_session *session, const char *ugi, frz_error
 
 static frz_status check_kerberos(const frz_catalog_setup *setup, frz_error *err)
 {
-  frz_str kerberos = frz_str_from(frz_catalog_property(setup, "hive.kerberos-authentication"));
-  if (!frz_str_is_word(kerberos, "true")) return FRZ_OK;
+  bool is_wanted = false;
+  FRZ_TRY(frz_catalog_flag(setup, "hive.kerberos-authentication", false, &is_wanted, err));
+  if (!is_wanted) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_UNSUPPORTED,
                   "property hive.kerberos-authentication: Kerberos is not in this build");
 }

@@ -119,6 +119,27 @@ static void test_types_are_checked_by_name(void **state)
   frz_context_free(context);
 }
 
+/* A flag that is neither is told, not taken for one of them. */
+static void test_flags_are_true_or_false(void **state)
+{
+  (void)state;
+  static const frz_property flags[][3] = {
+      {{"type", "hive"}, {"uri", "thrift://localhost:1"}, {"hive.hive2-compatible", "yes"}},
+      {{"type", "hive"}, {"uri", "thrift://localhost:1"}, {"engine.hive.lock-enabled", "no"}},
+      {{"type", "hive"}, {"uri", "thrift://localhost:1"}, {"hive.kerberos-authentication", "1"}},
+      {{"type", "glue"}, {"glue.region", "us-east-1"}, {"glue.skip-archive", "yes"}}};
+  frz_context *context;
+  frz_test_ok(frz_context_create(NULL, &context, NULL), NULL);
+  for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+    frz_error err = {0};
+    frz_catalog *catalog = NULL;
+    assert_int_equal(frz_catalog_open(context, "c", flags[i], 3, &catalog, &err), FRZ_ERR_INVALID);
+    if (strstr(err.message, flags[i][2].key) == NULL) fail_msg("%s", err.message);
+    assert_non_null(strstr(err.message, "is neither true nor false"));
+  }
+  frz_context_free(context);
+}
+
 static void test_namespaces_nest_and_must_be_empty_to_go(void **state)
 {
   (void)state;
@@ -499,6 +520,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_uris_name_a_file),
       cmocka_unit_test(test_types_are_checked_by_name),
+      cmocka_unit_test(test_flags_are_true_or_false),
       cmocka_unit_test(test_namespaces_nest_and_must_be_empty_to_go),
       cmocka_unit_test(test_tables_are_created_renamed_and_dropped),
       cmocka_unit_test(test_create_refuses_what_it_cannot_do),
