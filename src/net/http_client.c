@@ -336,6 +336,7 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
     answer->kept_bytes = last >= 0 ? last + 1 : -1;
   } else if (frz_str_is_word(name, "location")) {
     keep_location(t, value);
+    if (t->failure != FRZ_OK) return CURL_WRITEFUNC_ERROR;
   } else if (frz_str_is_word(name, "x-amz-meta-frazil-write") ||
              frz_str_is_word(name, "x-ms-meta-frazilwrite")) {
     keep_cut(answer->writer, sizeof answer->writer, value);
@@ -390,7 +391,6 @@ static size_t on_body(char *data, size_t one, size_t size, void *arg)
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
   bool is_wanted = is_success((int32_t)status);
   t->request->answer.body_bytes += (int64_t)size;
-  if (t->failure != FRZ_OK) return CURL_WRITEFUNC_ERROR; /* of a header */
   t->failure = is_wanted && t->request->pieces != NULL ? fill_pieces(t, data, size)
                                                        : fill_text(t, data, size, is_wanted);
   return t->failure == FRZ_OK ? size : CURL_WRITEFUNC_ERROR;

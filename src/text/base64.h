@@ -12,8 +12,8 @@ frz_str frz_base64_print(frz_str bytes, frz_arena *arena);
 /** With '-' and '_', without '=' at the end: what URLs and JSON Web Tokens take. */
 frz_str frz_base64_print_url(frz_str bytes, frz_arena *arena);
 
-/** The bytes of a text of either alphabet, with '=' at its end or without, in the arena. False: it
- * is not such a text, or memory is refused. */
+/** The bytes of a text of either alphabet, with '=' at its end or without, in the arena; their data
+ * is NULL when memory is refused. False: it is not such a text. */
 bool frz_base64_read(frz_str text, frz_arena *arena, frz_str *bytes_out);
 
 #endif

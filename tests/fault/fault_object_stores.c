@@ -16,7 +16,7 @@
 #include "object_server.h"
 #include "storage/storage.h"
 
-enum { LARGE = (17 << 20) + 5, STEP = 7 };
+enum { LARGE = (9 << 20) + 5 };
 
 typedef struct store {
   const char *name;
@@ -192,8 +192,8 @@ static void test_memory_runs_out(void **state)
         print_message("request %ld: %d %s\n%s", n, (int)st, err.message, f->server.log);
       assert_int_equal(st, fault.requests < n ? FRZ_OK : FRZ_ERR_NOMEM);
       assert_int_equal(fault.live, 0);
-      n += STEP;
-    } while (fault.requests >= n - STEP);
+      n++;
+    } while (fault.requests >= n - 1);
     assert_true(n > 50);
   }
   free(data);

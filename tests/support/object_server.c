@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REQUEST_BYTES_MAX = 64 << 20 };
+enum { HEAD_BYTES_MAX = 64 << 10, BODY_BYTES_MAX = 64 << 20 };
 
 typedef struct request {
   char *text; /* all of it, with a NUL behind */
@@ -61,24 +61,37 @@ static const char *header_of(const request *r, const char *name, char value[256]
   return value;
 }
 
+/* Fills the room from what has come on; false: the link ended. */
+static bool receive(int link, request *r, size_t room)
+{
+  ssize_t n = recv(link, r->text + r->size, room - 1 - r->size, 0);
+  if (n <= 0) return false;
+  r->size += (size_t)n;
+  r->text[r->size] = '\0';
+  return true;
+}
+
 static bool read_request(int link, request *r)
 {
-  char value[256];
-  *r = (request){.text = malloc(REQUEST_BYTES_MAX)};
+  char value[256], *end = NULL;
+  *r = (request){.text = malloc(HEAD_BYTES_MAX)};
   require(r->text != NULL);
-  size_t wanted = 0;
-  while (wanted == 0 || r->size < wanted) {
-    ssize_t n = recv(link, r->text + r->size, REQUEST_BYTES_MAX - 1 - r->size, 0);
-    if (n <= 0) return false;
-    r->size += (size_t)n;
-    r->text[r->size] = '\0';
-    char *end = wanted == 0 ? strstr(r->text, "\r\n\r\n") : NULL;
-    if (end == NULL) continue;
-    r->body = end + 4;
-    r->headers = strstr(r->text, "\r\n") + 2;
-    r->n_body = strtoul(header_of(r, "content-length", value), NULL, 10);
-    wanted = (size_t)(r->body - r->text) + r->n_body;
+  while (end == NULL) {
+    if (!receive(link, r, HEAD_BYTES_MAX)) return false;
+    end = strstr(r->text, "\r\n\r\n");
   }
+  r->headers = strstr(r->text, "\r\n") + 2;
+  r->body = end + 4;
+  r->n_body = strtoul(header_of(r, "content-length", value), NULL, 10);
+  size_t headers_at = (size_t)(r->headers - r->text), body_at = (size_t)(r->body - r->text);
+  size_t wanted = body_at + r->n_body;
+  require(r->n_body <= BODY_BYTES_MAX && r->size <= wanted);
+  r->text = realloc(r->text, wanted + 1);
+  require(r->text != NULL);
+  r->headers = r->text + headers_at;
+  r->body = r->text + body_at;
+  while (r->size < wanted)
+    if (!receive(link, r, wanted + 1)) return false;
   return sscanf(r->text, "%7s %4095s", r->method, r->target) == 2;
 }
 
