@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "net/aws_auth.h"
 #include "net/secret.h"
+#include "storage/store_text.h"
 #include "text/json_reader.h"
 
 enum {
@@ -59,6 +60,14 @@ static frz_str get(const merge *m, const char *key)
   for (size_t i = 0; i < m->n; i++)
     if (frz_str_is(m->items[i].key, key)) return m->items[i].value;
   return (frz_str){"", 0};
+}
+
+/* "true" or "false", which not given is; FRZ_ERR_INVALID: another word. */
+static frz_status get_flag(const merge *m, const char *key, bool *flag_out, frz_error *err)
+{
+  frz_str value = get(m, key);
+  *flag_out = false;
+  return value.size != 0 ? frz_property_flag(frz_str_from(key), value, flag_out, err) : FRZ_OK;
 }
 
 static frz_status add_header(frz_rest_session *session, frz_str name, frz_str value, frz_error *err)
@@ -113,9 +122,9 @@ static frz_status set_oauth(frz_rest_session *session, const merge *m, frz_error
 /* Requests to AWS's own servers (Glue's and S3 Tables') are signed in place of carrying a token. */
 static frz_status set_signing(frz_rest_session *session, const merge *m, frz_error *err)
 {
-  bool is_taken;
-  if (session->signer != NULL || !frz_str_is_word(get(m, "rest.sigv4-enabled"), "true"))
-    return FRZ_OK;
+  bool is_wanted, is_taken;
+  FRZ_TRY(get_flag(m, "rest.sigv4-enabled", &is_wanted, err));
+  if (session->signer != NULL || !is_wanted) return FRZ_OK;
   if (get(m, "token").size != 0 || get(m, "credential").size != 0)
     return frz_fail(err, FRZ_ERR_INVALID,
                     "property rest.sigv4-enabled goes with neither token nor credential");
@@ -236,7 +245,9 @@ static frz_status keep_lent(const merge *m, frz_error *err)
 
 static frz_status check_supported(const merge *m, frz_error *err)
 {
-  if (!frz_str_is_word(get(m, "s3.remote-signing-enabled"), "true")) return FRZ_OK;
+  bool is_wanted;
+  FRZ_TRY(get_flag(m, "s3.remote-signing-enabled", &is_wanted, err));
+  if (!is_wanted) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_UNSUPPORTED,
                   "property s3.remote-signing-enabled is not in this build");
 }

@@ -112,16 +112,16 @@ static frz_status set_up_tables(sql_catalog *catalog, const frz_catalog_setup *s
                                 frz_error *err)
 {
   const char *version = frz_catalog_property(setup, "schema_version");
-  const char *init = frz_catalog_property(setup, "init_catalog_tables");
   if (version == NULL) version = "v0";
   bool add_type = strcmp(version, "v1") == 0;
   if (!add_type && strcmp(version, "v0") != 0)
     return frz_fail(err, FRZ_ERR_INVALID, "property schema_version: '%s' is neither v0 nor v1",
                     version);
-  bool has_tables;
+  bool has_tables, may_make;
+  FRZ_TRY(frz_catalog_flag(setup, "init_catalog_tables", true, &may_make, err));
   FRZ_TRY(detect(catalog, &has_tables, err));
   if (has_tables && (catalog->has_type || !add_type)) return FRZ_OK;
-  if (!has_tables && init != NULL && strcmp(init, "false") == 0)
+  if (!has_tables && !may_make)
     return frz_fail(err, FRZ_ERR_NOT_FOUND,
                     "the database has no iceberg_tables, and init_catalog_tables is false");
   FRZ_TRY(make_tables(catalog, add_type, err));

@@ -127,7 +127,10 @@ static void test_flags_are_true_or_false(void **state)
       {{"type", "hive"}, {"uri", "thrift://localhost:1"}, {"hive.hive2-compatible", "yes"}},
       {{"type", "hive"}, {"uri", "thrift://localhost:1"}, {"engine.hive.lock-enabled", "no"}},
       {{"type", "hive"}, {"uri", "thrift://localhost:1"}, {"hive.kerberos-authentication", "1"}},
-      {{"type", "glue"}, {"glue.region", "us-east-1"}, {"glue.skip-archive", "yes"}}};
+      {{"type", "glue"}, {"glue.region", "us-east-1"}, {"glue.skip-archive", "yes"}},
+      {{"type", "rest"}, {"uri", "http://127.0.0.1:1"}, {"rest.sigv4-enabled", "yes"}},
+      {{"type", "rest"}, {"uri", "http://127.0.0.1:1"}, {"s3.remote-signing-enabled", "1"}},
+      {{"type", "sql"}, {"uri", ":memory:"}, {"init_catalog_tables", "no"}}};
   frz_context *context;
   frz_test_ok(frz_context_create(NULL, &context, NULL), NULL);
   for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
