@@ -209,6 +209,19 @@ static frz_str table_to_ask(frz_rest_lent *lent, frz_str uri, frz_arena *arena)
   return identifier;
 }
 
+frz_status frz_rest_lent_table(frz_rest_lent *lent, frz_str uri, frz_arena *arena,
+                               frz_str *identifier_out, frz_error *err)
+{
+  frz_str plain = plain_uri(uri, arena);
+  if (plain.data == NULL) return frz_fail_nomem(err, "lent credentials");
+  *identifier_out = (frz_str){"", 0};
+  pthread_mutex_lock(&lent->lock);
+  const entry *e = find(lent, plain);
+  if (e != NULL) *identifier_out = frz_arena_copy(arena, e->identifier);
+  pthread_mutex_unlock(&lent->lock);
+  return identifier_out->data != NULL ? FRZ_OK : frz_fail_nomem(err, "lent credentials");
+}
+
 static frz_status ask_table(frz_rest_session *session, const char *identifier, frz_error *err)
 {
   frz_identifier id;
@@ -285,5 +298,8 @@ static void lender_release(void *ctx)
   frz_rest_session_release(ctx);
 }
 
-const frz_storage_lender frz_rest_lender = {
-    .version = 1, .properties = lend, .retain = lender_retain, .release = lender_release};
+const frz_storage_lender frz_rest_lender = {.version = 1,
+                                            .properties = lend,
+                                            .retain = lender_retain,
+                                            .release = lender_release,
+                                            .sign = frz_rest_sign};

@@ -91,8 +91,10 @@ static frz_status set_headers(frz_rest_session *session, const merge *m, frz_err
   }
   FRZ_TRY(add_header(session, FRZ_STR("accept"), FRZ_STR("application/json"), err));
   if (says_access) return FRZ_OK;
-  return add_header(session, FRZ_STR("x-iceberg-access-delegation"), FRZ_STR("vended-credentials"),
-                    err);
+  bool is_signing;
+  FRZ_TRY(get_flag(m, "s3.remote-signing-enabled", &is_signing, err));
+  return add_header(session, FRZ_STR("x-iceberg-access-delegation"),
+                    is_signing ? FRZ_STR("remote-signing") : FRZ_STR("vended-credentials"), err);
 }
 
 static frz_status set_oauth(frz_rest_session *session, const merge *m, frz_error *err)
@@ -238,18 +240,9 @@ static frz_status ask_config(merge *m, frz_error *err)
 static frz_status keep_lent(const merge *m, frz_error *err)
 {
   for (size_t i = 0; i < m->n; i++)
-    if (frz_storage_takes_property(m->items[i].key))
+    if (frz_storage_takes_property(m->items[i].key) || frz_str_starts(m->items[i].key, "signer."))
       FRZ_TRY(frz_rest_lent_add_common(m->session->lent, m->items[i].key, m->items[i].value, err));
   return FRZ_OK;
-}
-
-static frz_status check_supported(const merge *m, frz_error *err)
-{
-  bool is_wanted;
-  FRZ_TRY(get_flag(m, "s3.remote-signing-enabled", &is_wanted, err));
-  if (!is_wanted) return FRZ_OK;
-  return frz_fail(err, FRZ_ERR_UNSUPPORTED,
-                  "property s3.remote-signing-enabled is not in this build");
 }
 
 static frz_status set_up(frz_rest_session *session, const frz_catalog_setup *setup, frz_error *err)
@@ -265,12 +258,10 @@ static frz_status set_up(frz_rest_session *session, const frz_catalog_setup *set
   FRZ_TRY(frz_rest_lent_create(session->alloc, &session->lent, err));
   FRZ_TRY(set_address(session, &m, err));
   FRZ_TRY(set_headers(session, &m, err));
-  FRZ_TRY(check_supported(&m, err));
   FRZ_TRY(set_oauth(session, &m, err));
   FRZ_TRY(set_signing(session, &m, err));
   FRZ_TRY(ask_config(&m, err));
   FRZ_TRY(set_signing(session, &m, err));
-  FRZ_TRY(check_supported(&m, err));
   FRZ_TRY(set_paths(session, &m, err));
   return keep_lent(&m, err);
 }
@@ -353,18 +344,20 @@ frz_status frz_rest_send(frz_rest_session *session, frz_rest_call *call, frz_err
   frz_arena arena;
   frz_buf_init(&path, session->alloc, PATH_BYTES_MAX);
   frz_arena_init(&arena, session->alloc, PATH_BYTES_MAX);
-  FRZ_TRY_OUT(frz_buf_append_str(&path, session->catalog, err));
+  bool is_own = call->origin.size == 0;
+  if (is_own) FRZ_TRY_OUT(frz_buf_append_str(&path, session->catalog, err));
   FRZ_TRY_OUT(frz_buf_append_str(&path, call->path, err));
   size_t n = session->n_headers;
-  frz_http_pair *headers = frz_arena_array(&arena, n + 1, sizeof *headers);
+  frz_http_pair *headers = frz_arena_array(&arena, n + call->n_more_headers + 1, sizeof *headers);
   if (headers == NULL) {
     st = frz_fail_nomem(err, "REST request");
     goto out;
   }
   memcpy(headers, session->headers, n * sizeof *headers);
+  for (size_t i = 0; i < call->n_more_headers; i++) headers[n++] = call->more_headers[i];
   headers[n] = (frz_http_pair){FRZ_STR("content-type"), FRZ_STR("application/json")};
   frz_http_request request = {.method = frz_str_from(call->method),
-                              .origin = session->origin,
+                              .origin = is_own ? session->origin : call->origin,
                               .path = frz_buf_str(&path),
                               .query = call->query,
                               .n_query = call->n_query,
@@ -472,11 +465,11 @@ frz_status frz_rest_fail(const frz_rest_session *session, const frz_rest_call *c
   const char *hint = st != FRZ_ERR_AUTH || session->signer != NULL ? ""
                      : session->oauth == NULL ? "; set the property token or credential"
                                               : "; does the token or credential allow this?";
-  st = frz_fail(err, st, "%s %.*s%.*s: HTTP %d%s%.*s%s%.*s%s", call->method,
-                FRZ_STR_ARG(session->catalog), FRZ_STR_ARG(call->path), (int)call->status,
-                model.type.size != 0 ? " " : "", FRZ_STR_ARG(model.type),
-                model.message.size != 0 ? ": " : "", (int)model.message.size, model.message.data,
-                hint);
+  frz_str before = call->origin.size != 0 ? call->origin : session->catalog;
+  st = frz_fail(err, st, "%s %.*s%.*s: HTTP %d%s%.*s%s%.*s%s", call->method, FRZ_STR_ARG(before),
+                FRZ_STR_ARG(call->path), (int)call->status, model.type.size != 0 ? " " : "",
+                FRZ_STR_ARG(model.type), model.message.size != 0 ? ": " : "",
+                (int)model.message.size, model.message.data, hint);
   frz_arena_free(&arena);
   return st;
 }
@@ -530,10 +523,19 @@ typedef struct table_result {
   frz_str credentials; /* the JSON of "storage-credentials"; size 0: none */
 } table_result;
 
+static frz_status add_pair(frz_arena *arena, frz_text_pair **pairs, size_t *n, frz_text_pair pair,
+                           frz_error *err)
+{
+  size_t capacity = *n;
+  *pairs = frz_arena_list_room(arena, *pairs, *n, &capacity, sizeof **pairs);
+  if (*pairs == NULL) return frz_fail_nomem(err, "table configuration");
+  (*pairs)[(*n)++] = pair;
+  return FRZ_OK;
+}
+
 static frz_status read_text_pairs(frz_json_reader *json, frz_arena *arena, frz_text_pair **pairs,
                                   size_t *n, frz_error *err)
 {
-  size_t capacity = *n;
   bool was_null;
   FRZ_TRY(frz_json_read_null(json, &was_null, err));
   if (was_null) return FRZ_OK;
@@ -546,10 +548,16 @@ static frz_status read_text_pairs(frz_json_reader *json, frz_arena *arena, frz_t
     FRZ_TRY(frz_json_read_null(json, &was_null, err));
     if (was_null) continue;
     FRZ_TRY(frz_json_read_string(json, &pair.value, err));
-    *pairs = frz_arena_list_room(arena, *pairs, *n, &capacity, sizeof **pairs);
-    if (*pairs == NULL) return frz_fail_nomem(err, "table configuration");
-    (*pairs)[(*n)++] = pair;
+    FRZ_TRY(add_pair(arena, pairs, n, pair, err));
   }
+}
+
+/* What requests for signatures are to carry: kept as JSON, among the table's properties. */
+static frz_status read_signing_config(frz_json_reader *json, table_result *result, frz_error *err)
+{
+  frz_text_pair pair = {.key = FRZ_STR(FRZ_REST_SIGNING_CONFIG)};
+  FRZ_TRY(frz_json_read_raw(json, &pair.value, err));
+  return add_pair(&result->arena, &result->config, &result->n_config, pair, err);
 }
 
 static frz_status read_result(frz_json_reader *json, table_result *result, frz_error *err)
@@ -570,6 +578,8 @@ static frz_status read_result(frz_json_reader *json, table_result *result, frz_e
       FRZ_TRY(read_text_pairs(json, &result->arena, &result->config, &result->n_config, err));
     else if (frz_str_is(key, "storage-credentials"))
       FRZ_TRY(frz_json_read_raw(json, &result->credentials, err));
+    else if (frz_str_is(key, FRZ_REST_SIGNING_CONFIG))
+      FRZ_TRY(read_signing_config(json, result, err));
     else
       FRZ_TRY(frz_json_skip(json, err));
   }

@@ -45,9 +45,12 @@ void frz_rest_session_release(frz_rest_session *session);
 /** One call: what is asked, and what came back. */
 typedef struct frz_rest_call {
   const char *method;
-  frz_str path; /* behind session->catalog, encoded */
+  frz_str origin; /* size 0: the session's, with session->catalog in front of the path */
+  frz_str path;   /* encoded */
   const frz_http_pair *query;
   size_t n_query;
+  const frz_http_pair *more_headers;
+  size_t n_more_headers;
   frz_str body; /* JSON; size 0: none */
   bool may_repeat;
   frz_buf answer; /* disposed of by the caller, whatever happens */
@@ -103,7 +106,20 @@ frz_status frz_rest_lent_add(frz_rest_lent *lent, frz_str identifier, frz_str pr
                              const frz_text_pair *pairs, size_t n_pairs,
                              frz_error *err) FRZ_MUST_CHECK;
 
+/** The table whose entry holds for a URI, copied into the arena; size 0: none. FRZ_ERR_NOMEM. */
+frz_status frz_rest_lent_table(frz_rest_lent *lent, frz_str uri, frz_arena *arena,
+                               frz_str *identifier_out, frz_error *err) FRZ_MUST_CHECK;
+
 /** As frz_storage_lender; ctx is the session. */
 extern const frz_storage_lender frz_rest_lender;
+
+/* ---- what is signed (rest_signing.c) ---- */
+
+/** The member of a LoadTableResult, and the property of lent ones that holds its JSON. */
+#define FRZ_REST_SIGNING_CONFIG "remote-signing-config"
+
+/** As frz_storage_lender.sign; ctx is the session. */
+frz_status frz_rest_sign(void *ctx, frz_str uri, frz_str region, const frz_http_request *request,
+                         frz_http_headers *headers, frz_error *err) FRZ_MUST_CHECK;
 
 #endif

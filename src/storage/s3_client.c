@@ -5,7 +5,7 @@
  * differ), and with credentials that are asked for then, since lent and temporary ones end.
  *
  * What must stay true: credentials stay in configs and arenas that die with the call; what a server
- * says is quoted only where none of them is in it.
+ * says is quoted only where none of them is in it, and not where the keys are another's.
  */
 #include "storage/s3_client.h"
 
@@ -122,20 +122,36 @@ frz_str frz_s3_bucket_path(const frz_s3_target *target)
 
 /* ---- signing ---- */
 
-static frz_status find_credentials(frz_s3_target *target, frz_arena *arena,
-                                   frz_aws_credentials *credentials_out, bool *is_anonymous_out,
-                                   frz_error *err)
+/* What proves who asks. */
+typedef enum proof { BY_NOTHING, BY_KEYS, BY_LENDER } proof;
+
+static frz_status find_proof(frz_s3_target *target, frz_arena *arena, proof *proof_out,
+                             frz_aws_credentials *credentials_out, frz_error *err)
 {
   frz_s3 *s3 = (frz_s3 *)target->base.store;
   frz_s3_config config;
   bool is_lent;
   FRZ_TRY(resolve(s3, target->base.uri, arena, &config, &is_lent, err));
-  *is_anonymous_out = config.is_anonymous && !is_lent;
   *credentials_out = config.aws.credentials;
-  if (*is_anonymous_out || is_lent) return FRZ_OK;
+  *proof_out = config.is_anonymous && !is_lent ? BY_NOTHING : BY_KEYS;
+  if (config.is_signed_remotely) *proof_out = BY_LENDER;
+  if (*proof_out != BY_KEYS || is_lent) return FRZ_OK;
   frz_status st = frz_aws_provider_get(s3->provider, arena, credentials_out, err);
   if (st != FRZ_OK) frz_error_where(err, "%.*s: ", FRZ_STR_ARG(target->base.uri));
   return st;
+}
+
+static frz_status sign_by_lender(const frz_s3_target *target, const frz_http_request *request,
+                                 frz_http_headers *headers, frz_error *err)
+{
+  const frz_storage_lender *lender = target->base.store->lender;
+  if (lender == NULL || lender->sign == NULL)
+    return frz_fail(err, FRZ_ERR_UNSUPPORTED,
+                    "%.*s: property s3.remote-signing-enabled needs a catalog of type rest, whose "
+                    "server signs",
+                    FRZ_STR_ARG(target->base.uri));
+  return lender->sign(target->base.store->lender_ctx, target->base.uri, target->address.region,
+                      request, headers, err);
 }
 
 static frz_status authorize(void *ctx, const frz_http_request *request, frz_http_headers *headers,
@@ -143,9 +159,10 @@ static frz_status authorize(void *ctx, const frz_http_request *request, frz_http
 {
   frz_s3_target *target = ctx;
   frz_aws_credentials credentials;
-  bool is_anonymous;
-  FRZ_TRY(find_credentials(target, headers->arena, &credentials, &is_anonymous, err));
-  if (is_anonymous) return FRZ_OK;
+  proof by;
+  FRZ_TRY(find_proof(target, headers->arena, &by, &credentials, err));
+  if (by == BY_NOTHING) return FRZ_OK;
+  if (by == BY_LENDER) return sign_by_lender(target, request, headers, err);
   const frz_aws_service service = {.name = FRZ_STR("s3"),
                                    .region = target->address.region,
                                    .clock_ahead_ms =
@@ -201,15 +218,16 @@ static frz_http_request make_request(frz_object *object, const char *method, frz
 }
 
 /* What the server says, unless it says back what is secret. */
-static void hide_secrets(const frz_s3_target *target, frz_str *code, frz_str *message,
-                         frz_arena *arena)
+static proof hide_secrets(const frz_s3_target *target, frz_str *code, frz_str *message,
+                          frz_arena *arena)
 {
   frz_aws_credentials used;
-  bool is_anonymous;
+  proof by;
   frz_s3_target copy = *target;
-  if (find_credentials(&copy, arena, &used, &is_anonymous, NULL) != FRZ_OK) return;
+  if (find_proof(&copy, arena, &by, &used, NULL) != FRZ_OK) return BY_NOTHING;
   *code = frz_unless_aws_secret(*code, &used);
-  *message = frz_unless_aws_secret(*message, &used);
+  *message = by == BY_LENDER ? (frz_str){"", 0} : frz_unless_aws_secret(*message, &used);
+  return by;
 }
 
 /* Where something is written, what is not there is the bucket: not the thing that was asked for. */
@@ -227,7 +245,7 @@ static frz_status status_of(const frz_http_request *request, frz_str code)
   }
 }
 
-static const char *hint_of(frz_str code)
+static const char *hint_of(frz_str code, proof by)
 {
   static const struct {
     const char *code;
@@ -241,6 +259,7 @@ static const char *hint_of(frz_str code)
       {"NoSuchBucket", "; create the bucket, or correct the URI or s3.endpoint"},
       {"AuthorizationHeaderMalformed", "; set s3.region to the bucket's region"},
   };
+  if (by == BY_LENDER) return "; the catalog's server signed it";
   for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
     if (frz_str_is(code, hints[i].code)) return hints[i].hint;
   return "";
@@ -261,11 +280,11 @@ static frz_status fail(const frz_object *object, const frz_http_request *request
   frz_str code = frz_xml_find(document, "Code", &arena);
   frz_str message = frz_xml_find(document, "Message", &arena);
   frz_status st = status_of(request, code);
-  hide_secrets(target, &code, &message, &arena);
+  proof by = hide_secrets(target, &code, &message, &arena);
   st = frz_fail(err, st, "%.*s %.*s: HTTP %d%s%.*s%s%.*s%s", FRZ_STR_ARG(request->method),
                 FRZ_STR_ARG(target->base.uri), (int)answer->status, code.size != 0 ? " " : "",
                 FRZ_STR_ARG(code), message.size != 0 ? ": " : "", FRZ_STR_ARG(message),
-                hint_of(code));
+                hint_of(code, by));
   frz_arena_free(&arena);
   return st;
 }

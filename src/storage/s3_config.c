@@ -55,6 +55,8 @@ frz_status frz_s3_config_set(frz_s3_config *config, frz_str key, frz_str value, 
   if (frz_str_is(name, "proxy-uri")) config->proxy = value;
   if (frz_str_is(name, "anonymous"))
     return frz_property_flag(key, value, &config->is_anonymous, err);
+  if (frz_str_is(name, "remote-signing-enabled"))
+    return frz_property_flag(key, value, &config->is_signed_remotely, err);
   if (frz_str_is(name, "force-virtual-addressing"))
     return set_addressing(config, key, value, false, err);
   if (frz_str_is(name, "path-style-access")) return set_addressing(config, key, value, true, err);

@@ -24,6 +24,7 @@ typedef struct frz_s3_config {
   frz_str proxy;
   frz_s3_addressing addressing;
   bool is_anonymous;
+  bool is_signed_remotely; /* by who lends properties; stands above keys */
   int64_t connect_timeout_ms;
   int64_t request_timeout_ms;
 } frz_s3_config;

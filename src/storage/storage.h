@@ -65,6 +65,9 @@ frz_status frz_storage_create(frz_context *context, const frz_property *properti
  * Who lends properties for parts of a store, such as credentials for one table's files: a catalog.
  * Those that are lent take the place of the storage's own.
  */
+struct frz_http_headers;
+struct frz_http_request;
+
 typedef struct frz_storage_lender {
   int32_t version; /* 1 */
   /** Visit what is lent for a URI; nothing: the storage's own are used. Called for each attempt at
@@ -75,6 +78,10 @@ typedef struct frz_storage_lender {
                            void *arg, frz_error *err);
   void (*retain)(void *ctx);
   void (*release)(void *ctx);
+  /** Optional. Add the headers that prove to S3 who sends a request on a URI, where
+   * "s3.remote-signing-enabled" is true for it. Called for each attempt, from any thread. */
+  frz_status (*sign)(void *ctx, frz_str uri, frz_str region, const struct frz_http_request *request,
+                     struct frz_http_headers *headers, frz_error *err);
 } frz_storage_lender;
 
 /** Is it the name of a property that stores of objects take, from a lender too? */
