@@ -30,7 +30,7 @@
 /* Bytes of the keys of one index: its offsets are 32 bits wide. */
 #define KEY_BYTES_MAX ((size_t)1 << 30)
 
-enum { PROGRESS_INTERVAL_US = 100000, WINNER_BYTES_MIN = 4096, ROWS_AHEAD = 16 };
+enum { PROGRESS_INTERVAL_US = 100000, WINNER_BYTES_MIN = 4096 };
 
 /* Who is told how far the join is, and whether it goes on. Of the calling thread but for the
  * counts. */
@@ -327,27 +327,6 @@ out:
   return st;
 }
 
-/* Keep the winners of a slice's rows. */
-static frz_status keep_winners(const pit_result *result, const entity_slice *slice,
-                               const frz_slot_index *index, frz_window_winners *winners,
-                               frz_error *err)
-{
-  for (int64_t i = 0; i < slice->n_rows; i++) {
-    if (i % FRZ_ENTITY_BLOCK_ROWS == 0) FRZ_TRY(frz_context_poll(result->context, err));
-    if (i + ROWS_AHEAD < slice->n_rows) { /* winners lie in the order of keys */
-      uint32_t later = frz_slot_index_slot(index, i + ROWS_AHEAD);
-      if (later != FRZ_NO_SLOT) __builtin_prefetch(frz_slot_index_winner(index, later));
-    }
-    uint32_t slot = frz_slot_index_slot(index, i);
-    if (slot == FRZ_NO_SLOT) continue;
-    const frz_candidate *winner = frz_slot_index_winner(index, slot);
-    if (winner->file_rank == FRZ_NO_FILE) continue;
-    FRZ_TRY(frz_window_winners_add(winners, slice->first_row + i, winner->file_rank,
-                                   winner->position, err));
-  }
-  return FRZ_OK;
-}
-
 static frz_status find_entity_columns(const pit_result *result, const frz_pit_view *spec,
                                       frz_view_columns *columns, frz_arena *arena,
                                       entity_columns *found, frz_error *err)
@@ -451,9 +430,9 @@ static frz_status end_view(join_watch *watch, frz_error *err)
 }
 
 /* Join one slice of the entity rows. */
-static frz_status join_slice(pit_result *result, const frz_view_columns *columns,
-                             const frz_slot_options *options, frz_joined_view *view,
-                             entity_slice *slice, join_watch *watch, frz_error *err)
+static frz_status join_slice(const frz_view_columns *columns, const frz_slot_options *options,
+                             frz_joined_view *view, entity_slice *slice, join_watch *watch,
+                             frz_error *err)
 {
   frz_slot_index *index = NULL;
   frz_status st = FRZ_OK;
@@ -465,7 +444,8 @@ static frz_status join_slice(pit_result *result, const frz_view_columns *columns
   int64_t greatest;
   if (frz_slot_index_window(index, &least, &greatest)) {
     FRZ_TRY_OUT(run_pass(&view->table, columns, index, watch, err));
-    FRZ_TRY_OUT(keep_winners(result, slice, index, &view->winners, err));
+    FRZ_TRY_OUT(
+        frz_window_winners_add(&view->winners, index, slice->first_row, slice->n_rows, err));
     int64_t rows_swept;
     int64_t rows_filled;
     frz_slot_index_ways(index, &rows_swept, &rows_filled);
@@ -537,7 +517,7 @@ static frz_status find_winners(pit_result *result, const frz_pit_view *spec,
     slice_dispose(&slice);
     slice_init(&slice, result->alloc);
     FRZ_TRY_OUT(fill_slice(result, &found, block, rows_max, &slice, err));
-    FRZ_TRY_OUT(join_slice(result, &columns, &options, view, &slice, watch, err));
+    FRZ_TRY_OUT(join_slice(&columns, &options, view, &slice, watch, err));
   }
   FRZ_TRY_OUT(end_view(watch, err));
 out:

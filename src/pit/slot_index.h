@@ -21,7 +21,7 @@
 
 #define FRZ_NO_SLOT UINT32_MAX
 
-/** Bytes that an index takes for an entity row, at most: order 4, slot 4 + 4, upper 8, winner 32, a
+/** Bytes that an index takes for an entity row, at most: slot 4 + 4, upper 8, winner 32, a
  * key's two places 48, while it is built 16, sweeps 64, piles 64. Besides: twice 8 MB, and each
  * key's bytes once. */
 #define FRZ_SLOT_BYTES_PER_ROW ((int64_t)244)

@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/arena.h"
 #include "pit/slot_directory.h"
 #include "pit/slot_index.h"
 
@@ -31,7 +32,7 @@ typedef struct frz_slot_key {
 
 typedef struct frz_slot_partition {
   pthread_mutex_t lock;
-  frz_slot_key *keys; /* about two places a key */
+  frz_slot_key *keys; /* about two places a key; in the index's arena */
   size_t n_places;    /* a power of two */
   size_t n_keys;
 } frz_slot_partition;
@@ -62,8 +63,10 @@ struct frz_slot_index {
   unsigned partition_bits;
   frz_slot_partition *partitions;
   size_t n_locks;
+  frz_arena tables; /* the partitions' keys; under the lock while they are built */
+  pthread_mutex_t tables_lock;
   uint32_t *first_row;    /* per partition: where its rows start in `order`; one more at the end */
-  uint32_t *order;        /* entity rows by partition */
+  uint32_t *order;        /* entity rows by partition; NULL once built */
   uint32_t *slot_of_row;  /* n_rows */
   uint32_t *row_of_slot;  /* an entity row with the slot's time */
   int64_t *upper;         /* per slot: the greatest event time admitted */
@@ -140,6 +143,10 @@ static inline bool frz_slot_is_too_old(const frz_slot_index *index, uint32_t slo
   return event_time <
          frz_time_ceil_minus(time, options->entity_scale, options->ttl_us, options->event_scale);
 }
+
+/** Build the slots of the entity rows: slot_build.c. `time_present` as of frz_slot_index_create().
+ */
+frz_status frz_slot_build(frz_slot_index *index, const uint8_t *time_present, frz_error *err);
 
 /** Which of the sampled slots lie in [oldest, newest]: their share of all, 0 to 1. */
 double frz_slot_share_between(const frz_slot_index *index, int64_t oldest, int64_t newest);

@@ -10,6 +10,8 @@
 
 #include "base/limits.h"
 
+enum { SHARE_ROWS = 65536, SHARES_MAX = FRZ_LIMIT_THREADS, ROWS_AHEAD = 16 };
+
 typedef struct winner_piece {
   int64_t offset;
   size_t bytes;
@@ -108,19 +110,76 @@ static bool all_fit(const frz_window_winners *winners)
          winners->memory_bytes_max / sizeof(frz_slot_winner);
 }
 
-frz_status frz_window_winners_add(frz_window_winners *winners, int64_t entity_row,
-                                  uint32_t file_rank, int64_t position, frz_error *err)
+/* Entity rows of one window; each share of them writes what it finds to places of its own. */
+typedef struct row_chunk {
+  const frz_slot_index *index;
+  int64_t first_row; /* of the index */
+  uint32_t place;    /* of that row in the window */
+  int64_t n_rows;
+  frz_slot_winner *found; /* a place for each row */
+  size_t n_found[SHARES_MAX];
+} row_chunk;
+
+static frz_status find_share(void *arg, size_t share, frz_error *err)
 {
-  winner_window *window = find_window(winners, entity_row);
-  assert(entity_row >= window->first_row && entity_row - window->first_row < window->n_rows);
-  if (window->gathered.capacity == 0 && all_fit(winners)) /* most rows win */
-    FRZ_TRY(
-        frz_buf_reserve(&window->gathered, (size_t)window->n_rows * sizeof(frz_slot_winner), err));
-  frz_slot_winner winner = {position, file_rank, (uint32_t)(entity_row - window->first_row)};
-  FRZ_TRY(frz_buf_append(&window->gathered, &winner, sizeof winner, err));
-  winners->memory_bytes += sizeof winner;
-  winners->n_added++;
+  (void)err;
+  row_chunk *chunk = arg;
+  int64_t first = (int64_t)share * SHARE_ROWS;
+  int64_t end = first + SHARE_ROWS < chunk->n_rows ? first + SHARE_ROWS : chunk->n_rows;
+  frz_slot_winner *to = chunk->found + first;
+  for (int64_t i = first; i < end; i++) {
+    if (i + ROWS_AHEAD < end) { /* winners lie in the order of keys */
+      uint32_t later = frz_slot_index_slot(chunk->index, chunk->first_row + i + ROWS_AHEAD);
+      if (later != FRZ_NO_SLOT) __builtin_prefetch(frz_slot_index_winner(chunk->index, later));
+    }
+    uint32_t slot = frz_slot_index_slot(chunk->index, chunk->first_row + i);
+    if (slot == FRZ_NO_SLOT) continue;
+    const frz_candidate *winner = frz_slot_index_winner(chunk->index, slot);
+    if (winner->file_rank == FRZ_NO_FILE) continue;
+    *to++ = (frz_slot_winner){winner->position, winner->file_rank, chunk->place + (uint32_t)i};
+  }
+  chunk->n_found[share] = (size_t)(to - (chunk->found + first));
+  return FRZ_OK;
+}
+
+static frz_status add_chunk(frz_window_winners *winners, winner_window *window, row_chunk *chunk,
+                            frz_error *err)
+{
+  frz_buf *gathered = &window->gathered;
+  if (gathered->capacity == 0 && all_fit(winners)) /* most rows win */
+    FRZ_TRY(frz_buf_reserve(gathered, (size_t)window->n_rows * sizeof(frz_slot_winner), err));
+  FRZ_TRY(frz_buf_reserve(gathered, (size_t)chunk->n_rows * sizeof(frz_slot_winner), err));
+  chunk->found = (frz_slot_winner *)(void *)(gathered->data + gathered->size);
+  size_t n_shares = (size_t)(chunk->n_rows + SHARE_ROWS - 1) / SHARE_ROWS;
+  FRZ_TRY(frz_parallel_for(winners->context, n_shares, find_share, chunk, err));
+  size_t n_found = chunk->n_found[0];
+  for (size_t s = 1; s < n_shares; s++) {
+    memmove(chunk->found + n_found, chunk->found + s * SHARE_ROWS,
+            chunk->n_found[s] * sizeof *chunk->found);
+    n_found += chunk->n_found[s];
+  }
+  gathered->size += n_found * sizeof *chunk->found;
+  winners->memory_bytes += n_found * sizeof *chunk->found;
+  winners->n_added += (int64_t)n_found;
   return winners->memory_bytes > winners->memory_bytes_max ? spill(winners, err) : FRZ_OK;
+}
+
+frz_status frz_window_winners_add(frz_window_winners *winners, const frz_slot_index *index,
+                                  int64_t first_row, int64_t n_rows, frz_error *err)
+{
+  int64_t chunk_rows = (int64_t)frz_context_threads(winners->context) * SHARE_ROWS;
+  for (int64_t at = 0; at < n_rows;) {
+    FRZ_TRY(frz_context_poll(winners->context, err));
+    winner_window *window = find_window(winners, first_row + at);
+    int64_t place = first_row + at - window->first_row;
+    assert(place >= 0 && place < window->n_rows);
+    int64_t n = n_rows - at < chunk_rows ? n_rows - at : chunk_rows;
+    if (n > window->n_rows - place) n = window->n_rows - place;
+    row_chunk chunk = {.index = index, .first_row = at, .place = (uint32_t)place, .n_rows = n};
+    FRZ_TRY(add_chunk(winners, window, &chunk, err));
+    at += n;
+  }
+  return FRZ_OK;
 }
 
 frz_status frz_window_winners_take(frz_window_winners *winners, size_t at, frz_buf *found,

@@ -8,6 +8,7 @@
 #define FRZ_PIT_WINDOW_WINNERS_H
 
 #include "base/spill_file.h"
+#include "pit/slot_index.h"
 #include "pit/slot_winner.h"
 
 typedef struct frz_window_winners {
@@ -30,10 +31,10 @@ frz_status frz_window_winners_add_window(frz_window_winners *winners, int64_t n_
 size_t frz_window_winners_windows(const frz_window_winners *winners);
 int64_t frz_window_winners_rows(const frz_window_winners *winners, size_t window);
 
-/** An entity row and its winner. Each row at most once. */
-frz_status frz_window_winners_add(frz_window_winners *winners, int64_t entity_row,
-                                  uint32_t file_rank, int64_t position,
-                                  frz_error *err) FRZ_MUST_CHECK;
+/** What the rows of an index won, on all threads. Its row 0 is entity row `first_row`; each entity
+ * row at most once. */
+frz_status frz_window_winners_add(frz_window_winners *winners, const frz_slot_index *index,
+                                  int64_t first_row, int64_t n_rows, frz_error *err) FRZ_MUST_CHECK;
 
 /** Move a window's winners to `found` (frz_slot_winner, empty): `slot` is the row's place in the
  * window. Sorted by file and position. */
