@@ -12,7 +12,7 @@
 #include "iceberg/scan/incremental_plan.h"
 #include "iceberg/table/table_handle.h"
 
-enum { BATCH_ROWS = 65536, PIECES_A_THREAD = 4 };
+enum { BATCH_ROWS = 65536, PIECES_A_THREAD = 8, GROUP_COLUMNS_MAX = 8 };
 
 frz_status frz_feature_table_open(frz_feature_table *table, frz_table *handle,
                                   const frz_scan_options *scan, frz_error *err)
@@ -177,7 +177,8 @@ const frz_scan_task *frz_feature_table_task(const frz_feature_table *table, uint
 
 /* ---- fetching rows ---- */
 
-/* The work is cut by file, and where there are few files by columns too: no page is read twice. */
+/* The work is cut by file, and where there are few files or many columns by columns too: no page is
+ * read twice, and the dictionaries and buffers of a few columns stay in the caches. */
 typedef struct fetch_pass {
   frz_feature_table *table;
   const frz_row_reference *rows;
@@ -293,6 +294,8 @@ static frz_status make_groups(fetch_pass *pass, const char *const *names, size_t
   pass->n_groups = 1;
   if (pass->n_runs != 0 && pass->n_runs < n_pieces && n_pieces > PIECES_A_THREAD)
     pass->n_groups = (n_pieces + pass->n_runs - 1) / pass->n_runs;
+  if (pass->n_groups < (n_names + GROUP_COLUMNS_MAX - 1) / GROUP_COLUMNS_MAX)
+    pass->n_groups = (n_names + GROUP_COLUMNS_MAX - 1) / GROUP_COLUMNS_MAX;
   if (pass->n_groups > n_names) pass->n_groups = n_names != 0 ? n_names : 1;
   pass->groups = frz_arena_array(arena, pass->n_groups, sizeof *pass->groups);
   pass->pieces = frz_arena_array(arena, pass->n_runs * pass->n_groups, sizeof *pass->pieces);
