@@ -3,16 +3,17 @@
 Usage: online_engines.py STORE TASK KEYS FEATURES FOLDER [PORT [LOAD_SECONDS]]
 
 STORE is frazil, sqlite or redis (on PORT), or pyiceberg, which reads frazil's table: the buckets that hold the keys. TASK:
-  load     writes every key with online_write_batch; prints rows a second, of the calls alone. LOAD_SECONDS, where it is not 0, ends it
-           after so many seconds of calls; `rows` tells how many keys are there
-  read-1, read-100   random keys with the store's online_read: `seconds` is the median of a call, `p99_seconds` beside it,
-                     `cpu_seconds` of all threads the mean
-  serve-1, serve-100   the same through FeatureStore.get_online_features
-Before reads a store is initialized, as Feast's server does it: `initialize_seconds`, and `index_bytes_per_key` where it has an index.
+  load     writes every key with online_write_batch; prints rows a second, of the calls alone. LOAD_SECONDS, where it is not 0, ends
+           them after so many seconds; frazil's table then gets its other keys as Arrow batches. `rows` tells how many keys are there
+  read     random keys, of each of KINDS `seconds`, the median of a call, `p99_seconds`, and `cpu_seconds` of all threads, the mean:
+           read-1 and read-100 by the store's online_read, serve-1 and serve-100 by FeatureStore.get_online_features
+Before reads a store is initialized, as Feast's server does it: `initialize_seconds`; and where it has an index `index_bytes_per_key`
+and `resident_bytes`, of the process with Python and Feast, and how much of that there was before the store: `resident_before_bytes`.
 """
 
 import asyncio
 import json
+import os
 import pathlib
 import random
 import statistics
@@ -23,7 +24,9 @@ from datetime import datetime, timezone
 MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 ROWS_A_WRITE = 10_000
 READ_SECONDS = 2  # how long reads of one kind are repeated
-CALLS_MIN = 20
+CALLS_MIN = 8
+ROWS_A_FILL = 250_000
+KINDS = ["read-1", "read-100", "serve-1", "serve-100"]
 
 
 def store_config(store, folder, port):
@@ -42,6 +45,7 @@ class Store:
         from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
         from feast.types import Float64, Int64
 
+        self.is_frazil = store == "frazil"
         self.names = [f"f{i}" for i in range(n_features)]
         config = RepoConfig(project="bench", provider="local", registry=f"{folder}/registry.db", repo_path=str(folder),
                             online_store=store_config(store, folder, port), entity_key_serialization_version=3)
@@ -55,16 +59,30 @@ class Store:
         self.online = self.feast._get_provider().online_store
 
     def initialize(self):
-        start = time.perf_counter()
+        before, start = resident_bytes(), time.perf_counter()
         asyncio.run(self.online.initialize(self.config))
-        return {"initialize_seconds": time.perf_counter() - start}
+        return {"initialize_seconds": time.perf_counter() - start, "resident_before_bytes": before}
 
-    def index_bytes_per_key(self):
+    def index(self):
         stats = self.online._opened(self.config, self.view).stats()
-        return (stats["file_bytes"] + stats["memory_bytes"]) / stats["keys"]
+        return {"index_bytes_per_key": (stats["file_bytes"] + stats["memory_bytes"]) / stats["keys"], "resident_bytes": resident_bytes()}
 
     def write(self, rows):
         self.online.online_write_batch(self.config, self.view, rows, None)
+
+    def fill(self, first, end):
+        """The keys that were not written in time, into frazil's table, without a Value each."""
+        import numpy as np
+        import pyarrow as pa
+
+        from core_engines import TIME, entity_keys
+
+        table = self.online._opened(self.config, self.view)
+        for start in range(first, end, ROWS_A_FILL):
+            keys = np.arange(start, min(start + ROWS_A_FILL, end), dtype=np.int64)
+            moments = np.full(len(keys), int(MOMENT.timestamp() * 1e6), np.int64)
+            table.write(pa.table({"entity_key": entity_keys(keys), "driver_id": pa.array(keys), "event_ts": pa.array(moments).cast(TIME),
+                                  **{name: pa.array(value_of(keys, i)) for i, name in enumerate(self.names)}}))
 
     def entity_keys(self, keys):
         return [entity_key(key) for key in keys]
@@ -118,6 +136,10 @@ def entity_key(key):
     return EntityKey(join_keys=["driver_id"], entity_values=[Value(int64_val=key)])
 
 
+def resident_bytes():
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
 def value_of(key, feature):
     return key + feature / 64  # exact
 
@@ -140,7 +162,11 @@ def load(store, n_keys, load_seconds):
         store.write(rows)
         seconds += time.perf_counter() - start
         cpu += time.process_time() - cpu_start
-    return {"seconds": seconds, "cpu_seconds": cpu, "rows": end, "rows_per_second": end / seconds}
+    answer = {"seconds": seconds, "cpu_seconds": cpu, "rows": end, "rows_per_second": end / seconds}
+    if store.is_frazil and end < n_keys:
+        store.fill(end, n_keys)
+        answer["rows"] = n_keys
+    return answer
 
 
 def measure_reads(prepare, read, values_of, n_keys, n_each, n_features):
@@ -163,6 +189,17 @@ def measure_reads(prepare, read, values_of, n_keys, n_each, n_features):
     return {"seconds": statistics.median(times), "p99_seconds": times[int(len(times) * 0.99)], "cpu_seconds": cpu / len(times), "rows": n_each}
 
 
+def read(name, store, n_keys, n_features):
+    answer = {} if name == "pyiceberg" else store.initialize()
+    for kind in KINDS:
+        how, n_each = kind.split("-")
+        if how == "serve" and name == "pyiceberg":
+            continue
+        calls = (store.entity_rows, store.serve, store.served_values) if how == "serve" else (store.entity_keys, store.read, store.read_values)
+        answer[kind] = measure_reads(*calls, n_keys, int(n_each), n_features)
+    return answer | (store.index() if name == "frazil" else {})
+
+
 def main():
     name, task, n_keys, n_features, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
     port = sys.argv[6] if len(sys.argv) > 6 else None
@@ -170,12 +207,7 @@ def main():
     if task == "load":
         answer = load(store, n_keys, float(sys.argv[7]) if len(sys.argv) > 7 else 0)
     else:
-        kind, n_each = task.split("-")
-        answer = {} if name == "pyiceberg" else store.initialize()
-        calls = (store.entity_rows, store.serve, store.served_values) if kind == "serve" else (store.entity_keys, store.read, store.read_values)
-        answer |= measure_reads(*calls, n_keys, int(n_each), n_features)
-        if name == "frazil":
-            answer["index_bytes_per_key"] = store.index_bytes_per_key()
+        answer = read(name, store, n_keys, n_features)
     print(json.dumps(answer))
 
 
