@@ -281,7 +281,7 @@ frz_status frz_glue_call_send(frz_glue_call *call, frz_error *err)
                               .ctx = call,
                               .text = &call->answer};
   frz_status st = frz_http_send(session->http, &request, 1, err);
-  call->may_be_done = request.answer.may_be_done;
+  call->may_be_done = request.answer.may_be_done || request.answer.status >= 500;
   if (st != FRZ_OK) frz_error_where(err, "Glue %s: ", call->action);
   if (st != FRZ_OK || request.answer.status == 200) return st;
   return fail(call, &request, err);

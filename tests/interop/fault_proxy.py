@@ -46,9 +46,14 @@ class FaultProxy:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def befall(self, kind, times=1, matches=lambda method, path: True, **more):
-        """kind: status (more: status, headers, body), reset, delay (seconds), hold (until: an event), cut (keep), lose, lose_status."""
+        """kind: status (more: status, headers, body), reset, delay (seconds), hold (until: an event), cut (keep), lose, lose_status
+        (status, headers)."""
         with self.lock:
             self.rules.append(Rule(kind, times, matches, **more))
+
+    def name_of(self, handler):
+        """What rules know a request by."""
+        return handler.path
 
     def _rule_for(self, method, path):
         with self.lock:
@@ -98,7 +103,7 @@ class FaultProxy:
 
     def handle(self, handler):
         body = handler.rfile.read(int(handler.headers.get("content-length") or 0))
-        rule = self._rule_for(handler.command, handler.path)
+        rule = self._rule_for(handler.command, self.name_of(handler))
         kind = rule.kind if rule else None
         try:
             if kind == "reset":
@@ -116,7 +121,7 @@ class FaultProxy:
             if kind == "lose":  # done, and nobody hears of it
                 return self._reset(handler)
             if kind == "lose_status":
-                return self._answer(handler, rule.more["status"], [], b"")
+                return self._answer(handler, rule.more["status"], rule.more.get("headers", []), b"")
             if kind == "cut":
                 self._answer(handler, status, headers, content, rule.more["keep"])
                 return self._reset(handler)

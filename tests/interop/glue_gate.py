@@ -27,6 +27,9 @@ class GlueGate(SignedGate):
         self.turn = threading.Lock()
         self.actions = []  # (action, request)
 
+    def name_of(self, handler):
+        return handler.headers.get("x-amz-target", "").removeprefix("AWSGlue.")
+
     def refusal(self, kind, message):
         headers = [("Content-Type", "application/x-amz-json-1.1"), ("Date", self.date())]
         return 400, headers, json.dumps({"__type": KINDS.get(kind, kind), "Message": message}).encode()
@@ -40,7 +43,7 @@ class GlueGate(SignedGate):
             return json.load(answer)
 
     def _pass(self, handler, body):
-        action = handler.headers.get("x-amz-target", "").removeprefix("AWSGlue.")
+        action = self.name_of(handler)
         asked = json.loads(body)
         self.actions.append((action, asked))
         with self.turn:

@@ -189,3 +189,11 @@ def test_keys_of_client_properties(glue, database):
     keys = {key.replace("glue.", "client."): value for key, value in glue.properties.items() if "key" in key or "region" in key}
     catalog = frazil.load_catalog("glue", **{"type": "glue", "glue.endpoint": glue.url}, **keys)
     assert catalog.list_tables(database) == []
+
+
+def test_a_commit_that_the_server_failed_after_is_looked_for(glue, catalog, database):
+    table = catalog.create_table(f"{database}.t", schema=rows(1).schema)
+    glue.befall("lose_status", matches=lambda method, called: called == "UpdateTable", status=503,
+                headers=[("Retry-After", "3600")])
+    table.append(rows(1))
+    assert catalog.load_table(f"{database}.t").scan().to_arrow()["id"].to_pylist() == [1]
