@@ -45,6 +45,23 @@ static frz_status call_named(const glue_catalog *catalog, const char *action, fr
   return st;
 }
 
+/* What an attempt removed of which nobody heard is gone, whatever the last one says; where that is
+ * not seen, *may_be_done_out tells that it may still happen. */
+static frz_status delete_named(const glue_catalog *catalog, const char *action,
+                               const char *get_action, frz_str database, frz_str name,
+                               bool *may_be_done_out, frz_error *err)
+{
+  frz_glue_call call;
+  open_named(&call, catalog, action, database, name);
+  frz_status st = frz_glue_call_send(&call, err);
+  frz_glue_call_close(&call);
+  if (st != FRZ_OK && call.may_be_done &&
+      call_named(catalog, get_action, database, name, NULL) == FRZ_ERR_NOT_FOUND)
+    st = FRZ_OK;
+  *may_be_done_out = st != FRZ_OK && call.may_be_done;
+  return st;
+}
+
 /* The reader stands at the value of an answer's member. FRZ_ERR_CORRUPT: there is none. */
 static frz_status find_member(frz_glue_call *call, const char *name, frz_json_reader *json_out,
                               frz_error *err)
@@ -171,12 +188,14 @@ static frz_status glue_drop_namespace(void *self, frz_str name, frz_error *err)
 {
   const glue_catalog *catalog = self;
   size_t n_tables = 0;
+  bool may_be_done;
   FRZ_TRY(check_level(name, err));
   FRZ_TRY(list_pages(catalog, "GetTables", name, "TableList", count_item, &n_tables, err));
   if (n_tables != 0)
     return frz_fail(err, FRZ_ERR_INVALID, "namespace '%.*s' is not empty: it holds %zu tables",
                     FRZ_STR_ARG(name), n_tables);
-  return call_named(catalog, "DeleteDatabase", (frz_str){0}, name, err);
+  return delete_named(catalog, "DeleteDatabase", "GetDatabase", (frz_str){0}, name, &may_be_done,
+                      err);
 }
 
 static frz_status list_database(void *arg, frz_json_reader *json, frz_arena *arena, frz_error *err)
@@ -353,37 +372,64 @@ static frz_status place_table(void *self, const frz_identifier *id, frz_buf *fol
   return frz_fail(err, FRZ_ERR_EXISTS, "the name exists already in Glue");
 }
 
-static frz_status glue_drop_table(void *self, const frz_identifier *id, frz_error *err)
+static frz_status delete_table(const glue_catalog *catalog, const frz_identifier *id,
+                               bool *may_be_done_out, frz_error *err)
 {
-  FRZ_TRY(check_level(id->namespace_name, err));
-  return call_named(self, "DeleteTable", id->namespace_name, id->table_name, err);
+  return delete_named(catalog, "DeleteTable", "GetTable", id->namespace_name, id->table_name,
+                      may_be_done_out, err);
 }
 
-/* Glue has no renaming: the table is made anew under the other name, then dropped under the old
- * one, unless a commit came between. */
-static frz_status move_table(glue_catalog *catalog, const frz_identifier *id,
-                             const frz_identifier *new_id, const frz_glue_table *old,
-                             frz_error *err)
+static frz_status glue_drop_table(void *self, const frz_identifier *id, frz_error *err)
+{
+  bool may_be_done;
+  FRZ_TRY(check_level(id->namespace_name, err));
+  return delete_table(self, id, &may_be_done, err);
+}
+
+/* ---- renaming ---- */
+
+/* FRZ_ERR_CONFLICT: the table points elsewhere. */
+static frz_status check_location(glue_catalog *catalog, const frz_identifier *id, frz_str location,
+                                 frz_error *err)
+{
+  frz_pointer now = {0};
+  frz_status st = find_pointer(catalog, id, &now, err);
+  if (st == FRZ_OK && !frz_str_is(location, now.location.data))
+    st = frz_fail(err, FRZ_ERR_CONFLICT, "a commit came between: rename it again");
+  frz_pointer_dispose(&now);
+  return st;
+}
+
+static frz_status create_renamed(glue_catalog *catalog, const frz_identifier *new_id,
+                                 const frz_glue_table *old, frz_error *err)
 {
   frz_glue_call call;
-  frz_pointer now = {0};
   frz_glue_call_open(&call, catalog->session, "CreateTable");
   frz_json_write_string_member(&call.json, "DatabaseName", new_id->namespace_name);
   frz_glue_table_write_renamed(&call.json, new_id->table_name, old);
   frz_status st = frz_glue_call_send(&call, err);
   frz_glue_call_close(&call);
-  FRZ_TRY(st);
-  st = find_pointer(catalog, id, &now, err);
-  if (st == FRZ_OK && !frz_str_is(old->location, now.location.data))
-    st = frz_fail(err, FRZ_ERR_CONFLICT, "a commit came between: rename it again");
-  frz_pointer_dispose(&now);
-  if (st == FRZ_OK) st = glue_drop_table(catalog, id, err);
-  if (st != FRZ_OK) {
-    frz_error ignored;
-    if (glue_drop_table(catalog, new_id, &ignored) != FRZ_OK)
-      frz_context_log(catalog->base.context, FRZ_LOG_WARNING, "'%s' stays beside '%s': %s",
-                      new_id->text, id->text, ignored.message);
-  }
+  if (st != FRZ_OK && call.may_be_done &&
+      check_location(catalog, new_id, old->location, NULL) == FRZ_OK)
+    return FRZ_OK;
+  return st;
+}
+
+/* Glue has no renaming: the table is made anew under the other name, then dropped under the old
+ * one, unless a commit came between. While it may yet be dropped there, it keeps both. */
+static frz_status move_table(glue_catalog *catalog, const frz_identifier *id,
+                             const frz_identifier *new_id, const frz_glue_table *old,
+                             frz_error *err)
+{
+  bool may_be_done = false, may_be_undone;
+  frz_error why = {.message = "whether it is dropped is not known"};
+  FRZ_TRY(create_renamed(catalog, new_id, old, err));
+  frz_status st = check_location(catalog, id, old->location, err);
+  if (st == FRZ_OK) st = delete_table(catalog, id, &may_be_done, err);
+  if (st == FRZ_OK) return FRZ_OK;
+  if (may_be_done || delete_table(catalog, new_id, &may_be_undone, &why) != FRZ_OK)
+    frz_context_log(catalog->base.context, FRZ_LOG_WARNING, "'%s' stays beside '%s': %s",
+                    new_id->text, id->text, why.message);
   return st;
 }
 

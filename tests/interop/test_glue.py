@@ -197,3 +197,23 @@ def test_a_commit_that_the_server_failed_after_is_looked_for(glue, catalog, data
                 headers=[("Retry-After", "3600")])
     table.append(rows(1))
     assert catalog.load_table(f"{database}.t").scan().to_arrow()["id"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize("action", ["CreateTable", "DeleteTable"])
+@pytest.mark.parametrize("kind, more", [("lose", {}), ("lose_status", {"status": 503, "headers": [("Retry-After", "3600")]})])
+def test_a_renaming_whose_answers_were_lost_is_done(glue, catalog, database, action, kind, more):
+    catalog.create_table(f"{database}.old", schema=rows(1).schema).append(rows(1))
+    glue.befall(kind, matches=lambda method, called: called == action, **more)
+    catalog.rename_table(f"{database}.old", f"{database}.new")
+    assert catalog.list_tables(database) == [(database, "new")]
+    assert catalog.load_table(f"{database}.new").scan().to_arrow()["id"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize("kind, more", [("lose", {}), ("lose_status", {"status": 500})])
+def test_a_drop_whose_answer_was_lost_is_done(glue, catalog, database, kind, more):
+    catalog.create_table(f"{database}.t", schema=rows(1).schema)
+    glue.befall(kind, matches=lambda method, called: called == "DeleteTable", **more)
+    catalog.drop_table(f"{database}.t")
+    assert catalog.list_tables(database) == []
+    with pytest.raises(frazil.NoSuchTableError):
+        catalog.drop_table(f"{database}.t")
