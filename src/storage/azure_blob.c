@@ -291,15 +291,18 @@ typedef struct listed_blob {
   bool is_folder;
 } listed_blob;
 
-static void note_property(listed_blob *blob, const frz_xml_event *event, frz_arena *arena)
+static frz_status note_property(listed_blob *blob, const frz_xml_event *event, frz_arena *arena,
+                                frz_error *err)
 {
   if (frz_str_is(event->name, "Content-Length")) blob->size_bytes = frz_object_size(event->text);
   if (frz_str_is(event->name, "ResourceType"))
     blob->is_folder = frz_str_is(event->text, "directory");
-  if (!frz_str_is(event->name, "Last-Modified")) return;
+  if (!frz_str_is(event->name, "Last-Modified")) return FRZ_OK;
   frz_str date = frz_arena_copy(arena, event->text); /* ends with a NUL */
-  int64_t ms = date.data != NULL ? frz_http_date(date.data) : -1;
+  if (date.data == NULL) return frz_fail_nomem(err, "listing");
+  int64_t ms = frz_http_date(date.data);
   blob->modified_ms = ms > 0 ? ms : 0;
+  return FRZ_OK;
 }
 
 static frz_status read_page(frz_object_listing *listing, frz_str page, frz_arena *arena,
@@ -315,7 +318,7 @@ static frz_status read_page(frz_object_listing *listing, frz_str page, frz_arena
     if (event.kind == FRZ_XML_BEGIN) continue;
     if (event.depth == 2 && frz_str_is(event.name, "NextMarker")) listing->next = event.text;
     if (event.depth == 4 && frz_str_is(event.name, "Name")) blob.name = event.text;
-    if (event.depth == 5) note_property(&blob, &event, arena);
+    if (event.depth == 5) FRZ_TRY(note_property(&blob, &event, arena, err));
     if (event.depth != 3 || !frz_str_is(event.name, "Blob")) continue;
     if (!blob.is_folder)
       FRZ_TRY(frz_object_listing_visit(listing, blob.name, blob.size_bytes, blob.modified_ms, err));

@@ -35,8 +35,10 @@ static frz_status read_page(frz_object_listing *listing, frz_str page, frz_arena
     if (event.depth == 2 && frz_str_is(event.name, "IsTruncated"))
       is_cut = frz_str_is(event.text, "true");
     if (event.depth == 2 && frz_str_is(event.name, "NextContinuationToken")) token = event.text;
-    if (event.depth == 2 && frz_str_is(event.name, "Contents"))
-      FRZ_TRY(frz_object_listing_visit(listing, key, size, modified_ms, err));
+    if (event.depth != 2 || !frz_str_is(event.name, "Contents")) continue;
+    FRZ_TRY(frz_object_listing_visit(listing, key, size, modified_ms, err));
+    key = (frz_str){0};
+    size = modified_ms = 0;
   }
   if (is_cut && token.size == 0)
     return frz_fail(err, FRZ_ERR_CORRUPT, "a cut page without a token for the next");

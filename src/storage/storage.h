@@ -20,7 +20,7 @@ typedef struct frz_storage frz_storage;
 typedef struct frz_storage_entry {
   frz_str uri;
   int64_t size_bytes;
-  int64_t modified_ms;
+  int64_t modified_ms; /* since 1970; 0: the store tells no time that is understood */
 } frz_storage_entry;
 
 typedef frz_status (*frz_storage_visit)(void *arg, const frz_storage_entry *entry, frz_error *err);

@@ -218,7 +218,9 @@ static void answer_s3(frz_object_server *s, const request *r, answer *a)
 {
   if (asks(r, "list-type=2")) {
     print(a, 200, "<L>%s<IsTruncated>false</IsTruncated></L>",
-          s->has_object ? "<Contents><Key>t/k</Key><Size>1</Size></Contents>" : "");
+          s->has_object ? "<Contents><Key>t/k</Key><Size>1</Size>"
+                          "<LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents>"
+                        : "");
   } else if (is(r, "POST") && asks(r, "?delete")) {
     s->has_object = false;
     print(a, 200, "<DeleteResult/>");
@@ -247,6 +249,7 @@ static void answer_azure(frz_object_server *s, const request *r, answer *a)
   if (asks(r, "comp=list&") || (is(r, "GET") && asks(r, "comp=list"))) {
     print(a, 200, "<E><Blobs>%s</Blobs><NextMarker/></E>",
           s->has_object ? "<Blob><Name>t/k</Name><Properties><Content-Length>1</Content-Length>"
+                          "<Last-Modified>Fri, 02 Jan 2026 03:04:05 GMT</Last-Modified>"
                           "</Properties></Blob>"
                         : "");
   } else if (is(r, "PUT") && asks(r, "comp=block&")) {
@@ -299,7 +302,10 @@ static void answer_gcs(frz_object_server *s, const request *r, answer *a)
   } else if (is(r, "PUT")) {
     answer_session(s, r, a);
   } else if (is(r, "GET") && asks(r, "fields=items")) {
-    print(a, 200, "{%s}", s->has_object ? "\"items\":[{\"name\":\"t/k\",\"size\":\"1\"}]" : "");
+    print(a, 200, "{%s}",
+          s->has_object ? "\"items\":[{\"name\":\"t/k\",\"size\":\"1\","
+                          "\"updated\":\"2026-01-02T03:04:05.000Z\"}]"
+                        : "");
   } else if (is(r, "GET")) {
     print(a, s->has_object ? 200 : 404, "{\"size\":\"%zu\",\"metadata\":{\"frazil-write\":\"%s\"}}",
           s->size, s->writer);

@@ -609,6 +609,7 @@ static void test_what_nothing_leads_to_is_found(void **state)
   assert_int_equal(count.n_files, 0); /* too young */
   put_file(&lake, "data/old.parquet", 3 * DAY_MS + HOUR_MS);
   put_file(&lake, "data/younger.parquet", 3 * DAY_MS - HOUR_MS);
+  put_file(&lake, "data/undated.parquet", frz_os_now_ms()); /* time 0: no store told */
   frz_test_ok(find_orphans(table, NULL, &count, &err), &err);
   assert_int_equal(count.n_files, 1);
   assert_non_null(strstr(count.first, "/data/old.parquet"));

@@ -196,7 +196,8 @@ static frz_status note_listed(void *arg, const frz_storage_entry *entry, frz_err
   orphan_search *search = arg;
   FRZ_TRY(frz_context_poll(search->context, err));
   FRZ_TRY(check_other_table(search, entry->uri, err));
-  if (entry->modified_ms >= search->options.older_than_ms) return FRZ_OK;
+  bool is_dated = entry->modified_ms > 0; /* what is not may be new */
+  if (!is_dated || entry->modified_ms >= search->options.older_than_ms) return FRZ_OK;
   uint64_t index = search->files.size / sizeof(listed_file);
   bool added;
   FRZ_TRY(frz_location_set_add(&search->listed, entry->uri, index, &added, err));
