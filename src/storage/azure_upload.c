@@ -29,7 +29,7 @@ static frz_status send_last(frz_object_upload *upload, frz_http_request *request
   request->headers = headers;
   request->n_headers = upload->must_be_new ? 4 : 3;
   frz_status st = frz_object_send(upload->object, request, 201, err);
-  return frz_object_upload_settle(upload, request, st);
+  return frz_object_upload_settle(upload, request, st, err);
 }
 
 static frz_status put_blob(frz_object_upload *upload, frz_str bytes, frz_error *err)

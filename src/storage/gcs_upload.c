@@ -83,7 +83,7 @@ static frz_status put_object(frz_object_upload *upload, frz_str bytes, frz_error
   request.n_headers = 1;
   request.body = frz_buf_str(&body);
   st = frz_object_upload_settle(upload, &request,
-                                frz_object_send(upload->object, &request, 200, err));
+                                frz_object_send(upload->object, &request, 200, err), err);
 out:
   frz_buf_dispose(&body);
   frz_buf_dispose(&text);
@@ -163,7 +163,7 @@ static frz_status read_progress(frz_object_upload *upload, const frz_http_reques
   }
   frz_status st = FRZ_OK;
   if (status != 200 && status != 201) st = upload->object->ops->fail(upload->object, request, err);
-  st = frz_object_upload_settle(upload, request, st);
+  st = frz_object_upload_settle(upload, request, st, err);
   if (st == FRZ_OK) *made_out = true;
   return st;
 }

@@ -29,15 +29,19 @@ static size_t part_bytes(const frz_object_upload *upload)
 }
 
 frz_status frz_object_upload_settle(frz_object_upload *upload, const frz_http_request *request,
-                                    frz_status st)
+                                    frz_status st, frz_error *err)
 {
   /* curl repeats some requests on its own, so a lost answer is not told by counting. */
   int32_t status = request->answer.status;
   if (st == FRZ_OK || (status != 412 && status != 404 && status != 409 && status != 410)) return st;
   frz_http_answer found;
-  bool is_ours = frz_object_ask(upload->object, &found, NULL) == FRZ_OK &&
-                 strcmp(found.writer, upload->writer) == 0;
-  return is_ours ? FRZ_OK : st;
+  frz_error why;
+  frz_status asked = frz_object_ask(upload->object, &found, &why);
+  if (asked == FRZ_OK && strcmp(found.writer, upload->writer) == 0) return FRZ_OK;
+  if (st != FRZ_ERR_EXISTS || asked == FRZ_OK || asked == FRZ_ERR_NOT_FOUND) return st;
+  if (err != NULL) *err = why;
+  frz_error_where(err, "the name is taken, whether by this write is not known: ");
+  return asked;
 }
 
 static frz_status check_usable(const frz_object_upload *upload, const char *what, frz_error *err)

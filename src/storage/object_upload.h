@@ -42,8 +42,9 @@ frz_status frz_object_upload_create(frz_object *object, const frz_object_upload_
                                     frz_error *err) FRZ_MUST_CHECK;
 
 /** After a request that makes the object was refused: FRZ_OK where the object under the name is the
- * one that this upload wrote, else `st`. */
+ * one that this upload wrote, else `st`; where the name is taken and nobody tells whose the object
+ * is, what kept it from being told. */
 frz_status frz_object_upload_settle(frz_object_upload *upload, const frz_http_request *request,
-                                    frz_status st) FRZ_MUST_CHECK;
+                                    frz_status st, frz_error *err) FRZ_MUST_CHECK;
 
 #endif

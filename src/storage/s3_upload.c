@@ -25,8 +25,8 @@ static frz_status put_whole(frz_object_upload *upload, frz_str bytes, frz_error 
   request.headers = headers;
   request.n_headers = upload->must_be_new ? 3 : 2;
   request.body = bytes;
-  frz_status st = frz_object_upload_settle(upload, &request,
-                                           frz_object_send(upload->object, &request, 200, err));
+  frz_status st = frz_object_upload_settle(
+      upload, &request, frz_object_send(upload->object, &request, 200, err), err);
   frz_buf_dispose(&text);
   return st;
 }
@@ -116,7 +116,7 @@ static frz_status join_parts(frz_object_upload *upload, frz_error *err)
   request.body = frz_buf_str(&body);
   st = frz_object_send(upload->object, &request, 200, err);
   if (st == FRZ_OK) st = check_joined(upload, &request, err);
-  st = frz_object_upload_settle(upload, &request, st);
+  st = frz_object_upload_settle(upload, &request, st, err);
 out:
   frz_buf_dispose(&body);
   frz_buf_dispose(&text);

@@ -241,6 +241,15 @@ static void test_a_lost_answer_to_a_conditional_write(void **state)
     assert_int_equal(write_parts(o.storage, uri, true, data, &err), FRZ_OK);
     assert_int_equal(f->server.size, LARGE);
     assert_memory_equal(f->server.bytes, data, LARGE);
+    /* nor is it another's, where nobody tells whose it is */
+    frz_object_server_clear(&f->server);
+    f->server.lose_answers = 1;
+    f->server.refuses_reads = true;
+    assert_int_equal(frz_storage_write_all(o.storage, uri, true, "x", 1, &err), FRZ_ERR_AUTH);
+    assert_non_null(strstr(err.message, "not known"));
+    assert_int_equal(err.code, FRZ_ERR_AUTH);
+    assert_int_equal(f->server.bytes[0], 'x');
+    f->server.refuses_reads = false;
     close_store(&o);
   }
   free(data);

@@ -321,7 +321,9 @@ static void respond(frz_object_server *s, const request *r, answer *a)
   bool is_gcs = asks(r, "/storage/v1/") || asks(r, "/session");
   bool is_azure = strncmp(r->target, "/account/", 9) == 0;
   bool is_read = is(r, "HEAD") || (is(r, "GET") && (asks(r, "alt=media") || !asks(r, "?")));
-  if (is_read)
+  if (s->refuses_reads && (is_read || asks(r, "fields=size")))
+    a->status = 403;
+  else if (is_read)
     get(s, r, a);
   else if (is_gcs)
     answer_gcs(s, r, a);

@@ -23,9 +23,10 @@ typedef struct frz_object_server {
   char *parts; /* of an upload that is going on */
   size_t n_parts;
   char parts_writer[40];
-  bool is_joined;    /* the last session made its object */
-  int lose_answers;  /* so many writes are done without an answer */
-  char log[1 << 16]; /* "METHOD path\n" of each request */
+  bool is_joined;     /* the last session made its object */
+  int lose_answers;   /* so many writes are done without an answer */
+  bool refuses_reads; /* 403 to who looks at the object */
+  char log[1 << 16];  /* "METHOD path\n" of each request */
   size_t n_log;
 } frz_object_server;
 
