@@ -169,7 +169,9 @@ static frz_status take_answer(frz_oauth *oauth, const frz_http_request *request,
   token_answer answer = {.expires_s = -1};
   int status = request->answer.status;
   /* The parser's words could quote the answer, which holds the token. */
-  bool is_json = read_answer(frz_buf_str(request->text), arena, &answer, NULL) == FRZ_OK;
+  frz_status read = read_answer(frz_buf_str(request->text), arena, &answer, NULL);
+  if (read == FRZ_ERR_NOMEM) return frz_fail_nomem(err, "OAuth2 token");
+  bool is_json = read == FRZ_OK;
   answer.error = unless_secret(oauth, answer.error);
   if (status != 200)
     return frz_fail(err, status < 500 && status != 404 ? FRZ_ERR_AUTH : FRZ_ERR_IO,

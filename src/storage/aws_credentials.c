@@ -206,6 +206,7 @@ static frz_status read_json(look *l, frz_str text, const char *name, frz_error *
   }
   if (st == FRZ_OK && l->found.access_key_id.size != 0 && l->found.secret_access_key.size != 0)
     return FRZ_OK;
+  if (st == FRZ_ERR_NOMEM) return frz_fail_nomem(err, "credentials");
   return frz_fail(err, FRZ_ERR_AUTH, "%s: the answer holds no credentials", name);
 }
 

@@ -211,7 +211,9 @@ static frz_status from_file(frz_gcs_tokens *tokens, frz_http_client *http, frz_s
   tokens->file = text;
   tokens->url = frz_str_from(token_url);
   frz_json_reader_init(&json, text.data, text.size, &tokens->arena);
-  if (read_members(tokens, &json, &type) != FRZ_OK)
+  frz_status st = read_members(tokens, &json, &type);
+  if (st == FRZ_ERR_NOMEM) return frz_fail_nomem(err, "Google credentials");
+  if (st != FRZ_OK)
     return frz_fail(err, FRZ_ERR_INVALID, "'%.*s' is not a file of Google credentials in JSON",
                     FRZ_STR_ARG(path));
   bool is_account = frz_str_is(type, "service_account");

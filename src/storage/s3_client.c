@@ -224,7 +224,10 @@ static proof hide_secrets(const frz_s3_target *target, frz_str *code, frz_str *m
   frz_aws_credentials used;
   proof by;
   frz_s3_target copy = *target;
-  if (find_proof(&copy, arena, &by, &used, NULL) != FRZ_OK) return BY_NOTHING;
+  if (find_proof(&copy, arena, &by, &used, NULL) != FRZ_OK) {
+    *code = *message = (frz_str){"", 0}; /* what is secret is not known */
+    return BY_NOTHING;
+  }
   *code = frz_unless_aws_secret(*code, &used);
   *message = by == BY_LENDER ? (frz_str){"", 0} : frz_unless_aws_secret(*message, &used);
   return by;

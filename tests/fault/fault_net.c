@@ -34,8 +34,8 @@ typedef struct server {
 static const char *answer_to(server *s, const char *request)
 {
   if (strncmp(request, "POST /token", 11) == 0)
-    return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 61\r\n\r\n"
-           "{\"access_token\":\"shining-token\",\"token_type\":\"b\",\"e\":1234567}";
+    return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 62\r\n\r\n"
+           "{\"access_token\":\"shining\\/token\",\"token_type\":\"b\",\"e\":1234567}";
   if (++s->n_requests % 2 == 1)
     return "HTTP/1.1 503 Busy\r\nConnection: close\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n";
   return "HTTP/1.1 200 OK\r\nConnection: close\r\nETag: \"e\"\r\nContent-Length: 5\r\n\r\nhello";

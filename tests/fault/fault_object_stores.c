@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -199,6 +200,69 @@ static void test_memory_runs_out(void **state)
   free(data);
 }
 
+/* ---- credentials from elsewhere ---- */
+
+static frz_status open_once(const frz_property *properties, const char *uri, const frz_alloc *alloc,
+                            frz_error *err)
+{
+  frz_status st = FRZ_OK;
+  frz_context *context = NULL;
+  frz_storage *storage = NULL;
+  frz_source *source = NULL;
+  frz_context_options options;
+  frz_context_options_init(&options);
+  options.alloc = alloc;
+  options.n_threads = 1;
+  FRZ_TRY_OUT(frz_context_create(&options, &context, err));
+  FRZ_TRY_OUT(frz_storage_create(context, properties, 2, &storage, err));
+  FRZ_TRY_OUT(frz_storage_open(storage, frz_str_from(uri), &source, err));
+  frz_source_free(source);
+out:
+  frz_storage_release(storage);
+  frz_context_free(context);
+  return st;
+}
+
+static void expect_nomem_until(frz_status last, const frz_property *properties, const char *uri)
+{
+  frz_fault fault = {0};
+  long n = 0;
+  do {
+    frz_error err = {0};
+    frz_fault_arm(&fault, ++n);
+    frz_status st = open_once(properties, uri, &fault.alloc, &err);
+    if (st != last && (st != FRZ_ERR_NOMEM || fault.requests < n))
+      fail_msg("request %ld: %s: %s", n, frz_status_name(st), err.message);
+    assert_null(strstr(err.message, "secret-of-it"));
+    assert_int_equal(fault.live, 0);
+  } while (fault.requests >= n);
+}
+
+/* Texts have escapes, so that reading them takes memory. */
+static void test_memory_runs_out_over_credentials(void **state)
+{
+  fixture *f = *state;
+  char url[300], file[] = "/tmp/frazil-credentials-XXXXXX";
+  int fd = mkstemp(file);
+  assert_true(fd >= 0);
+  snprintf(f->endpoint, sizeof f->endpoint, "http://127.0.0.1:%d", f->server.port);
+  snprintf(url, sizeof url, "%s/credentials", f->endpoint);
+  dprintf(fd,
+          "{\"type\": \"authorized_user\", \"client_id\": \"a\\nb\", \"client_secret\": \"c\", "
+          "\"refresh_token\": \"d\", \"token_uri\": \"%s/token\"}",
+          f->endpoint);
+  close(fd);
+  const frz_property google[] = {{"gcs.service.host", f->endpoint}, {"gcs.credentials-file", file}};
+  const frz_property amazon[] = {{"s3.endpoint", f->endpoint},
+                                 {"s3.credentials-source", "container"}};
+  expect_nomem_until(FRZ_ERR_CORRUPT, google, "gs://lake/k"); /* the server lends no token */
+  frz_object_server_clear(&f->server); /* which took the request for a token for an object */
+  assert_int_equal(setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url, 1), 0);
+  expect_nomem_until(FRZ_ERR_NOT_FOUND, amazon, "s3://lake/k");
+  unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+  assert_int_equal(unlink(file), 0);
+}
+
 /* ---- lost answers, names that are taken ---- */
 
 typedef struct opened {
@@ -313,6 +377,7 @@ int main(void)
       TEST(test_a_lost_answer_to_a_conditional_write),
       TEST(test_an_object_that_is_not_there),
       TEST(test_memory_runs_out),
+      TEST(test_memory_runs_out_over_credentials),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,7 +182,7 @@ static void get(frz_object_server *s, const request *r, answer *a)
   char range[256];
   size_t first = 0, end = s->size;
   if (!s->has_object) {
-    print(a, 404, "%s", "");
+    print(a, 404, "<Error><Message>not for a/secret-of-it</Message></Error>");
     return;
   }
   a->status = 200;
@@ -321,7 +321,9 @@ static void respond(frz_object_server *s, const request *r, answer *a)
   bool is_gcs = asks(r, "/storage/v1/") || asks(r, "/session");
   bool is_azure = strncmp(r->target, "/account/", 9) == 0;
   bool is_read = is(r, "HEAD") || (is(r, "GET") && (asks(r, "alt=media") || !asks(r, "?")));
-  if (s->refuses_reads && (is_read || asks(r, "fields=size")))
+  if (strcmp(r->target, "/credentials") == 0)
+    print(a, 200, "{\"AccessKeyId\": \"key\", \"SecretAccessKey\": \"a\\/secret-of-it\"}");
+  else if (s->refuses_reads && (is_read || asks(r, "fields=size")))
     a->status = 403;
   else if (is_read)
     get(s, r, a);

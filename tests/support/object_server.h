@@ -2,7 +2,8 @@
  * object_server.h - a server on a loopback port that holds one object, for tests of what asks.
  *
  * It speaks as much of S3, Google Cloud Storage and Azure as one write, read, listing and removal
- * take, checks no proof, and says what was asked in a log. Its memory is malloc()'s own.
+ * take, checks no proof, and says what was asked in a log. Under /credentials it lends keys as the
+ * containers' service of AWS does. Its memory is malloc()'s own.
  */
 #ifndef FRZ_TESTS_OBJECT_SERVER_H
 #define FRZ_TESTS_OBJECT_SERVER_H
