@@ -79,15 +79,16 @@ static frz_status allocate(frz_slot_index *index, frz_error *err)
   index->partitions =
       frz_alloc_zeroed(alloc, frz_slot_partitions(index) * sizeof(frz_slot_partition));
   index->slot_of_row = frz_alloc_array(alloc, n, sizeof(uint32_t));
-  index->row_of_slot = frz_alloc_array(alloc, n, sizeof(uint32_t));
   index->upper = frz_alloc_table(alloc, n, sizeof(int64_t));
   index->winners = frz_alloc_table(alloc, n, sizeof(frz_candidate));
   index->sweeps = frz_alloc_zeroed(alloc, index->n_lanes * sizeof(frz_slot_sweep *));
   index->piles = frz_alloc_zeroed(alloc, index->n_lanes * sizeof(frz_slot_piles *));
+  if (index->options.ttl_us > 0) index->row_of_slot = frz_alloc_array(alloc, n, sizeof(uint32_t));
   if (index->options.created_cutoff)
     index->created_upper = frz_alloc_array(alloc, n, sizeof(int64_t));
   bool whole = index->first_row != NULL && index->partitions != NULL &&
-               index->slot_of_row != NULL && index->row_of_slot != NULL && index->upper != NULL &&
+               index->slot_of_row != NULL &&
+               (index->options.ttl_us <= 0 || index->row_of_slot != NULL) && index->upper != NULL &&
                index->winners != NULL && index->sweeps != NULL && index->piles != NULL &&
                (!index->options.created_cutoff || index->created_upper != NULL);
   if (!whole) return frz_fail_nomem(err, "join index");

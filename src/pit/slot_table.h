@@ -65,10 +65,9 @@ struct frz_slot_index {
   size_t n_locks;
   frz_arena tables; /* the partitions' keys; under the lock while they are built */
   pthread_mutex_t tables_lock;
-  uint32_t *first_row;    /* per partition: where its rows start in `order`; one more at the end */
-  uint32_t *order;        /* entity rows by partition; NULL once built */
+  uint32_t *first_row;    /* per partition: where its slots start; one more at the end */
   uint32_t *slot_of_row;  /* n_rows */
-  uint32_t *row_of_slot;  /* an entity row with the slot's time */
+  uint32_t *row_of_slot;  /* with a time to live: an entity row with the slot's time */
   int64_t *upper;         /* per slot: the greatest event time admitted */
   int64_t *created_upper; /* with the created cutoff: the greatest created time admitted */
   frz_candidate *winners; /* per slot */
