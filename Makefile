@@ -50,7 +50,7 @@ interop:
 	@tools/setup interop
 	@tools/install-python
 	@FRAZIL_APPENDS=50 FRAZIL_BACKENDS=docs/conformance/backends.md .venv/bin/python -m pytest -q -rs \
-	  $(addprefix tests/interop/test_, backends.py rest.py glue.py hive.py postgresql.py s3.py object_stores.py credentials.py connections.py remote_signing.py secrets.py)
+	  $(addprefix tests/interop/test_, backends.py rest.py glue.py hive.py postgresql.py s3.py object_stores.py credentials.py connections.py remote_signing.py lookup_requests.py secrets.py)
 
 certify:
 	@tools/setup interop

@@ -141,7 +141,7 @@ frz_status frz_online_read_direct(frz_online *online, frz_online_layout *layout,
   frz_arena_init(&arena, online->alloc, FRZ_LIMIT_JOIN_BYTES);
   frz_status st = make_filter(layout, keys, n_keys, &arena, &filter, err);
   if (st == FRZ_OK)
-    st = frz_online_scan_open(&scan, online->context, online->storage, layout, filter, err);
+    st = frz_online_scan_open(&scan, online->context, online->direct_storage, layout, filter, err);
   if (st == FRZ_OK) {
     st = read_view(online, &scan, view_out, err);
     frz_online_scan_close(&scan);

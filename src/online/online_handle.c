@@ -89,6 +89,17 @@ static frz_status read_options(const frz_online_options *options, frz_online_opt
   return FRZ_OK;
 }
 
+/* Where lookups are direct the files that they read stay open: the manifests and the ends of data
+ * files, at most 128 KiB of each. */
+static frz_status open_direct_storage(frz_online *online, frz_error *err)
+{
+  enum { KEPT_FILES = 128 };
+  if (online->options.lookup == FRZ_LOOKUP_DIRECT)
+    return frz_storage_keep(online->storage, KEPT_FILES, &online->direct_storage, err);
+  online->direct_storage = frz_storage_retain(online->storage);
+  return FRZ_OK;
+}
+
 frz_status frz_online_open(frz_catalog *catalog, const char *identifier,
                            const frz_online_options *options, frz_online **online_out,
                            frz_error *err)
@@ -116,6 +127,7 @@ frz_status frz_online_open(frz_catalog *catalog, const char *identifier,
   online->checked_us = frz_os_monotonic_us();
   frz_status st = copy_text(alloc, identifier, &online->identifier, err);
   if (st == FRZ_OK) st = copy_text(alloc, filled.cache_dir, &online->cache_dir, err);
+  if (st == FRZ_OK) st = open_direct_storage(online, err);
   if (st == FRZ_OK) st = frz_online_layout_now(online, &online->layout, err);
   if (st != FRZ_OK) {
     frz_online_close(online);
@@ -138,6 +150,7 @@ void frz_online_close(frz_online *online)
   if (has_thread) pthread_join(online->thread, NULL);
   frz_index_view_release(online->view);
   frz_online_layout_release(online->layout);
+  frz_storage_release(online->direct_storage);
   frz_table_free(online->table);
   pthread_cond_destroy(&online->changed);
   pthread_mutex_destroy(&online->lock);

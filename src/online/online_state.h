@@ -22,7 +22,8 @@ typedef struct frz_pending_write frz_pending_write;
 struct frz_online {
   frz_context *context;
   const frz_alloc *alloc;
-  frz_storage *storage; /* the table's */
+  frz_storage *storage;        /* the table's */
+  frz_storage *direct_storage; /* the same for reads of files by key; owned */
   frz_table *table;
   frz_online_options options;
   char *identifier;

@@ -17,6 +17,7 @@
 #include "storage/azure_blob.h"
 #include "storage/file_cache.h"
 #include "storage/gcs_object.h"
+#include "storage/kept_sources.h"
 #include "storage/local_storage.h"
 #include "storage/s3_storage.h"
 #include "storage/store_text.h"
@@ -48,8 +49,9 @@ struct frz_storage {
   void *lender_ctx;
   pthread_mutex_t lock;             /* while a store is set up */
   _Atomic(void *) stores[N_STORES]; /* as `kinds`; NULL: not used yet */
-  frz_storage *inner;               /* of a view that counts; retained */
+  frz_storage *inner;               /* of a view, which counts or keeps; retained */
   frz_storage_counts *counts;       /* of a view */
+  frz_kept_sources *kept;           /* of a view */
   bool wrapped;
   frz_storage_ops ops; /* of a wrapped storage */
   void *ctx;
@@ -249,6 +251,7 @@ void frz_storage_release(frz_storage *storage)
   size_t before = atomic_fetch_sub(&storage->n_references, 1);
   assert(before != 0);
   if (before != 1) return;
+  frz_kept_sources_free(storage->kept);
   frz_content_cache_free(storage->manifest_cache);
   frz_file_cache_free(storage->file_cache);
   for (size_t i = 0; i < N_STORES; i++) {
@@ -322,6 +325,21 @@ frz_status frz_storage_count(frz_storage *storage, frz_storage_counts *counts,
   FRZ_TRY(frz_storage_create(storage->context, NULL, 0, &view, err));
   view->inner = frz_storage_retain(storage);
   view->counts = counts;
+  *view_out = view;
+  return FRZ_OK;
+}
+
+frz_status frz_storage_keep(frz_storage *storage, size_t n_files, frz_storage **view_out,
+                            frz_error *err)
+{
+  frz_storage *view;
+  FRZ_TRY(frz_storage_create(storage->context, NULL, 0, &view, err));
+  frz_status st = frz_kept_sources_create(storage->alloc, n_files, &view->kept, err);
+  if (st != FRZ_OK) {
+    frz_storage_release(view);
+    return st;
+  }
+  view->inner = frz_storage_retain(storage);
   *view_out = view;
   return FRZ_OK;
 }
@@ -447,21 +465,32 @@ static void release_store(void *ctx)
   frz_storage_release(ctx);
 }
 
+static frz_status open_kept(frz_storage *view, frz_str uri, frz_source **source_out, frz_error *err)
+{
+  frz_source *source;
+  FRZ_TRY(frz_kept_sources_find(view->kept, uri, source_out, err));
+  if (*source_out != NULL) return FRZ_OK;
+  FRZ_TRY(frz_storage_open_cached(view->inner, uri, &source, err));
+  if (source->is_remote) return frz_kept_sources_add(view->kept, uri, source, source_out, err);
+  *source_out = source;
+  return FRZ_OK;
+}
+
 frz_status frz_storage_open_cached(frz_storage *storage, frz_str uri, frz_source **source_out,
                                    frz_error *err)
 {
   frz_str path;
-  frz_storage *real = storage;
-  while (real->inner != NULL) real = real->inner;
-  if (real->file_cache == NULL || frz_storage_local_path(uri, &path))
+  if (storage->kept != NULL) return open_kept(storage, uri, source_out, err);
+  if (storage->counts != NULL) {
+    frz_source *source;
+    FRZ_TRY(frz_storage_open_cached(storage->inner, uri, &source, err));
+    return count_source(storage, source, source_out, err);
+  }
+  if (storage->file_cache == NULL || frz_storage_local_path(uri, &path))
     return frz_storage_open(storage, uri, source_out, err);
-  frz_file_opener opener = {open_in_store, retain_store, release_store, real, 0};
-  frz_source *source;
-  FRZ_TRY(place_of(real, uri, &opener.store, err));
-  FRZ_TRY(frz_file_cache_open(real->file_cache, &opener, uri, &source, err));
-  if (storage->counts != NULL) return count_source(storage, source, source_out, err);
-  *source_out = source;
-  return FRZ_OK;
+  frz_file_opener opener = {open_in_store, retain_store, release_store, storage, 0};
+  FRZ_TRY(place_of(storage, uri, &opener.store, err));
+  return frz_file_cache_open(storage->file_cache, &opener, uri, source_out, err);
 }
 
 frz_status frz_storage_create_file(frz_storage *storage, frz_str uri, bool must_be_new,

@@ -107,6 +107,11 @@ typedef struct frz_storage_counts {
 frz_status frz_storage_count(frz_storage *storage, frz_storage_counts *counts,
                              frz_storage **view_out, frz_error *err) FRZ_MUST_CHECK;
 
+/** The same storage; of the remote files that are opened through this view with
+ * frz_storage_open_cached() the last `n_files` stay open (kept_sources.h). */
+frz_status frz_storage_keep(frz_storage *storage, size_t n_files, frz_storage **view_out,
+                            frz_error *err) FRZ_MUST_CHECK;
+
 /** Storages are shared by tables, scans and streams: counted references. */
 frz_storage *frz_storage_retain(frz_storage *storage);
 void frz_storage_release(frz_storage *storage);

@@ -185,9 +185,61 @@ static void test_cached_files(void **state)
   assert_true(n > 10);
 }
 
+/* ---- files that stay open ---- */
+
+static frz_status open_remote_object(void *ctx, frz_str uri, frz_source **source_out,
+                                     frz_error *err)
+{
+  FRZ_TRY(open_object(ctx, uri, source_out, err));
+  (*source_out)->is_remote = true;
+  return FRZ_OK;
+}
+
+static frz_status kept_work(const frz_alloc *alloc, frz_error *err)
+{
+  static const char *const names[] = {"s3://b/a", "s3://b/b", "s3://b/a", "s3://b/a"};
+  const frz_storage_ops ops = {.version = 1, .open = open_remote_object};
+  frz_status st = FRZ_OK;
+  frz_context *context = NULL;
+  frz_storage *storage = NULL, *view = NULL;
+  frz_context_options options;
+  frz_context_options_init(&options);
+  options.alloc = alloc;
+  options.n_threads = 1;
+  FRZ_TRY_OUT(frz_context_create(&options, &context, err));
+  FRZ_TRY_OUT(frz_storage_wrap(context, &ops, (void *)(uintptr_t)alloc, &storage, err));
+  FRZ_TRY_OUT(frz_storage_keep(storage, 1, &view, err));
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    frz_source *source;
+    FRZ_TRY_OUT(frz_storage_open_cached(view, frz_str_from(names[i]), &source, err));
+    frz_source_free(source);
+  }
+out:
+  frz_storage_release(view);
+  frz_storage_release(storage);
+  frz_context_free(context);
+  return st;
+}
+
+static void test_kept_files(void **state)
+{
+  (void)state;
+  frz_fault fault = {0};
+  long n = 0;
+  do {
+    frz_error err = {0};
+    frz_fault_arm(&fault, ++n);
+    frz_status st = kept_work(&fault.alloc, &err);
+    assert_int_equal(st, fault.requests < n ? FRZ_OK : FRZ_ERR_NOMEM);
+    assert_int_equal(fault.live, 0);
+  } while (fault.requests >= n);
+  assert_true(n > 10);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_local_files),
-                                     cmocka_unit_test(test_cached_files)};
+                                     cmocka_unit_test(test_cached_files),
+                                     cmocka_unit_test(test_kept_files)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

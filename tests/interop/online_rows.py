@@ -46,11 +46,11 @@ def catalog_in(folder):
     )
 
 
-def create_online_table(catalog, spec):
-    """"ns.t" in a catalog without namespaces."""
-    catalog.create_namespace("ns")
+def create_online_table(catalog, spec, namespace="ns"):
+    """The table "t" in a new namespace."""
+    catalog.create_namespace(namespace)
     return catalog.create_table(
-        "ns.t", SCHEMA, partition_spec=spec, sort_order="driver_id", properties={"frazil.feast": json.dumps(PROPERTY)}
+        f"{namespace}.t", SCHEMA, partition_spec=spec, sort_order="driver_id", properties={"frazil.feast": json.dumps(PROPERTY)}
     )
 
 

@@ -464,6 +464,91 @@ static void test_wrapped_operations_see_every_uri(void **state)
   assert_int_equal(counts.n_frees, 1);
 }
 
+/* ---- files that stay open ---- */
+
+static const uint8_t far_bytes[100] = {1, 2, 3};
+
+typedef struct far_store {
+  bool is_remote;
+  int n_opens;
+} far_store;
+
+static frz_status far_open(void *ctx, frz_str uri, frz_source **source_out, frz_error *err)
+{
+  far_store *self = ctx;
+  (void)uri;
+  self->n_opens++;
+  FRZ_TRY(
+      frz_source_from_memory(frz_alloc_default(), far_bytes, sizeof far_bytes, source_out, err));
+  (*source_out)->is_remote = self->is_remote;
+  atomic_store(&(*source_out)->counts.n_requests, 1);
+  return FRZ_OK;
+}
+
+/* What the opening and a read were told to cost. */
+static long long open_and_read(frz_storage *view, const char *uri)
+{
+  frz_source *source;
+  uint8_t bytes[3] = {0};
+  assert_int_equal(frz_storage_open_cached(view, frz_str_from(uri), &source, NULL), FRZ_OK);
+  assert_int_equal(source->size_bytes, sizeof far_bytes);
+  assert_int_equal(frz_source_read(source, 0, 3, bytes, NULL), FRZ_OK);
+  assert_memory_equal(bytes, far_bytes, 3);
+  long long n = atomic_load(&source->counts.n_requests);
+  frz_source_free(source);
+  return n;
+}
+
+static void test_the_files_used_last_stay_open(void **state)
+{
+  fixture *f = *state;
+  far_store store = {.is_remote = true};
+  frz_storage_ops ops = {.version = 1, .open = far_open};
+  frz_storage *storage, *view;
+  frz_source *held;
+  assert_int_equal(frz_storage_wrap(f->context, &ops, &store, &storage, NULL), FRZ_OK);
+  assert_int_equal(frz_storage_keep(storage, 2, &view, NULL), FRZ_OK);
+  frz_storage_release(storage);
+  assert_int_equal(open_and_read(view, "s3://b/a"), 1);
+  assert_int_equal(open_and_read(view, "s3://b/a"), 0);
+  assert_int_equal(open_and_read(view, "s3://b/b"), 1);
+  assert_int_equal(frz_storage_open_cached(view, FRZ_STR("s3://b/b"), &held, NULL), FRZ_OK);
+  assert_int_equal(open_and_read(view, "s3://b/a"), 0);
+  assert_int_equal(open_and_read(view, "s3://b/c"), 1); /* b leaves, and is held */
+  assert_int_equal(open_and_read(view, "s3://b/a"), 0);
+  assert_int_equal(store.n_opens, 3);
+  frz_source_free(held);
+  assert_int_equal(open_and_read(view, "s3://b/b"), 1);
+  assert_int_equal(frz_storage_open(view, FRZ_STR("s3://b/b"), &held, NULL), FRZ_OK);
+  assert_int_equal(store.n_opens, 5); /* who asks whether it is there is told anew */
+  frz_source_free(held);
+  frz_storage_release(view);
+}
+
+static void test_counts_see_files_that_stay_open(void **state)
+{
+  fixture *f = *state;
+  far_store store = {.is_remote = true};
+  frz_storage_ops ops = {.version = 1, .open = far_open};
+  frz_storage *storage, *kept, *counted;
+  frz_storage_counts counts = {0};
+  assert_int_equal(frz_storage_wrap(f->context, &ops, &store, &storage, NULL), FRZ_OK);
+  assert_int_equal(frz_storage_keep(storage, 1, &kept, NULL), FRZ_OK);
+  assert_int_equal(frz_storage_count(kept, &counts, &counted, NULL), FRZ_OK);
+  for (int i = 0; i < 3; i++) (void)open_and_read(counted, "s3://b/a");
+  assert_int_equal(store.n_opens, 1);
+  assert_int_equal(atomic_load(&counts.n_requests), 3);
+  assert_int_equal(atomic_load(&counts.sources.n_requests), 1);
+  frz_storage_release(counted);
+  frz_storage_release(kept);
+  store.is_remote = false; /* nothing is gained by keeping local ones */
+  assert_int_equal(frz_storage_keep(storage, 1, &kept, NULL), FRZ_OK);
+  for (int i = 0; i < 3; i++) (void)open_and_read(kept, "/a");
+  assert_int_equal(store.n_opens, 4);
+  frz_storage_release(kept);
+  frz_storage_release(storage);
+}
+
 /* ---- removing many ---- */
 
 enum { MANY = 2500 };
@@ -620,6 +705,8 @@ int main(void)
       TEST(test_remove),
       TEST(test_list_walks_all_folders),
       TEST(test_wrapped_operations_see_every_uri),
+      TEST(test_the_files_used_last_stay_open),
+      TEST(test_counts_see_files_that_stay_open),
       TEST(test_many_files_are_removed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
