@@ -33,6 +33,23 @@ static size_t collect(const frz_offer *offer, const frz_offer_window *window, fr
   return n;
 }
 
+/* collect(), without the rows that the sieve turns away: most of them. */
+static size_t collect_sieved(const frz_offer *offer, const frz_offer_window *window,
+                             frz_offered_row *rows, uint32_t *counts)
+{
+  size_t n = 0;
+  const frz_key_sieve sieve = *window->sieve;
+  const int64_t *integers = frz_offer_sieve_keys(offer);
+  for (int64_t i = 0; i < offer->n_rows; i++) {
+    if (!frz_key_sieve_passes(&sieve, integers[i], offer->event_times[i])) continue;
+    if (!frz_offer_takes_part(offer, window, i)) continue;
+    uint64_t hash = offer->keys->hashes[i];
+    rows[n++] = (frz_offered_row){hash, offer->event_times[i], (uint32_t)i};
+    counts[frz_partition_of(hash, window->partition_bits)]++;
+  }
+  return n;
+}
+
 frz_status frz_offer_split(const frz_offer *offer, const frz_offer_window *window,
                            frz_offer_scratch *scratch, const frz_offered_row **rows_out,
                            uint32_t *ends_out, frz_error *err)
@@ -45,7 +62,8 @@ frz_status frz_offer_split(const frz_offer *offer, const frz_offer_window *windo
   frz_offered_row *ordered = (frz_offered_row *)(void *)scratch->ordered.data;
   uint32_t next[(1 << FRZ_PARTITION_BITS_MAX) + 1] = {0};
   size_t n_partitions = (size_t)1 << window->partition_bits;
-  size_t n = collect(offer, window, rows, next + 1);
+  bool is_sieved = window->sieve != NULL && frz_offer_sieve_keys(offer) != NULL;
+  size_t n = (is_sieved ? collect_sieved : collect)(offer, window, rows, next + 1);
   for (size_t p = 0; p < n_partitions; p++) next[p + 1] += next[p];
   for (size_t i = 0; i < n; i++)
     ordered[next[frz_partition_of(rows[i].hash, window->partition_bits)]++] = rows[i];

@@ -9,6 +9,7 @@
 #define FRZ_PIT_FEATURE_OFFER_H
 
 #include "pit/join_key.h"
+#include "pit/key_sieve.h"
 
 /** A feature row in the running for a slot. Rows order by event, created, sequence, file rank,
  * position. */
@@ -68,6 +69,7 @@ typedef struct frz_offer_window {
   int64_t least, greatest; /* event times, both included */
   bool needs_created;      /* a null created time excludes the row */
   unsigned partition_bits;
+  const frz_key_sieve *sieve; /* NULL: none; asked only of batches for which it has keys */
 } frz_offer_window;
 
 static inline size_t frz_partition_of(uint64_t hash, unsigned partition_bits)
@@ -75,7 +77,13 @@ static inline size_t frz_partition_of(uint64_t hash, unsigned partition_bits)
   return partition_bits == 0 ? 0 : (size_t)(hash >> (64 - partition_bits));
 }
 
-/** Does a row take part? */
+/** The numbers that a sieve knows a batch's keys by; NULL: it has none of them. */
+static inline const int64_t *frz_offer_sieve_keys(const frz_offer *offer)
+{
+  return offer->keys->bytes == NULL ? offer->keys->integers : NULL; /* bytes: of nulls */
+}
+
+/** Does a row take part? The sieve is not asked. */
 static inline bool frz_offer_takes_part(const frz_offer *offer, const frz_offer_window *window,
                                         int64_t row)
 {

@@ -57,29 +57,10 @@ size_t frz_feature_table_lanes(const frz_feature_table *table)
 
 /* ---- order ---- */
 
-/* A bound of the time column in the column's own unit. */
-static bool time_bound(const frz_field *field, const frz_bound *bounds, size_t n_bounds,
-                       int64_t *time_out)
-{
-  for (size_t i = 0; i < n_bounds; i++) {
-    frz_literal literal;
-    if (bounds[i].field_id != field->id) continue;
-    if (frz_literal_from_bytes(&field->type, bounds[i].bytes, &literal, NULL) != FRZ_OK)
-      return false;
-    *time_out = field->type.kind == FRZ_TYPE_DATE ? literal.as.i32 : literal.as.i64;
-    return true;
-  }
-  return false;
-}
-
 static void find_times(const frz_feature_table *table, scan_file *file)
 {
-  const frz_data_file *described = &frz_feature_table_task(table, file->rank)->entry->file;
-  const frz_field *field = table->time_field;
-  bool known =
-      time_bound(field, described->lower_bounds, described->n_lower_bounds, &file->oldest) &&
-      time_bound(field, described->upper_bounds, described->n_upper_bounds, &file->newest) &&
-      file->oldest <= file->newest;
+  bool known = frz_feature_table_file_range(table, file->rank, table->time_field, &file->oldest,
+                                            &file->newest);
   if (known) return;
   file->oldest = INT64_MIN;
   file->newest = INT64_MAX;

@@ -175,6 +175,60 @@ const frz_scan_task *frz_feature_table_task(const frz_feature_table *table, uint
   return &table->plan.tasks[table->task_of_rank[rank]];
 }
 
+/* ---- what the manifests tell of values ---- */
+
+/* A value of a type that is a whole number of something. */
+static bool whole_value(const frz_literal *literal, int64_t *value_out)
+{
+  switch (literal->kind) {
+  case FRZ_TYPE_INT:
+  case FRZ_TYPE_DATE: *value_out = literal->as.i32; return true;
+  case FRZ_TYPE_LONG:
+  case FRZ_TYPE_TIME:
+  case FRZ_TYPE_TIMESTAMP:
+  case FRZ_TYPE_TIMESTAMPTZ:
+  case FRZ_TYPE_TIMESTAMP_NS:
+  case FRZ_TYPE_TIMESTAMPTZ_NS: *value_out = literal->as.i64; return true;
+  default: return false;
+  }
+}
+
+static bool bound_of(const frz_field *field, const frz_bound *bounds, size_t n_bounds,
+                     int64_t *value_out)
+{
+  for (size_t i = 0; i < n_bounds; i++) {
+    frz_literal literal;
+    if (bounds[i].field_id != field->id) continue;
+    return frz_literal_from_bytes(&field->type, bounds[i].bytes, &literal, NULL) == FRZ_OK &&
+           whole_value(&literal, value_out);
+  }
+  return false;
+}
+
+bool frz_feature_table_file_range(const frz_feature_table *table, uint32_t rank,
+                                  const frz_field *field, int64_t *least_out, int64_t *greatest_out)
+{
+  const frz_data_file *file = &frz_feature_table_task(table, rank)->entry->file;
+  return bound_of(field, file->lower_bounds, file->n_lower_bounds, least_out) &&
+         bound_of(field, file->upper_bounds, file->n_upper_bounds, greatest_out) &&
+         *least_out <= *greatest_out;
+}
+
+bool frz_feature_table_range(const frz_feature_table *table, const frz_field *field,
+                             int64_t *least_out, int64_t *greatest_out)
+{
+  if (!table->is_planned || table->plan.n_tasks == 0) return false;
+  *least_out = INT64_MAX;
+  *greatest_out = INT64_MIN;
+  for (uint32_t rank = 0; rank < table->plan.n_tasks; rank++) {
+    int64_t least, greatest;
+    if (!frz_feature_table_file_range(table, rank, field, &least, &greatest)) return false;
+    if (least < *least_out) *least_out = least;
+    if (greatest > *greatest_out) *greatest_out = greatest;
+  }
+  return true;
+}
+
 /* ---- fetching rows ---- */
 
 /* The work is cut by file, and where there are few files or many columns by columns too: no page is

@@ -52,6 +52,16 @@ frz_status frz_feature_table_plan(frz_feature_table *table, const frz_field *tim
 /** The file of a rank. */
 const frz_scan_task *frz_feature_table_task(const frz_feature_table *table, uint32_t rank);
 
+/** The least and greatest value of an integer, date or time column in a planned file, in the
+ * column's own unit, as the manifest tells them; false: it does not. */
+bool frz_feature_table_file_range(const frz_feature_table *table, uint32_t rank,
+                                  const frz_field *field, int64_t *least_out,
+                                  int64_t *greatest_out);
+
+/** The same of all planned files together. */
+bool frz_feature_table_range(const frz_feature_table *table, const frz_field *field,
+                             int64_t *least_out, int64_t *greatest_out);
+
 /** Who is shown the rows of a pass. Called from several threads, each with a `lane` in
  * [0, frz_feature_table_lanes()) that no other has meanwhile. */
 typedef struct frz_feature_visitor {

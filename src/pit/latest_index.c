@@ -50,6 +50,7 @@ struct frz_latest_index {
   frz_context *context;
   const frz_alloc *alloc;
   frz_offer_window window;
+  frz_key_sieve *sieve; /* NULL: none */
   size_t first, bytes_max;
   atomic_size_t end;
   atomic_size_t bytes;
@@ -67,7 +68,7 @@ frz_status frz_latest_index_create(frz_context *context, int64_t least, int64_t 
   if (index == NULL) return frz_fail_nomem(err, "latest rows");
   index->context = context;
   index->alloc = alloc;
-  index->window = (frz_offer_window){least, greatest, false, PARTITION_BITS};
+  index->window = (frz_offer_window){least, greatest, false, PARTITION_BITS, NULL};
   index->first = first;
   index->bytes_max = bytes_max;
   atomic_init(&index->end, FRZ_LATEST_PARTITIONS);
@@ -108,6 +109,12 @@ void frz_latest_index_free(frz_latest_index *index)
   }
   pthread_mutex_destroy(&index->shrinking);
   frz_alloc_free(index->alloc, index, sizeof *index);
+}
+
+void frz_latest_index_sieve(frz_latest_index *index, frz_key_sieve *sieve)
+{
+  index->sieve = sieve;
+  index->window.sieve = sieve;
 }
 
 size_t frz_latest_index_end(const frz_latest_index *index)
@@ -213,10 +220,10 @@ static frz_status grow(const frz_alloc *alloc, latest_partition *part, frz_error
   return FRZ_OK;
 }
 
-static frz_status compete(const frz_alloc *alloc, latest_partition *part, const frz_offer *offer,
+static frz_status compete(frz_latest_index *index, latest_partition *part, const frz_offer *offer,
                           const frz_offered_row *row, frz_error *err)
 {
-  if (part->size >= part->capacity / 4 * 3) FRZ_TRY(grow(alloc, part, err));
+  if (part->size >= part->capacity / 4 * 3) FRZ_TRY(grow(index->alloc, part, err));
   frz_str key = frz_key_batch_bytes(offer->keys, row->row);
   size_t place = find_place(part, row->hash, key);
   latest_mark *mark = &part->marks[place];
@@ -233,6 +240,9 @@ static frz_status compete(const frz_alloc *alloc, latest_partition *part, const 
   if (!frz_candidate_beats(&candidate, &entry->best)) return FRZ_OK;
   entry->best = candidate;
   *mark = (latest_mark){row->hash, row->event_time};
+  const int64_t *integers = frz_offer_sieve_keys(offer);
+  if (index->sieve != NULL && integers != NULL)
+    frz_key_sieve_note(index->sieve, integers[row->row], row->event_time);
   return FRZ_OK;
 }
 
@@ -251,7 +261,7 @@ static frz_status compete_all(frz_latest_index *index, size_t p, const frz_offer
   if (p < atomic_load(&index->end)) {
     for (size_t i = 0; i < n && st == FRZ_OK; i++) {
       if (i + ROWS_AHEAD < n) ask_for(part, rows[i + ROWS_AHEAD].hash);
-      st = compete(index->alloc, part, offer, &rows[i], err);
+      st = compete(index, part, offer, &rows[i], err);
     }
     count_bytes(index, part);
   }

@@ -22,6 +22,10 @@ frz_status frz_latest_index_create(frz_context *context, int64_t least, int64_t 
                                    frz_error *err) FRZ_MUST_CHECK;
 void frz_latest_index_free(frz_latest_index *index);
 
+/** Turn away rows that `sieve`, of which nothing was noted yet, knows to be older than another of
+ * their key. Before the first offer; borrowed for the life of the index. */
+void frz_latest_index_sieve(frz_latest_index *index, frz_key_sieve *sieve);
+
 /** The first partition whose keys were not kept; FRZ_LATEST_PARTITIONS: none. For when the offers
  * have ended. */
 size_t frz_latest_index_end(const frz_latest_index *index);

@@ -20,6 +20,9 @@ enum { FETCH_ROWS = 1 << 18, PROGRESS_INTERVAL_US = 100000 };
 
 /* What keys may take where the memory limit leaves less. */
 #define INDEX_BYTES_MIN ((size_t)1 << 20)
+/* How much of that a sieve may take, and in any case: beyond it no cache holds enough of it. */
+#define SIEVE_SHARE 8
+#define SIEVE_BYTES_MAX ((size_t)64 << 20)
 
 typedef struct latest_result {
   const frz_alloc *alloc;
@@ -86,6 +89,7 @@ static frz_status choose_columns(latest_result *result, const frz_latest_options
 typedef struct latest_pass {
   latest_result *result;
   frz_latest_index *index;
+  frz_key_sieve sieve;
   frz_offer_lane *lanes;
   pthread_t caller;
   int64_t next_us; /* of the calling thread, as all below but the counts */
@@ -124,13 +128,32 @@ static frz_status offer_batch(void *arg, size_t lane_number, const frz_batch *ba
   return pthread_equal(pass->caller, pthread_self()) ? tell(pass, false, err) : FRZ_OK;
 }
 
+/* Of keys that are one integer column of which the manifests tell the range; else all rows pass. */
+static frz_status make_sieve(const latest_result *result, frz_key_sieve *sieve, frz_error *err)
+{
+  const frz_feature_table *table = &result->table;
+  const frz_view_columns *columns = &result->columns;
+  int64_t least_key, greatest_key, oldest, newest;
+  bool known = columns->n_keys == 1 && columns->key_forms[0] == FRZ_KEY_INTEGER &&
+               frz_feature_table_range(table, columns->key_columns[0], &least_key, &greatest_key) &&
+               frz_feature_table_range(table, columns->time_field, &oldest, &newest);
+  if (!known) return FRZ_OK;
+  size_t bytes_max = result->bytes_max / SIEVE_SHARE;
+  if (bytes_max > SIEVE_BYTES_MAX) bytes_max = SIEVE_BYTES_MAX;
+  return frz_key_sieve_init(sieve, result->alloc, least_key, greatest_key, oldest, newest,
+                            bytes_max, err);
+}
+
 static frz_status run_pass(latest_result *result, latest_pass *pass, frz_error *err)
 {
   frz_feature_table *table = &result->table;
   const frz_name_list *names = &result->columns.names;
   const frz_feature_visitor visitor = {.visit = offer_batch, .arg = pass};
-  FRZ_TRY(frz_latest_index_create(table->context, result->least, result->greatest,
-                                  result->next_part, result->bytes_max, &pass->index, err));
+  FRZ_TRY(make_sieve(result, &pass->sieve, err));
+  FRZ_TRY(frz_latest_index_create(
+      table->context, result->least, result->greatest, result->next_part,
+      result->bytes_max - frz_key_sieve_bytes(&pass->sieve), &pass->index, err));
+  if (pass->sieve.n_keys != 0) frz_latest_index_sieve(pass->index, &pass->sieve);
   FRZ_TRY(frz_feature_table_scan(table, names->names, names->n_names, &visitor, err));
   FRZ_TRY(tell(pass, true, err));
   result->references.size = 0;
@@ -160,6 +183,7 @@ out:
   for (size_t i = 0; i < n_ready; i++) frz_offer_lane_dispose(&pass.lanes[i]);
   frz_alloc_free(alloc, pass.lanes, n_lanes * sizeof *pass.lanes);
   frz_latest_index_free(pass.index);
+  frz_key_sieve_dispose(&pass.sieve);
   return st;
 }
 

@@ -204,7 +204,7 @@ frz_status frz_slot_index_fill(frz_slot_index *index, size_t lane, const frz_off
   assert(lane < index->n_lanes);
   if (!index->any) return FRZ_OK;
   const frz_offer_window window = {index->least, index->greatest, index->options.created_cutoff,
-                                   index->partition_bits};
+                                   index->partition_bits, NULL};
   if (index->pile_rows != 0) return fill_piles(index, lane, offer, &window, err);
   uint32_t ends[1 << FRZ_PARTITION_BITS_MAX];
   const frz_offered_row *rows;

@@ -324,7 +324,7 @@ frz_status frz_slot_index_sweep(frz_slot_index *index, size_t lane, const frz_of
   frz_slot_sweep *sweep = index->sweeps[lane];
   bool has_ties = offer->created_times != NULL || offer->sequences != NULL;
   if (has_ties && sweep->ties == NULL) FRZ_TRY(make_ties(index, sweep, err));
-  const frz_offer_window window = {index->least, index->greatest, false, 0};
+  const frz_offer_window window = {index->least, index->greatest, false, 0, NULL};
   for (int64_t first = 0; first < offer->n_rows; first += GROUP_ROWS) {
     swept_group group;
     int64_t last = offer->n_rows - first < GROUP_ROWS ? offer->n_rows : first + GROUP_ROWS;

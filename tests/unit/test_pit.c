@@ -483,6 +483,113 @@ static void test_latest_in_passes(void **state)
   frz_context_free(context);
 }
 
+static void test_sieve_steps(void **state)
+{
+  (void)state;
+  static const int64_t ranges[][2] = {{0, 0},
+                                      {0, 65000},
+                                      {-5, 70000},
+                                      {1700000000000000, 1800000000000000},
+                                      {INT64_MIN, INT64_MAX}};
+  for (size_t r = 0; r < sizeof ranges / sizeof *ranges; r++) {
+    frz_key_sieve sieve;
+    int64_t oldest = ranges[r][0], newest = ranges[r][1];
+    assert_int_equal(
+        frz_key_sieve_init(&sieve, frz_alloc_default(), -3, 3, oldest, newest, SIZE_MAX, NULL),
+        FRZ_OK);
+    assert_int_equal(sieve.n_keys, 7);
+    /* Equal times pass, whatever they are; older ones may, newer ones do. */
+    const int64_t times[] = {INT64_MIN, oldest, oldest / 2 + newest / 2, newest, INT64_MAX};
+    for (size_t a = 0; a < 5; a++) {
+      frz_key_sieve_note(&sieve, -3, times[a]);
+      for (size_t b = a; b < 5; b++) assert_true(frz_key_sieve_passes(&sieve, -3, times[b]));
+    }
+    assert_true(frz_key_sieve_passes(&sieve, -2, INT64_MIN)); /* not noted */
+    frz_key_sieve_note(&sieve, 4, newest);                    /* not in the range */
+    assert_true(frz_key_sieve_passes(&sieve, 4, INT64_MIN));
+    frz_key_sieve_note(&sieve, 3, newest);
+    if ((uint64_t)newest - (uint64_t)oldest > 1) {
+      assert_false(frz_key_sieve_passes(&sieve, 3, oldest));
+      assert_true(frz_key_sieve_step(&sieve, newest) > UINT16_MAX / 3); /* fine steps */
+    }
+    frz_key_sieve_dispose(&sieve);
+  }
+  frz_key_sieve sieve;
+  assert_int_equal(
+      frz_key_sieve_init(&sieve, frz_alloc_default(), INT64_MIN, INT64_MAX, 0, 1, SIZE_MAX, NULL),
+      FRZ_OK);
+  assert_int_equal(sieve.n_keys, 0); /* all pass */
+  assert_int_equal(frz_key_sieve_init(&sieve, frz_alloc_default(), 0, 1000, 0, 1, 2000, NULL),
+                   FRZ_OK);
+  assert_int_equal(sieve.n_keys, 0);
+}
+
+/* Rows in any order, keys and times beyond what the sieve was told, and a batch with nulls. */
+static void test_latest_through_a_sieve(void **state)
+{
+  (void)state;
+  enum { N = 20000, N_BATCHES = 5, N_KEYS = 300 };
+  static int64_t integers[N], events[N], positions[N];
+  static uint64_t hashes[N];
+  static uint8_t present[N];
+  frz_context *context;
+  assert_int_equal(frz_context_create(NULL, &context, NULL), FRZ_OK);
+  const frz_alloc *alloc = frz_context_alloc(context);
+  frz_offer_scratch scratch;
+  frz_key_sieve sieve;
+  frz_latest_index *indexes[2];
+  frz_buf rows[2];
+  frz_offer_scratch_init(&scratch, alloc);
+  assert_int_equal(frz_key_sieve_init(&sieve, alloc, 10, N_KEYS - 10, 1000, 900000, 1 << 20, NULL),
+                   FRZ_OK);
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(frz_latest_index_create(context, 50, 999990, 0, SIZE_MAX, &indexes[i], NULL),
+                     FRZ_OK);
+  frz_latest_index_sieve(indexes[1], &sieve);
+  size_t n_turned_away = 0;
+  for (uint32_t b = 0; b < N_BATCHES; b++) {
+    for (int64_t i = 0; i < N; i++) {
+      integers[i] = below(N_KEYS);
+      hashes[i] = frz_hash_u64((uint64_t)integers[i]);
+      events[i] = below(1000000 / (b + 1));
+      present[i] = below(20) != 0;
+      positions[i] = i;
+      n_turned_away += !frz_key_sieve_passes(&sieve, integers[i], events[i]);
+    }
+    static const int32_t no_bytes[N + 1];
+    bool has_nulls = b == 2; /* as frz_key_batch_fill() tells it */
+    frz_key_batch keys = {.hashes = hashes,
+                          .present = present,
+                          .integers = integers,
+                          .bytes = has_nulls ? (const uint8_t *)"" : NULL,
+                          .offsets = has_nulls ? no_bytes : NULL};
+    frz_offer offer = {
+        .keys = &keys, .event_times = events, .positions = positions, .file_rank = b, .n_rows = N};
+    for (int i = 0; i < 2; i++)
+      assert_int_equal(frz_latest_index_offer(indexes[i], &offer, &scratch, NULL), FRZ_OK);
+  }
+  assert_true(n_turned_away > N);
+  for (int i = 0; i < 2; i++) {
+    frz_buf_init(&rows[i], alloc, SIZE_MAX / 2);
+    assert_int_equal(frz_latest_index_rows(indexes[i], &rows[i], NULL), FRZ_OK);
+  }
+  assert_int_equal(rows[0].size, N_KEYS * sizeof(frz_row_reference));
+  assert_int_equal(rows[1].size, rows[0].size);
+  const frz_row_reference *wanted = (const frz_row_reference *)(void *)rows[0].data;
+  const frz_row_reference *found = (const frz_row_reference *)(void *)rows[1].data;
+  for (size_t k = 0; k < N_KEYS; k++) {
+    assert_int_equal(found[k].file_rank, wanted[k].file_rank);
+    assert_int_equal(found[k].position, wanted[k].position);
+  }
+  for (int i = 0; i < 2; i++) {
+    frz_latest_index_free(indexes[i]);
+    frz_buf_dispose(&rows[i]);
+  }
+  frz_key_sieve_dispose(&sieve);
+  frz_offer_scratch_dispose(&scratch);
+  frz_context_free(context);
+}
+
 static void test_winners_sort_into_file_order(void **state)
 {
   (void)state;
@@ -626,6 +733,8 @@ int main(void)
       cmocka_unit_test(test_large_indexes_have_piles),
       cmocka_unit_test(test_latest_learns_its_keys),
       cmocka_unit_test(test_latest_in_passes),
+      cmocka_unit_test(test_sieve_steps),
+      cmocka_unit_test(test_latest_through_a_sieve),
       cmocka_unit_test(test_winners_sort_into_file_order),
       cmocka_unit_test(test_sorting_winners_can_be_cancelled),
       cmocka_unit_test(test_composite_keys_do_not_mix),
