@@ -191,8 +191,9 @@ static frz_status run_unit(void *arg, size_t i, frz_error *err)
   const frz_feature_visitor *visitor = pass->visitor;
   size_t lane = take_lane(pass);
   frz_status st = FRZ_OK;
-  bool is_settled = visitor->is_settled != NULL &&
-                    visitor->is_settled(visitor->arg, lane, unit->file->oldest, unit->file->newest);
+  bool is_settled =
+      visitor->is_settled != NULL && visitor->is_settled(visitor->arg, lane, unit->file->rank,
+                                                         unit->file->oldest, unit->file->newest);
   if (!is_settled) st = visit_unit(pass, unit, lane, err);
   end_unit(pass, unit->file, lane);
   return st;

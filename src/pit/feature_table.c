@@ -214,6 +214,15 @@ bool frz_feature_table_file_range(const frz_feature_table *table, uint32_t rank,
          *least_out <= *greatest_out;
 }
 
+bool frz_feature_table_file_has_no_nulls(const frz_feature_table *table, uint32_t rank,
+                                         const frz_field *field)
+{
+  const frz_data_file *file = &frz_feature_table_task(table, rank)->entry->file;
+  for (size_t i = 0; i < file->n_null_counts; i++)
+    if (file->null_counts[i].field_id == field->id) return file->null_counts[i].value == 0;
+  return field->required;
+}
+
 bool frz_feature_table_range(const frz_feature_table *table, const frz_field *field,
                              int64_t *least_out, int64_t *greatest_out)
 {

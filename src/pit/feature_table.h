@@ -58,7 +58,11 @@ bool frz_feature_table_file_range(const frz_feature_table *table, uint32_t rank,
                                   const frz_field *field, int64_t *least_out,
                                   int64_t *greatest_out);
 
-/** The same of all planned files together. */
+/** Does the manifest say that the column has no nulls in the file? */
+bool frz_feature_table_file_has_no_nulls(const frz_feature_table *table, uint32_t rank,
+                                         const frz_field *field);
+
+/** The range of all planned files together. */
 bool frz_feature_table_range(const frz_feature_table *table, const frz_field *field,
                              int64_t *least_out, int64_t *greatest_out);
 
@@ -67,8 +71,8 @@ bool frz_feature_table_range(const frz_feature_table *table, const frz_field *fi
 typedef struct frz_feature_visitor {
   frz_status (*visit)(void *arg, size_t lane, const frz_batch *batch, const int64_t *positions,
                       uint32_t file_rank, frz_error *err);
-  /** May all rows with a time in [oldest, newest] be left out? NULL: none. */
-  bool (*is_settled)(void *arg, size_t lane, int64_t oldest, int64_t newest);
+  /** May all rows of the file, with times in [oldest, newest], be left out? NULL: none. */
+  bool (*is_settled)(void *arg, size_t lane, uint32_t file_rank, int64_t oldest, int64_t newest);
   /** May is_settled() ever say so of [oldest, newest]? NULL: yes. */
   bool (*may_settle)(void *arg, int64_t oldest, int64_t newest);
   void *arg;

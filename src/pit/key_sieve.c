@@ -26,3 +26,15 @@ void frz_key_sieve_dispose(frz_key_sieve *sieve)
   frz_alloc_free(sieve->alloc, sieve->newest, frz_key_sieve_bytes(sieve));
   *sieve = (frz_key_sieve){0};
 }
+
+bool frz_key_sieve_settles(const frz_key_sieve *sieve, int64_t least_key, int64_t greatest_key,
+                           int64_t event_time)
+{
+  uint64_t first = (uint64_t)least_key - (uint64_t)sieve->least_key;
+  uint64_t last = (uint64_t)greatest_key - (uint64_t)sieve->least_key;
+  if (first > last || last >= sieve->n_keys) return false;
+  uint16_t step = frz_key_sieve_step(sieve, event_time);
+  for (uint64_t i = first; i <= last; i++)
+    if (atomic_load_explicit(&sieve->newest[i], memory_order_relaxed) <= step) return false;
+  return true;
+}

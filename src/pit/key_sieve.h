@@ -4,7 +4,8 @@
  * The pass over a table mostly meets rows that lose (it goes newest files first), and each of them
  * costs a search in a hash table. For keys that are integers of a small range, an array has the
  * newest event time so far of each, rounded down to one of 65,535 steps: a row of an earlier step
- * is turned away by one look at two bytes. What passes competes as ever.
+ * is turned away by one look at two bytes. What passes competes as ever. A file that is older than
+what is known of all the keys that it may have need not be read.
  *
  * Any number of threads may look and note; a key is noted by one thread at a time.
  */
@@ -54,6 +55,10 @@ static inline bool frz_key_sieve_passes(const frz_key_sieve *sieve, int64_t key,
   uint16_t newest = atomic_load_explicit(&sieve->newest[at], memory_order_relaxed);
   return frz_key_sieve_step(sieve, event_time) >= newest;
 }
+
+/** Was a row that is newer than `event_time` noted of every key in [least_key, greatest_key]? */
+bool frz_key_sieve_settles(const frz_key_sieve *sieve, int64_t least_key, int64_t greatest_key,
+                           int64_t event_time);
 
 /** The key's newest row so far has this time. */
 static inline void frz_key_sieve_note(frz_key_sieve *sieve, int64_t key, int64_t event_time)

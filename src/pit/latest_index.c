@@ -246,21 +246,25 @@ static frz_status compete(frz_latest_index *index, latest_partition *part, const
   return FRZ_OK;
 }
 
-static void ask_for(const latest_partition *part, uint64_t hash)
+/* `wins`: the row mostly does, and then the rest of its place is wanted too. */
+static void ask_for(const latest_partition *part, uint64_t hash, bool wins)
 {
   if (part->capacity == 0) return;
-  __builtin_prefetch(&part->marks[(size_t)hash & (part->capacity - 1)], 1);
+  size_t place = (size_t)hash & (part->capacity - 1);
+  __builtin_prefetch(&part->marks[place], 1);
+  if (wins) __builtin_prefetch(&part->entries[place], 1);
 }
 
 static frz_status compete_all(frz_latest_index *index, size_t p, const frz_offer *offer,
                               const frz_offered_row *rows, size_t n, frz_error *err)
 {
   latest_partition *part = &index->partitions[p];
+  bool is_sieved = index->sieve != NULL;
   frz_status st = FRZ_OK;
   pthread_mutex_lock(&part->lock);
   if (p < atomic_load(&index->end)) {
     for (size_t i = 0; i < n && st == FRZ_OK; i++) {
-      if (i + ROWS_AHEAD < n) ask_for(part, rows[i + ROWS_AHEAD].hash);
+      if (i + ROWS_AHEAD < n) ask_for(part, rows[i + ROWS_AHEAD].hash, is_sieved);
       st = compete(index, part, offer, &rows[i], err);
     }
     count_bytes(index, part);

@@ -128,6 +128,21 @@ static frz_status offer_batch(void *arg, size_t lane_number, const frz_batch *ba
   return pthread_equal(pass->caller, pthread_self()) ? tell(pass, false, err) : FRZ_OK;
 }
 
+/* Keys that are numbers without gaps are soon known all, from the newest files. */
+static bool is_settled(void *arg, size_t lane, uint32_t file_rank, int64_t oldest, int64_t newest)
+{
+  (void)lane;
+  (void)oldest;
+  const latest_pass *pass = arg;
+  const frz_feature_table *table = &pass->result->table;
+  if (pass->sieve.n_keys == 0) return false;
+  const frz_field *key = pass->result->columns.key_columns[0];
+  int64_t least_key, greatest_key;
+  return frz_feature_table_file_has_no_nulls(table, file_rank, key) &&
+         frz_feature_table_file_range(table, file_rank, key, &least_key, &greatest_key) &&
+         frz_key_sieve_settles(&pass->sieve, least_key, greatest_key, newest);
+}
+
 /* Of keys that are one integer column of which the manifests tell the range; else all rows pass. */
 static frz_status make_sieve(const latest_result *result, frz_key_sieve *sieve, frz_error *err)
 {
@@ -148,7 +163,7 @@ static frz_status run_pass(latest_result *result, latest_pass *pass, frz_error *
 {
   frz_feature_table *table = &result->table;
   const frz_name_list *names = &result->columns.names;
-  const frz_feature_visitor visitor = {.visit = offer_batch, .arg = pass};
+  const frz_feature_visitor visitor = {.visit = offer_batch, .is_settled = is_settled, .arg = pass};
   FRZ_TRY(make_sieve(result, &pass->sieve, err));
   FRZ_TRY(frz_latest_index_create(
       table->context, result->least, result->greatest, result->next_part,

@@ -294,8 +294,10 @@ static frz_status offer_batch(void *arg, size_t lane_number, const frz_batch *ba
   return rows_competed(pass->watch, batch->n_rows, file_is_new, err);
 }
 
-static bool is_settled(void *arg, size_t lane_number, int64_t oldest, int64_t newest)
+static bool is_settled(void *arg, size_t lane_number, uint32_t file_rank, int64_t oldest,
+                       int64_t newest)
 {
+  (void)file_rank;
   view_pass *pass = arg;
   return frz_slot_index_is_settled(pass->index, lane_number, oldest, newest);
 }

@@ -1,5 +1,6 @@
 """pit_join and latest_per_key against a plain reading of the contract in Python."""
 
+import pathlib
 import random
 from datetime import datetime, timedelta, timezone
 
@@ -280,6 +281,31 @@ def test_latest_per_key(catalog):
     assert dict(zip(out["a"].to_pylist(), out["x"].to_pylist())) == {
         key: float(rank[-1]) for key, rank in best.items()
     }
+
+
+@pytest.mark.parametrize("older, newer, is_read", [
+    (range(10), range(10), False),
+    (range(3, 7), range(10), False),
+    (range(10), [0, 1, 2, 3, 4, 6, 7, 8, 9], True),
+    (range(11), range(10), True),
+    ([*range(9), None], range(10), True),
+])
+def test_latest_leaves_files_alone_whose_keys_are_known(catalog, older, newer, is_read):
+    """A file whose keys all have newer rows in others is not opened: it may as well be gone."""
+    schema = pa.schema([("a", pa.int64()), ("ts", STAMP), ("x", pa.string())])
+    table = catalog.create_table("ns.known", schema)
+    table.append(pa.Table.from_pylist([{"a": a, "ts": T0, "x": "old"} for a in older], schema=schema))
+    (old_file,) = set(table.scan(selected_fields=("_file",)).to_arrow()["_file"].to_pylist())
+    table.append(pa.Table.from_pylist([{"a": a, "ts": T0 + HOUR, "x": "new"} for a in newer], schema=schema))
+    rows = frazil.latest_per_key(table, ["a"], "ts").to_arrow().to_pylist()
+    wanted = {**{a: "old" for a in older}, **{a: "new" for a in newer}}
+    assert {row["a"]: row["x"] for row in rows} == wanted
+    pathlib.Path(old_file.removeprefix("file://")).unlink()
+    if is_read:
+        with pytest.raises(frazil.FrazilError):
+            frazil.latest_per_key(table, ["a"], "ts").to_arrow()
+    else:
+        assert frazil.latest_per_key(table, ["a"], "ts").to_arrow().to_pylist() == rows
 
 
 def test_progress_is_told_and_what_it_raises_ends_the_join(catalog):

@@ -519,9 +519,30 @@ static void test_sieve_steps(void **state)
       frz_key_sieve_init(&sieve, frz_alloc_default(), INT64_MIN, INT64_MAX, 0, 1, SIZE_MAX, NULL),
       FRZ_OK);
   assert_int_equal(sieve.n_keys, 0); /* all pass */
+  assert_false(frz_key_sieve_settles(&sieve, 0, 0, 0));
   assert_int_equal(frz_key_sieve_init(&sieve, frz_alloc_default(), 0, 1000, 0, 1, 2000, NULL),
                    FRZ_OK);
   assert_int_equal(sieve.n_keys, 0);
+}
+
+static void test_sieve_settles_files(void **state)
+{
+  (void)state;
+  frz_key_sieve sieve;
+  assert_int_equal(
+      frz_key_sieve_init(&sieve, frz_alloc_default(), 100, 109, 0, 1000, SIZE_MAX, NULL), FRZ_OK);
+  for (int64_t key = 100; key < 110; key++)
+    if (key != 105) frz_key_sieve_note(&sieve, key, 500);
+  assert_true(frz_key_sieve_settles(&sieve, 100, 104, 499));
+  assert_false(frz_key_sieve_settles(&sieve, 100, 104, 500)); /* an equal time may win */
+  assert_false(frz_key_sieve_settles(&sieve, 100, 109, 499)); /* 105 is not known */
+  frz_key_sieve_note(&sieve, 105, 501);
+  assert_true(frz_key_sieve_settles(&sieve, 100, 109, 499));
+  assert_false(frz_key_sieve_settles(&sieve, 99, 104, 499));
+  assert_false(frz_key_sieve_settles(&sieve, 104, 110, 499));
+  assert_false(frz_key_sieve_settles(&sieve, 104, 103, 499)); /* no range */
+  assert_false(frz_key_sieve_settles(&sieve, 100, 109, INT64_MAX));
+  frz_key_sieve_dispose(&sieve);
 }
 
 /* Rows in any order, keys and times beyond what the sieve was told, and a batch with nulls. */
@@ -734,6 +755,7 @@ int main(void)
       cmocka_unit_test(test_latest_learns_its_keys),
       cmocka_unit_test(test_latest_in_passes),
       cmocka_unit_test(test_sieve_steps),
+      cmocka_unit_test(test_sieve_settles_files),
       cmocka_unit_test(test_latest_through_a_sieve),
       cmocka_unit_test(test_winners_sort_into_file_order),
       cmocka_unit_test(test_sorting_winners_can_be_cancelled),

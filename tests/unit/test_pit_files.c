@@ -233,8 +233,9 @@ static frz_status count_rows(void *arg, size_t lane, const frz_batch *batch,
   return frz_slot_index_offer(counter->join->index, lane, &offer, &counter->lane.scratch, err);
 }
 
-static bool is_settled(void *arg, size_t lane, int64_t oldest, int64_t newest)
+static bool is_settled(void *arg, size_t lane, uint32_t file_rank, int64_t oldest, int64_t newest)
 {
+  (void)file_rank;
   row_counter *counter = arg;
   return frz_slot_index_is_settled(counter->join->index, lane, oldest, newest);
 }
