@@ -12,7 +12,11 @@
  * have, or memory is short. Then all that are held for a partition are sorted and written, and the
  * file is closed: each file is one sorted run (or a part of one, where it rolls).
  *
- * Invariants: slots[0, n_slots) are files under way; slot_of[p] is the slot of partition p, or -1;
+ * A file that is ended is committed at once, but at the end of all files several are together,
+ * since each commit waits for a disk or a store.
+ *
+ * Invariants: slots[0, n_slots) are files under way; ended[0, n_ended) are files that are described
+ * and not committed; slot_of[p] is the slot of partition p, or -1;
  * memory_bytes is the sum of the slots'; every path that may exist in storage is in `paths`, from
  * before it is committed.
  */
@@ -40,7 +44,8 @@ enum {
   SLICE_ROWS = FRZ_PARQUET_BATCH_ROWS, /* between two looks at a file's size */
   SPLIT_ROWS = 1 << 20,                /* of a batch that is grouped by partition */
   HELD_A_TARGET = 4, /* rows take about so much more memory than they will take in a file */
-  GATHER_PARALLEL_VALUES = 65536
+  GATHER_PARALLEL_VALUES = 65536,
+  COMMITS_AT_ONCE = 16 /* each is an upload, or waits for the disk; HOLD_BYTES each at most */
 };
 #define HOLD_BYTES ((size_t)4 << 20)
 #define MEMORY_MIN ((int64_t)64 << 20)
@@ -96,6 +101,8 @@ struct frz_data_file_writer {
   frz_buf counts;  /* uint32_t a partition: rows of the batch, then where the group ends */
   frz_buf rows;    /* int64_t a row: grouped */
 
+  frz_sink *ended[COMMITS_AT_ONCE]; /* of described files, to be committed */
+  size_t n_ended, ended_max;        /* when there are so many they are: 1 until the end */
   frz_str *paths;
   size_t n_paths, paths_capacity;
   frz_data_file *files;
@@ -185,6 +192,7 @@ frz_status frz_data_file_writer_create(frz_context *context, frz_storage *storag
   writer->metadata = frz_table_metadata_retain(metadata);
   writer->schema = schema;
   writer->spec = spec;
+  writer->ended_max = 1;
   frz_arena_init(&writer->arena, alloc, FRZ_LIMIT_WRITER_BYTES);
   frz_buf_init(&writer->slot_of, alloc, FRZ_LIMIT_COLUMN_BYTES);
   frz_buf_init(&writer->numbers, alloc, SIZE_MAX / 4);
@@ -339,10 +347,29 @@ static frz_status describe(frz_data_file_writer *writer, const open_file *file,
   return frz_data_file_set_metrics(&writer->metrics, summary, &writer->arena, described, err);
 }
 
-/* Everything that can fail happens before the commit: a committed file is always described. */
+static frz_status commit_one(void *arg, size_t i, frz_error *err)
+{
+  frz_data_file_writer *writer = arg;
+  return frz_sink_commit(writer->ended[i], err);
+}
+
+static void drop_ended(frz_data_file_writer *writer)
+{
+  for (size_t i = 0; i < writer->n_ended; i++) frz_sink_free(writer->ended[i]);
+  writer->n_ended = 0;
+}
+
+static frz_status commit_ended(frz_data_file_writer *writer, frz_error *err)
+{
+  frz_status st = frz_parallel_for(writer->context, writer->n_ended, commit_one, writer, err);
+  drop_ended(writer);
+  return st;
+}
+
+/* Everything else that can fail happens before the commit: a committed file is always described. */
 static frz_status end_file(frz_data_file_writer *writer, size_t slot, frz_error *err)
 {
-  const open_file *file = &writer->slots[slot];
+  open_file *file = &writer->slots[slot];
   frz_parquet_write_summary summary;
   FRZ_TRY(frz_parquet_writer_finish(file->parquet, &summary, err));
   frz_data_file *files = frz_arena_list_room(&writer->arena, writer->files, writer->n_files,
@@ -351,10 +378,11 @@ static frz_status end_file(frz_data_file_writer *writer, size_t slot, frz_error 
   writer->files = files;
   FRZ_TRY(describe(writer, file, &summary, &files[writer->n_files], err));
   FRZ_TRY(note_path(writer, file->path, err));
-  FRZ_TRY(frz_sink_commit(file->sink, err));
   writer->n_files++;
+  writer->ended[writer->n_ended++] = file->sink;
+  file->sink = NULL;
   drop_slot(writer, slot);
-  return FRZ_OK;
+  return writer->n_ended < writer->ended_max ? FRZ_OK : commit_ended(writer, err);
 }
 
 typedef struct gather {
@@ -730,7 +758,9 @@ frz_status frz_data_file_writer_write(frz_data_file_writer *writer, const frz_ba
 static frz_status finish(frz_data_file_writer *writer, frz_arena *arena,
                          const frz_data_file **files_out, size_t *n_files_out, frz_error *err)
 {
+  writer->ended_max = COMMITS_AT_ONCE;
   while (writer->n_slots > 0) FRZ_TRY(close_oldest(writer, false, err));
+  FRZ_TRY(commit_ended(writer, err));
   frz_data_file *files = frz_arena_array(arena, writer->n_files, sizeof *files);
   if (files == NULL) return frz_fail_nomem(err, "data files");
   for (size_t i = 0; i < writer->n_files; i++)
@@ -772,6 +802,7 @@ void frz_data_file_writer_free(frz_data_file_writer *writer)
 {
   if (writer == NULL) return;
   while (writer->n_slots > 0) drop_slot(writer, writer->n_slots - 1);
+  drop_ended(writer);
   if (!writer->kept) remove_files(writer);
   if (writer->has_split) frz_partition_split_dispose(&writer->split);
   frz_buf_dispose(&writer->slot_of);
