@@ -245,10 +245,10 @@ static frz_status finish_opening(view_store *store, served_view *view, frz_error
   return st;
 }
 
-/* Under the lock: the entry in a settled state and counted, or NULL where the caller is to open
- * *added_out. */
-static served_view *await_view(view_store *store, const char *name, size_t size, uint32_t version,
-                               served_view **added_out)
+/* Under the lock: the entry in a settled state and counted, or an added one that the caller is to
+ * open. */
+static frz_status await_view(view_store *store, const char *name, size_t size, uint32_t version,
+                             served_view **view_out, served_view **added_out, frz_error *err)
 {
   uint32_t hash = hash_name(name, size, version);
   for (;;) {
@@ -259,12 +259,17 @@ static served_view *await_view(view_store *store, const char *name, size_t size,
       view = NULL;
     }
     if (view == NULL) {
-      *added_out = store->n_views < VIEWS_MAX ? add_view(store, name, size, version, hash) : NULL;
-      return NULL;
+      if (store->n_views >= VIEWS_MAX)
+        return server_fail(err, FRZ_ERR_LIMIT, "more than %d feature views are asked for",
+                           VIEWS_MAX);
+      *added_out = add_view(store, name, size, version, hash);
+      return *added_out != NULL ? FRZ_OK
+                                : server_fail(err, FRZ_ERR_NOMEM, "no memory for a feature view");
     }
     if (view->state != VIEW_OPENING) {
       view->references++;
-      return view;
+      *view_out = view;
+      return FRZ_OK;
     }
     pthread_cond_wait(&store->opened, &store->lock);
   }
@@ -290,13 +295,11 @@ frz_status view_store_get(view_store *store, const char *name, size_t name_size,
   if (name_size == 0 || name_size > NAME_BYTES_MAX || memchr(name, '\0', name_size) != NULL)
     return server_fail(err, FRZ_ERR_NOT_FOUND, "'%.*s' is no name of a feature view",
                        (int)(name_size < 100 ? name_size : 100), name);
-  served_view *added = NULL;
+  served_view *added = NULL, *view = NULL;
   pthread_mutex_lock(&store->lock);
-  served_view *view = await_view(store, name, name_size, version, &added);
+  frz_status st = await_view(store, name, name_size, version, &view, &added, err);
   pthread_mutex_unlock(&store->lock);
-  if (view == NULL && added == NULL)
-    return server_fail(err, FRZ_ERR_LIMIT, "more than %d feature views are asked for", VIEWS_MAX);
-  frz_status st = FRZ_OK;
+  if (st != FRZ_OK) return st;
   if (added != NULL) {
     view = added;
     st = finish_opening(store, view, err);
