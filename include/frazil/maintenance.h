@@ -117,7 +117,8 @@ FRZ_API frz_status frz_table_expire_snapshots(frz_table *table, const frz_expire
 
 typedef struct frz_orphan_options {
   size_t struct_bytes;   /**< Set by frz_orphan_options_init(). */
-  int64_t older_than_ms; /**< Only files last changed before this time; default: three days ago. */
+  int64_t older_than_ms; /**< Only files last changed before this time; default: three days ago.
+                            Files whose time the store does not tell stay. */
   const char *location;  /**< The folder to look through; NULL: the table's. */
   bool remove;           /**< Default false: a dry run. */
   bool allow_recent; /**< Needed for an older_than_ms less than a day ago: files of a commit under
