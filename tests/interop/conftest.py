@@ -43,6 +43,13 @@ def hive_port(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def hive_s3_port(tmp_path_factory, s3_store):
+    stack, port = _started(servers.hive, tmp_path_factory.mktemp("hive_s3"), s3_store)
+    with stack:
+        yield port
+
+
+@pytest.fixture(scope="session")
 def rest_local(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rest")
     stack, uri = _started(servers.rest, folder, f"file://{folder}/warehouse")

@@ -253,15 +253,26 @@ def nessie(folder, store):
 HIVE_SETTINGS = {
     "metastore.expression.proxy": "org.apache.hadoop.hive.metastore.DefaultPartitionExpressionProxy",
     "metastore.task.threads.always": "org.apache.hadoop.hive.metastore.events.EventCleanerTask",
-    # It makes the folders of databases and tables.
-    "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-    "fs.s3a.path.style.access": "true",
 }
 
 
+def hadoop_s3(store):
+    """How Hadoop reaches an S3 store: the metastore makes the folders of databases and tables."""
+    return {
+        "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "fs.s3a.path.style.access": "true",
+        "fs.s3a.directory.marker.retention": "keep",  # a folder that holds something cannot be removed from versitygw
+        "fs.s3a.connection.ssl.enabled": "false",
+        "fs.s3a.endpoint": store["s3.endpoint"],
+        "fs.s3a.endpoint.region": store["s3.region"],
+        "fs.s3a.access.key": store["s3.access-key-id"],
+        "fs.s3a.secret.key": store["s3.secret-access-key"],
+    }
+
+
 @contextlib.contextmanager
-def hive(folder):
-    """The port of a Hive metastore, on an empty Derby database. It makes folders of databases itself, and none in S3."""
+def hive(folder, store=None):
+    """The port of a Hive metastore, on an empty Derby database; with an S3 store it makes the folders of databases there, too."""
     home = CACHE / "hive"
     if shutil.which("java") is None or not (home / "derby").is_dir():
         raise NotAvailable("the Hive metastore's jars, its database or Java are missing")
@@ -272,6 +283,7 @@ def hive(folder):
         "metastore.thrift.port": port,
         "javax.jdo.option.ConnectionURL": f"jdbc:derby:{folder}/derby",
         "metastore.warehouse.dir": f"{folder}/warehouse",
+        **(hadoop_s3(store) if store else {}),
     }
     pairs = [f"<property><name>{key}</name><value>{value}</value></property>" for key, value in settings.items()]
     (folder / "metastore-site.xml").write_text(f"<configuration>{''.join(pairs)}</configuration>")

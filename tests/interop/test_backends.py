@@ -49,7 +49,7 @@ class Backend:
 
 
 @pytest.fixture(params=["sqlite-local", "sqlite-s3", "postgresql-local", "postgresql-s3", "rest-local", "rest-s3",
-                        "glue-local", "glue-s3", "hive-local", "nessie-s3", "sqlite-gcs", "sqlite-azure", "rest-gcs"])
+                        "glue-local", "glue-s3", "hive-local", "hive-s3", "nessie-s3", "sqlite-gcs", "sqlite-azure", "rest-gcs"])
 def backend(request, tmp_path):
     catalog, store = request.param.split("-")
     properties = {}
@@ -60,7 +60,7 @@ def backend(request, tmp_path):
     elif catalog == "glue":
         properties |= request.getfixturevalue("glue").properties | {"warehouse": f"file://{tmp_path}/warehouse"}
     elif catalog == "hive":
-        port = request.getfixturevalue("hive_port")
+        port = request.getfixturevalue("hive_s3_port" if store == "s3" else "hive_port")
         properties |= {"type": "hive", "uri": f"thrift://127.0.0.1:{port}", "warehouse": f"file://{tmp_path}/warehouse"}
     else:
         properties |= {"type": "sql", "uri": f"sqlite:///{tmp_path}/catalog.db", "warehouse": f"file://{tmp_path}/warehouse"}
