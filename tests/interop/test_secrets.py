@@ -17,6 +17,8 @@ import servers
 from aws_gate import S3Gate, running_gate
 from fault_proxy import fault_proxy
 from feast import FeatureStore
+from test_object_stores import Store
+from token_gate import StoreProxy, TokenGate, TokenServices
 
 import frazil
 import frazil.feast
@@ -31,20 +33,78 @@ COMMANDS = ["catalog ls", "table ls {n}", "table show {n}.t", "table files {n}.t
 
 
 class Reach:
-    """A catalog with its store, what must never be told, and the proxies on the way to both."""
+    """A catalog with its store, what must never be told, the proxies on the way to both with what each is told, and a
+    property with a wrong value."""
 
-    def __init__(self, properties, secrets, proxies):
+    def __init__(self, properties, proxies, wrong, root="s3://lake"):
         self.properties = properties
-        self.secrets = secrets
         self.proxies = proxies
+        self.wrong = wrong
+        self.root = root
+        self.more_secrets = ["frazil:pg@pass/word"]
 
     def open(self, **more):
         return frazil.load_catalog("secret", **{**self.properties, **more})
 
+    def with_wrong(self):
+        key, value = self.wrong
+        self.more_secrets.append(value)
+        return {**self.properties, key: value}
+
     def check(self, text, where):
-        for secret in self.secrets:
+        for secret in [*sum(self.proxies.values(), []), *self.more_secrets]:
             for form in secret, urllib.parse.quote(secret, safe=""), base64.b64encode(secret.encode()).decode():
                 assert form not in text, f"{where}: {text}"
+
+
+class OneToken(TokenServices):
+    """Gives out one token to all, so that a store which says it back says the one that it was sent."""
+
+    TOKEN = "frazil-fetched/token+1="
+
+    def _give(self):
+        self.gate.tokens.add(self.TOKEN)
+        return 200, {"access_token": self.TOKEN, "token_type": "Bearer", "expires_in": self.life_s}
+
+
+def account_of(services, request):
+    return {"gcs.credentials-file": services.account_file(request.getfixturevalue("tmp_path_factory").mktemp("keys") / "account.json")}
+
+
+@contextlib.contextmanager
+def reach_of_other_store(kind, request, folder):
+    """Google's or Azure's store, with one of the proofs that it takes."""
+    name, _, proof = kind.partition("-")
+    store = Store(name, request.getfixturevalue(f"{name}_store"))
+    told, kept = [], []  # the second never leaves this machine
+    with contextlib.ExitStack() as stack:
+        checks_tokens = proof in ("token", "account", "application")
+        gate = stack.enter_context(running_gate(TokenGate(store.endpoint, store.is_azure) if checks_tokens else StoreProxy(store.endpoint)))
+        services = stack.enter_context(running_gate(OneToken(gate)))
+        if proof == "token":
+            own = {"adls.token" if store.is_azure else "gcs.oauth2.token": "frazil/given+token="}
+            gate.tokens.add("frazil/given+token=")
+        elif proof == "account":
+            own = account_of(services, request)
+            kept += services.pem().splitlines()[1:3]
+        elif proof == "application":
+            own = {"adls.tenant-id": "tenant", "adls.client-id": "client", "adls.client-secret": "client+secret", "adls.authority-host": services.url}
+        elif proof == "signature":
+            own = {"adls.sas-token": servers.blob_sas()}
+            told += dict(urllib.parse.parse_qsl(own["adls.sas-token"]))["sig"],
+        else:
+            own = {"adls.account-key": servers.ACCOUNT_KEY}
+        if proof in ("account", "application"):
+            told.append(OneToken.TOKEN)
+        told += [value for key, value in own.items() if key in ("adls.token", "gcs.oauth2.token", "adls.client-secret", "adls.account-key")]
+        key = next(key for key in reversed(own) if key != "adls.authority-host")
+        wrong = base64.b64encode(b"frazil-wrong-secret").decode()
+        properties = {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"{store.root}/{uuid.uuid4().hex}",
+                      **store.place(gate.url), **own}
+        reach = Reach(properties, {gate: told}, (key, f"sv=1&sig={wrong}" if proof == "signature" else wrong), store.root)
+        reach.more_secrets += kept
+        yield reach
+        gate.rules.clear()
 
 
 @contextlib.contextmanager
@@ -70,14 +130,16 @@ def reach_of(kind, request, folder):
             properties |= {"type": "sql", "uri": request.getfixturevalue("postgres_uri")}
         else:
             properties |= {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db"}
-        yield Reach(properties, [*sum(proxies.values(), []), "frazil:pg@pass/word"], proxies)
+        yield Reach(properties, proxies, ("s3.secret-access-key", "frazil-wrong-secret"))
         for proxy in proxies:
             proxy.rules.clear()
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "rest", "glue"])
+@pytest.fixture(params=["sqlite", "postgresql", "rest", "glue", "gcs-token", "gcs-account", "azure-key", "azure-signature", "azure-token",
+                        "azure-application"])
 def reach(request, tmp_path):
-    with reach_of(request.param, request, tmp_path) as made:
+    start = reach_of_other_store if "-" in request.param else reach_of
+    with start(request.param, request, tmp_path) as made:
         yield made
 
 
@@ -112,7 +174,7 @@ def operations(reach, namespace):
     yield lambda: catalog.load_table(f"{namespace}.t").scan().to_arrow()
     yield lambda: catalog.load_table(f"{namespace}.none")
     yield lambda: catalog.create_table(f"{namespace}.u{uuid.uuid4().hex[:6]}", schema=pa.schema([("id", pa.int64())]))
-    yield lambda: catalog.register_table(f"{namespace}.r", f"s3://lake/{namespace}/none.metadata.json")
+    yield lambda: catalog.register_table(f"{namespace}.r", f"{reach.root}/{namespace}/none.metadata.json")
     yield lambda: table.append(rows(3))
     yield lambda: table.delete("id = 1")
     yield lambda: table.maintenance.compact()
@@ -149,9 +211,9 @@ def test_errors_where_servers_say_secrets_back(reach, namespace, status, caplog)
 
 
 def test_wrong_keys(reach, namespace):
-    for key in [key for key in reach.properties if "key" in key or "token" in key or key == "credential"]:
+    for key in [key for key in reach.properties if "key" in key or "token" in key or "secret" in key or key == "credential"]:
         wrong = "frazil-wrong-secret/" + key
-        reach.secrets.append(wrong)
+        reach.more_secrets.append(wrong)
         more = {key: wrong} if key != "credential" else {"credential": f"client:{wrong}", "token": ""}
         reach.check(said_by(lambda: reach.open(**more).load_table(f"{namespace}.t").append(rows(9))), key)
 
@@ -180,10 +242,7 @@ def test_no_file_holds_one(reach, namespace, tmp_path):
 def test_the_command(reach, namespace, tmp_path, is_wrong):
     if not COMMAND.exists():
         pytest.skip(f"no command at {COMMAND}; make test builds it")
-    properties = dict(reach.properties)
-    if is_wrong:
-        properties["s3.secret-access-key"] = "frazil-wrong-secret"
-        reach.secrets.append("frazil-wrong-secret")
+    properties = reach.with_wrong() if is_wrong else reach.properties
     options = ["--catalog", "secret", *(option for key, value in properties.items() for option in ("-p", f"{key}={value}"))]
     for command in COMMANDS:
         for form in [], ["--json"]:
@@ -197,10 +256,8 @@ def test_the_command(reach, namespace, tmp_path, is_wrong):
 @pytest.mark.parametrize("is_wrong", [False, True])
 def test_a_feast_repo(reach, namespace, tmp_path, caplog, is_wrong):
     caplog.set_level(logging.DEBUG)
-    properties = {key: value for key, value in reach.properties.items() if key not in ("type", "uri", "warehouse")}
-    if is_wrong:
-        properties["s3.secret-access-key"] = "frazil-wrong-secret"
-        reach.secrets.append("frazil-wrong-secret")
+    properties = reach.with_wrong() if is_wrong else reach.properties
+    properties = {key: value for key, value in properties.items() if key not in ("type", "uri", "warehouse")}
     store = {"catalog_type": reach.properties["type"], "namespace": namespace, "storage_options": properties,
              **{key: reach.properties[key] for key in ("uri", "warehouse") if key in reach.properties}}
     lines = json.dumps({"project": "p", "provider": "local", "registry": str(tmp_path / "registry.db"), "entity_key_serialization_version": 3,
