@@ -19,6 +19,7 @@ static const command_help commands[] = {
     {FOR_CATALOG, "catalog ls [NAMESPACE]", "namespaces at the top, or directly under another"},
     {FOR_CATALOG, "catalog create NAMESPACE", "make a namespace"},
     {FOR_CATALOG, "catalog drop NAMESPACE", "drop an empty namespace"},
+    {FOR_CATALOG, "catalog views NAMESPACE", "views of a REST or SQL catalog"},
     {FOR_TABLE, "table ls [NAMESPACE]", "tables of all namespaces, or of one and below"},
     {FOR_TABLE, "table show TABLE", "place, snapshot, size, columns; with --json all\nmetadata"},
     {FOR_TABLE, "table schema TABLE", "columns with field ids and types"},

@@ -1,10 +1,21 @@
 /*
- * run_catalog.c - `frazil catalog`: namespaces.
+ * run_catalog.c - `frazil catalog`: namespaces, and the views in them.
  */
 #include <string.h>
 
 #include "command.h"
 #include "text_output.h"
+
+static int list_views(const invocation *run)
+{
+  frz_string_list list = {0};
+  frz_error err = {0};
+  if (frz_catalog_list_views(run->catalog, run->line->arguments[2], &list, &err) != FRZ_OK)
+    return report(&err);
+  print_name_list(run, "view", &list);
+  frz_string_list_dispose(&list);
+  return EXIT_FINE;
+}
 
 static int list_namespaces(const invocation *run)
 {
@@ -21,7 +32,8 @@ int check_catalog(const command_line *line)
 {
   const char *verb = line->n_arguments > 1 ? line->arguments[1] : "ls";
   bool is_list = strcmp(verb, "ls") == 0;
-  if (!is_list && strcmp(verb, "create") != 0 && strcmp(verb, "drop") != 0)
+  if (!is_list && strcmp(verb, "create") != 0 && strcmp(verb, "drop") != 0 &&
+      strcmp(verb, "views") != 0)
     return report_usage("unknown command 'catalog %s'", verb);
   if (!is_list && line->n_arguments < 3) return report_usage("catalog %s wants a namespace", verb);
   if (line->n_arguments > 3)
@@ -34,6 +46,7 @@ int run_catalog(const invocation *run)
   const command_line *line = run->line;
   const char *verb = line->n_arguments > 1 ? line->arguments[1] : "ls";
   if (strcmp(verb, "ls") == 0) return list_namespaces(run);
+  if (strcmp(verb, "views") == 0) return list_views(run);
   const char *name = line->arguments[2];
   frz_error err = {0};
   frz_status st = strcmp(verb, "create") == 0

@@ -89,18 +89,30 @@ static PyObject *catalog_list_namespaces(PyObject *object, PyObject *args)
   return core_text_list_take(&list);
 }
 
-static PyObject *catalog_list_tables(PyObject *object, PyObject *args)
+static PyObject *list_names(PyObject *object, PyObject *args, const char *format,
+                            frz_status (*list_call)(frz_catalog *catalog, const char *name,
+                                                    frz_string_list *list_out, frz_error *err))
 {
   core_catalog *self = (core_catalog *)object;
   const char *name = NULL;
-  if (!PyArg_ParseTuple(args, "s:list_tables", &name)) return NULL;
+  if (!PyArg_ParseTuple(args, format, &name)) return NULL;
   frz_error err = {0};
   frz_status st = FRZ_OK;
   frz_string_list list = {0};
-  Py_BEGIN_ALLOW_THREADS st = frz_catalog_list_tables(self->catalog, name, &list, &err);
+  Py_BEGIN_ALLOW_THREADS st = list_call(self->catalog, name, &list, &err);
   Py_END_ALLOW_THREADS if (st != FRZ_OK) return core_raise_as(self->context->signals, &err,
                                                               "NoSuchNamespaceError", NULL);
   return core_text_list_take(&list);
+}
+
+static PyObject *catalog_list_tables(PyObject *object, PyObject *args)
+{
+  return list_names(object, args, "s:list_tables", frz_catalog_list_tables);
+}
+
+static PyObject *catalog_list_views(PyObject *object, PyObject *args)
+{
+  return list_names(object, args, "s:list_views", frz_catalog_list_views);
 }
 
 static PyObject *catalog_create_table(PyObject *object, PyObject *args)
@@ -278,6 +290,7 @@ static PyMethodDef catalog_methods[] = {
     {"drop_namespace", catalog_drop_namespace, METH_VARARGS, "(name)"},
     {"list_namespaces", catalog_list_namespaces, METH_VARARGS, "(parent=None)"},
     {"list_tables", catalog_list_tables, METH_VARARGS, "(namespace)"},
+    {"list_views", catalog_list_views, METH_VARARGS, "(namespace)"},
     {"create_table", catalog_create_table, METH_VARARGS,
      "(identifier, schema, format_version, partition_spec, sort_order, location, properties)"},
     {"create_table_as", catalog_create_table_as, METH_VARARGS,

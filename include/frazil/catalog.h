@@ -71,6 +71,13 @@ FRZ_API frz_status frz_catalog_list_tables(frz_catalog *catalog, const char *nam
                                            frz_string_list *list_out,
                                            frz_error *err) FRZ_MUST_CHECK;
 
+/** @brief The views of a namespace, as full dotted names, sorted. They are named, not read.
+ * @retval FRZ_ERR_NOT_FOUND    no such namespace.
+ * @retval FRZ_ERR_UNSUPPORTED  a kind of catalog (Glue, Hive, static) or a server without views.
+ * Source: Apache Iceberg REST Catalog API, listViews; JDBC catalog, column iceberg_type. */
+FRZ_API frz_status frz_catalog_list_views(frz_catalog *catalog, const char *namespace_name,
+                                          frz_string_list *list_out, frz_error *err) FRZ_MUST_CHECK;
+
 typedef struct frz_create_table_options {
   size_t struct_bytes;    /**< Set by frz_create_table_options_init(). */
   int32_t format_version; /**< 1, 2 or 3; default 2. */

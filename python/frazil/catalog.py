@@ -97,6 +97,11 @@ class Catalog:
         names = self._handle.list_tables(_convert.identifier_of(namespace))
         return [tuple(each.split(".")) for each in names]
 
+    def list_views(self, namespace: Identifier) -> list[tuple[str, ...]]:
+        """The views of a namespace, in catalogs of type rest and sql. They are not read."""
+        names = self._handle.list_views(_convert.identifier_of(namespace))
+        return [tuple(each.split(".")) for each in names]
+
     def create_table(
         self,
         identifier: Identifier,

@@ -157,15 +157,16 @@ frz_status frz_catalog_list_namespaces(frz_catalog *catalog, const char *parent,
   return FRZ_OK;
 }
 
-frz_status frz_catalog_list_tables(frz_catalog *catalog, const char *namespace_name,
-                                   frz_string_list *list_out, frz_error *err)
+typedef frz_status (*list_call)(void *self, frz_str name, frz_string_list *list, frz_error *err);
+
+/* What lies in a namespace, sorted. */
+static frz_status list_names(frz_catalog *catalog, frz_str name, list_call call,
+                             frz_string_list *list_out, frz_error *err)
 {
-  FRZ_TRY(check_named(catalog, namespace_name, "namespace", err));
   if (list_out == NULL) return frz_fail(err, FRZ_ERR_INVALID, "list_out is NULL");
-  frz_str name = frz_str_from(namespace_name);
   FRZ_TRY(check_namespace(name, err));
   frz_string_list list = {.alloc = catalog->alloc};
-  frz_status st = catalog->ops->list_tables(catalog->self, name, &list, err);
+  frz_status st = call(catalog->self, name, &list, err);
   if (st != FRZ_OK) {
     frz_string_list_dispose(&list);
     return st;
@@ -173,6 +174,24 @@ frz_status frz_catalog_list_tables(frz_catalog *catalog, const char *namespace_n
   frz_string_list_sort(&list);
   *list_out = list;
   return FRZ_OK;
+}
+
+frz_status frz_catalog_list_tables(frz_catalog *catalog, const char *namespace_name,
+                                   frz_string_list *list_out, frz_error *err)
+{
+  FRZ_TRY(check_named(catalog, namespace_name, "namespace", err));
+  return list_names(catalog, frz_str_from(namespace_name), catalog->ops->list_tables, list_out,
+                    err);
+}
+
+frz_status frz_catalog_list_views(frz_catalog *catalog, const char *namespace_name,
+                                  frz_string_list *list_out, frz_error *err)
+{
+  FRZ_TRY(check_named(catalog, namespace_name, "namespace", err));
+  if (catalog->ops->list_views == NULL)
+    return frz_fail(err, FRZ_ERR_UNSUPPORTED,
+                    "views are listed in catalogs of type rest and sql alone");
+  return list_names(catalog, frz_str_from(namespace_name), catalog->ops->list_views, list_out, err);
 }
 
 /* ---- the commit port of tables ---- */

@@ -63,6 +63,8 @@ typedef struct frz_catalog_ops {
   void (*free)(void *self);
   /** Drop a table and let the server remove its files; NULL: frazil removes them. */
   frz_status (*purge_table)(void *self, const frz_identifier *id, frz_error *err);
+  /** As list_tables; NULL: there are no views. */
+  frz_status (*list_views)(void *self, frz_str name, frz_string_list *list, frz_error *err);
 } frz_catalog_ops;
 
 /** What every kind is opened with. Borrowed for the call; storage is retained by who keeps it. */

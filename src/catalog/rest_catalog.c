@@ -125,9 +125,9 @@ typedef struct listing {
   frz_rest_session *session;
   frz_string_list *list;
   frz_str path;
-  frz_str parent; /* encoded by the query; size 0: none */
-  frz_buf token;  /* of the next page; size 0: this was the last */
-  bool is_tables;
+  frz_str parent;       /* encoded by the query; size 0: none */
+  frz_buf token;        /* of the next page; size 0: this was the last */
+  bool has_identifiers; /* of tables or views; else names of namespaces */
 } listing;
 
 /* An array of texts as "a.b", appended. */
@@ -175,7 +175,7 @@ static frz_status read_names(listing *l, frz_json_reader *json, frz_error *err)
     st = frz_json_array_next(json, &more, err);
     if (st != FRZ_OK || !more) break;
     name.size = 0;
-    st = l->is_tables ? read_identifier(json, &name, err) : read_name(json, &name, err);
+    st = l->has_identifiers ? read_identifier(json, &name, err) : read_name(json, &name, err);
     if (st == FRZ_OK) st = frz_string_list_add(l->list, frz_buf_str(&name), err);
   }
   frz_buf_dispose(&name);
@@ -195,7 +195,7 @@ static frz_status read_page(listing *l, frz_str text, frz_arena *arena, frz_erro
     if (!more) return FRZ_OK;
     FRZ_TRY(frz_json_read_null(&json, &was_null, err));
     if (was_null) continue;
-    if (frz_str_is(key, l->is_tables ? "identifiers" : "namespaces")) {
+    if (frz_str_is(key, l->has_identifiers ? "identifiers" : "namespaces")) {
       FRZ_TRY(read_names(l, &json, err));
     } else if (frz_str_is(key, "next-page-token")) {
       FRZ_TRY(frz_json_read_string(&json, &token, err));
@@ -260,16 +260,27 @@ static frz_status rest_list_namespaces(void *self, frz_str parent, frz_string_li
   return st;
 }
 
-static frz_status rest_list_tables(void *self, frz_str name, frz_string_list *list, frz_error *err)
+static frz_status list_identifiers(frz_rest_session *session, frz_str name, const char *what,
+                                   frz_string_list *list, frz_error *err)
 {
-  frz_rest_session *session = self;
   frz_buf path;
   frz_buf_init(&path, session->alloc, FRZ_LIMIT_PATH_BYTES);
-  frz_status st = frz_rest_namespace_path(session, name, "/tables", &path, err);
-  listing l = {.session = session, .list = list, .path = frz_buf_str(&path), .is_tables = true};
+  frz_status st = frz_rest_namespace_path(session, name, what, &path, err);
+  listing l = {
+      .session = session, .list = list, .path = frz_buf_str(&path), .has_identifiers = true};
   if (st == FRZ_OK) st = list_pages(&l, err);
   frz_buf_dispose(&path);
   return st;
+}
+
+static frz_status rest_list_tables(void *self, frz_str name, frz_string_list *list, frz_error *err)
+{
+  return list_identifiers(self, name, "/tables", list, err);
+}
+
+static frz_status rest_list_views(void *self, frz_str name, frz_string_list *list, frz_error *err)
+{
+  return list_identifiers(self, name, "/views", list, err);
 }
 
 /* ---- tables ---- */
@@ -548,7 +559,8 @@ frz_status frz_rest_catalog_open(const frz_catalog_setup *setup, const frz_catal
                                       .drop_table = rest_drop_table,
                                       .rename_table = rest_rename_table,
                                       .free = rest_free,
-                                      .purge_table = rest_purge_table};
+                                      .purge_table = rest_purge_table,
+                                      .list_views = rest_list_views};
   frz_rest_session *session = NULL;
   FRZ_TRY(frz_rest_session_open(setup, &session, err));
   frz_storage_set_lender(setup->storage, &frz_rest_lender, session);

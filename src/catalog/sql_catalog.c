@@ -297,22 +297,35 @@ static frz_status visit_table(void *arg, const frz_str *columns, frz_error *err)
   return st;
 }
 
+#define NAMES_OF_A_NAMESPACE \
+  "SELECT table_name FROM iceberg_tables WHERE catalog_name = ?1 AND table_namespace = ?2"
+
+static frz_status list_rows(sql_catalog *catalog, frz_str name, const char *sql,
+                            frz_string_list *list, frz_error *err)
+{
+  name_list names = {.parent = name, .list = list};
+  const frz_str args[] = {str_of(&catalog->name), name};
+  FRZ_TRY(catalog->link->acquire(catalog->link, err));
+  frz_status st = require_namespace(catalog, name, err);
+  if (st == FRZ_OK && sql != NULL) st = query(catalog, sql, args, 2, visit_table, &names, err);
+  catalog->link->release(catalog->link);
+  return st;
+}
+
 static frz_status sql_list_tables(void *self, frz_str name, frz_string_list *list, frz_error *err)
 {
   sql_catalog *catalog = self;
-  name_list names = {.parent = name, .list = list};
-  const frz_str args[] = {str_of(&catalog->name), name};
-  static const char sql[] =
-      "SELECT table_name FROM iceberg_tables WHERE catalog_name = ?1 AND table_namespace = ?2";
-  static const char sql_with_type[] =
-      "SELECT table_name FROM iceberg_tables WHERE catalog_name = ?1 AND table_namespace = "
-      "?2" NO_VIEWS;
-  FRZ_TRY(catalog->link->acquire(catalog->link, err));
-  frz_status st = require_namespace(catalog, name, err);
-  if (st == FRZ_OK)
-    st = query(catalog, pick(catalog, sql_with_type, sql), args, 2, visit_table, &names, err);
-  catalog->link->release(catalog->link);
-  return st;
+  return list_rows(catalog, name,
+                   pick(catalog, NAMES_OF_A_NAMESPACE NO_VIEWS, NAMES_OF_A_NAMESPACE), list, err);
+}
+
+/* Without the column that tells them from tables there are none. */
+static frz_status sql_list_views(void *self, frz_str name, frz_string_list *list, frz_error *err)
+{
+  sql_catalog *catalog = self;
+  return list_rows(catalog, name,
+                   pick(catalog, NAMES_OF_A_NAMESPACE " AND iceberg_type = 'VIEW'", NULL), list,
+                   err);
 }
 
 /* ---- tables ---- */
@@ -516,6 +529,7 @@ frz_status frz_sql_catalog_open(const frz_catalog_setup *setup, const frz_catalo
                                       .drop_namespace = sql_drop_namespace,
                                       .list_namespaces = sql_list_namespaces,
                                       .list_tables = sql_list_tables,
+                                      .list_views = sql_list_views,
                                       .create_table = frz_pointer_create_table,
                                       .load_table = frz_pointer_load_table,
                                       .commit_table = frz_pointer_commit_table,

@@ -1,5 +1,7 @@
 """The REST catalog: lost and refused answers to commits, tokens, secrets."""
 
+import json
+import urllib.request
 import uuid
 
 import pyarrow as pa
@@ -55,6 +57,31 @@ def test_a_commit_that_may_not_have_happened_is_unknown_and_deletes_nothing(rest
         table.refresh()
         table.append(rows(2))
         assert ids(table) == [2]
+
+
+def make_view(uri, namespace, name):
+    view = {
+        "name": name,
+        "schema": {"type": "struct", "schema-id": 0, "fields": [{"id": 1, "name": "id", "type": "long", "required": False}]},
+        "view-version": {"version-id": 1, "timestamp-ms": 1, "schema-id": 0, "summary": {}, "default-namespace": [namespace],
+                         "representations": [{"type": "sql", "sql": "SELECT 1 AS id", "dialect": "spark"}]},
+        "properties": {},
+    }
+    request = urllib.request.Request(f"{uri}/v1/namespaces/{namespace}/views", json.dumps(view).encode(), {"content-type": "application/json"})
+    urllib.request.urlopen(request).close()
+
+
+@pytest.mark.parametrize("more", [{}, {"rest-page-size": "2"}])
+def test_views_are_listed(rest_local, more):
+    catalog, table, _ = make(rest_local, **more)
+    namespace = table.name()[0]
+    assert catalog.list_views(namespace) == []
+    for name in "c", "a", "b":
+        make_view(rest_local, namespace, name)
+    assert catalog.list_views(namespace) == [(namespace, "a"), (namespace, "b"), (namespace, "c")]
+    assert catalog.list_tables(namespace) == [(namespace, "t")]
+    with pytest.raises(frazil.NoSuchNamespaceError):
+        catalog.list_views("none")
 
 
 def test_a_stale_commit_is_made_again(rest_local):

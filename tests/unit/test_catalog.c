@@ -376,6 +376,15 @@ static void test_views_are_not_tables(void **state)
   frz_test_lake_open(&lake, NULL);
   run_sql(&lake, "INSERT INTO iceberg_tables VALUES ('test', 'ns', 'v', '/x', NULL, 'VIEW')");
   expect_tables(lake.catalog, "ns", "");
+  frz_string_list views;
+  frz_error err = {0};
+  frz_test_ok(frz_catalog_list_views(lake.catalog, "ns", &views, &err), &err);
+  assert_int_equal(views.n_items, 1);
+  assert_string_equal(views.items[0], "ns.v");
+  frz_string_list_dispose(&views);
+  assert_int_equal(frz_catalog_list_views(lake.catalog, "no", &views, NULL), FRZ_ERR_NOT_FOUND);
+  assert_int_equal(frz_catalog_list_views(lake.catalog, "a..b", &views, NULL), FRZ_ERR_INVALID);
+  assert_int_equal(frz_catalog_list_views(lake.catalog, "ns", NULL, NULL), FRZ_ERR_INVALID);
   frz_table *table;
   assert_int_equal(frz_catalog_load_table(lake.catalog, "ns.v", &table, NULL), FRZ_ERR_NOT_FOUND);
   assert_int_equal(frz_catalog_drop_table(lake.catalog, "ns.v", false, NULL), FRZ_ERR_NOT_FOUND);

@@ -9,6 +9,9 @@ frazil catalog ls a.b --json
 frazil table ls
 frazil table ls a --json
 frazil table ls top
+frazil catalog views top
+fails frazil catalog views nowhere
+fails frazil catalog views
 fails frazil catalog drop a.b
 frazil table drop a.b.c.t
 frazil catalog drop a.b.c
