@@ -317,7 +317,10 @@ static void answer_gcs(frz_object_server *s, const request *r, answer *a)
 
 static void respond(frz_object_server *s, const request *r, answer *a)
 {
-  a->status = 400;
+  a->body = s->says != NULL ? s->says(s->says_arg, r->method, r->target, r->body) : NULL;
+  a->status = a->body != NULL ? 200 : 400;
+  a->n_body = a->body != NULL ? strlen(a->body) : 0;
+  if (a->body != NULL) return;
   bool is_gcs = asks(r, "/storage/v1/") || asks(r, "/session");
   bool is_azure = strncmp(r->target, "/account/", 9) == 0;
   bool is_read = is(r, "HEAD") || (is(r, "GET") && (asks(r, "alt=media") || !asks(r, "?")));

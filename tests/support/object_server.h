@@ -27,7 +27,11 @@ typedef struct frz_object_server {
   bool is_joined;     /* the last session made its object */
   int lose_answers;   /* so many writes are done without an answer */
   bool refuses_reads; /* 403 to who looks at the object */
-  char log[1 << 16];  /* "METHOD path\n" of each request */
+  /** Asked first: the text of a 200, alive until the next call; NULL: it is for the store. May be
+   * NULL. Set while nobody asks. */
+  const char *(*says)(void *arg, const char *method, const char *target, const char *body);
+  void *says_arg;
+  char log[1 << 16]; /* "METHOD path\n" of each request */
   size_t n_log;
 } frz_object_server;
 
