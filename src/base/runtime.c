@@ -20,7 +20,7 @@
 #include "base/limits.h"
 #include "base/os.h"
 
-enum { POLL_INTERVAL_US = 20000, RESETTING = -1 };
+enum { POLL_INTERVAL_US = 20000, SLEEP_STEP_MS = 50, RESETTING = -1 };
 
 struct frz_context {
   frz_context_options options;
@@ -287,6 +287,18 @@ frz_status frz_context_check_waiting(frz_context *context, frz_error *err)
   if (context->options.interrupted == NULL || on_pool_thread(context))
     return frz_context_check(context, err);
   return frz_context_poll(context, err);
+}
+
+frz_status frz_context_sleep(frz_context *context, int64_t duration_ms, frz_error *err)
+{
+  FRZ_TRY(frz_context_check_waiting(context, err));
+  while (duration_ms > 0) {
+    int64_t step_ms = duration_ms < SLEEP_STEP_MS ? duration_ms : SLEEP_STEP_MS;
+    frz_os_sleep_ms(step_ms);
+    duration_ms -= step_ms;
+    FRZ_TRY(frz_context_check_waiting(context, err));
+  }
+  return FRZ_OK;
 }
 
 bool frz_pool_submit(frz_context *context, frz_task *task)

@@ -37,6 +37,10 @@ frz_status frz_context_poll(frz_context *context, frz_error *err) FRZ_MUST_CHECK
  * frz_context_check() in tasks. */
 frz_status frz_context_check_waiting(frz_context *context, frz_error *err) FRZ_MUST_CHECK;
 
+/** Sleep, and look at the context every 50 ms as frz_context_check_waiting() does. */
+frz_status frz_context_sleep(frz_context *context, int64_t duration_ms,
+                             frz_error *err) FRZ_MUST_CHECK;
+
 /** A piece of work; runs once on a pool thread. It must not block on another task. */
 typedef struct frz_task frz_task;
 struct frz_task {

@@ -187,10 +187,7 @@ static frz_status wait_for_lock(frz_context *context, frz_hive_session *session,
       return frz_fail(err, FRZ_ERR_TIMEOUT,
                       "others held the table's lock in Hive for %lld ms: SHOW LOCKS there says who",
                       (long long)policy->timeout_ms);
-    for (int64_t left = wait_ms; left > 0; left -= 50) {
-      FRZ_TRY(frz_context_check_waiting(context, err));
-      frz_os_sleep_ms(left < 50 ? left : 50);
-    }
+    FRZ_TRY(frz_context_sleep(context, wait_ms, err));
     wait_ms = wait_ms * 2 < policy->check_max_ms ? wait_ms * 2 : policy->check_max_ms;
     FRZ_TRY(check_lock(session, lock, &state, err));
   }

@@ -399,8 +399,7 @@ static frz_status send_until_answered(frz_hive_call *call, frz_error *err)
     int64_t wait_ms = frz_retry_wait_ms(&session->retry, attempt,
                                         (frz_os_monotonic_us() - start_us) / 1000, -1, random);
     if (wait_ms < 0) return st;
-    FRZ_TRY(frz_context_check_waiting(session->context, err));
-    frz_os_sleep_ms(wait_ms);
+    FRZ_TRY(frz_context_sleep(session->context, wait_ms, err));
   }
 }
 

@@ -719,17 +719,6 @@ static bool plan_round(frz_http_client *client, transfer *transfers, size_t n, i
   return any;
 }
 
-static frz_status wait_cancellable(frz_context *context, int64_t wait_ms, frz_error *err)
-{
-  while (wait_ms > 0) {
-    int64_t step_ms = wait_ms < POLL_MS ? wait_ms : POLL_MS;
-    frz_os_sleep_ms(step_ms);
-    wait_ms -= step_ms;
-    FRZ_TRY(frz_context_check_waiting(context, err));
-  }
-  return FRZ_OK;
-}
-
 /* What a transfer without an answer means. */
 static frz_status fail_transfer(const transfer *t, frz_error *err)
 {
@@ -758,7 +747,7 @@ static frz_status run_rounds(frz_http_client *client, worker *w, transfer *trans
     FRZ_TRY(run_round(client, w, transfers, n, err));
     int64_t passed_ms = (frz_os_monotonic_us() - started_us) / 1000;
     if (!plan_round(client, transfers, n, passed_ms, &wait_ms)) return FRZ_OK;
-    FRZ_TRY(wait_cancellable(client->context, wait_ms, err));
+    FRZ_TRY(frz_context_sleep(client->context, wait_ms, err));
   }
 }
 

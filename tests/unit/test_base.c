@@ -540,6 +540,24 @@ static void test_parts_that_run_are_stopped_by_an_interrupt(void **state)
   }
 }
 
+/* A sleep of an hour ends at the third question. */
+static void test_a_sleep_is_ended_by_an_interrupt(void **state)
+{
+  (void)state;
+  int n_calls = 0;
+  frz_context *context;
+  frz_context_options options;
+  frz_context_options_init(&options);
+  options.callback_ctx = &n_calls;
+  options.interrupted = interrupted_at_third;
+  frz_error err = {0};
+  assert_int_equal(frz_context_create(&options, &context, NULL), FRZ_OK);
+  assert_int_equal(frz_context_sleep(context, 3600000, &err), FRZ_ERR_CANCELLED);
+  assert_string_equal(err.message, "interrupted");
+  assert_int_equal(n_calls, 3);
+  frz_context_free(context);
+}
+
 static void count_line(void *callback_ctx, frz_log_level level, const char *line)
 {
   assert_int_equal(level, FRZ_LOG_WARNING);
@@ -659,6 +677,7 @@ int main(void)
       cmocka_unit_test(test_parallel_for_stops),
       cmocka_unit_test(test_parts_that_run_are_stopped_by_a_failure),
       cmocka_unit_test(test_parts_that_run_are_stopped_by_an_interrupt),
+      cmocka_unit_test(test_a_sleep_is_ended_by_an_interrupt),
       cmocka_unit_test(test_callbacks),
       cmocka_unit_test(test_a_fork_may_go_on),
       cmocka_unit_test(test_os_gives_sane_values),

@@ -55,18 +55,6 @@ static frz_status read_policy(const frz_table_metadata *metadata, retry_policy *
   return FRZ_OK;
 }
 
-/* Sleep in short steps so that a cancelled context is noticed. */
-static frz_status wait_cancellable(frz_context *context, int64_t wait_ms, frz_error *err)
-{
-  while (wait_ms > 0) {
-    int64_t step_ms = wait_ms < 50 ? wait_ms : 50;
-    frz_os_sleep_ms(step_ms);
-    wait_ms -= step_ms;
-    FRZ_TRY(frz_context_poll(context, err));
-  }
-  return FRZ_OK;
-}
-
 static frz_status wait_before_retry(frz_context *context, const retry_policy *policy,
                                     int64_t attempt, frz_error *err)
 {
@@ -75,7 +63,7 @@ static frz_status wait_before_retry(frz_context *context, const retry_policy *po
   if (bound_ms > policy->wait_max_ms) bound_ms = policy->wait_max_ms;
   uint64_t random;
   FRZ_TRY(frz_os_random(&random, sizeof random, err));
-  return wait_cancellable(context, (int64_t)(random % ((uint64_t)bound_ms + 1)), err);
+  return frz_context_sleep(context, (int64_t)(random % ((uint64_t)bound_ms + 1)), err);
 }
 
 /* Was the snapshot committed after all? `loaded_out` is filled where it was. */
@@ -85,7 +73,7 @@ static bool find_commit(frz_table *table, const retry_policy *policy, int64_t sn
   if (snapshot_id == 0) return false;
   for (int64_t check = 0; check <= policy->n_checks; check++) {
     if (check > 0 &&
-        wait_cancellable(table->context, policy->check_wait_ms << (check < 6 ? check : 6), NULL) !=
+        frz_context_sleep(table->context, policy->check_wait_ms << (check < 6 ? check : 6), NULL) !=
             FRZ_OK)
       return false;
     frz_loaded_table loaded = {0};
