@@ -23,7 +23,7 @@ from harness import Answer, Targets
 # keys, features
 CASES = [(200_000, 5), (200_000, 50), (2_000_000, 5), (2_000_000, 50)]
 QUICK_CASES = [(20_000, 5)]
-LOAD_SECONDS = 15
+LOAD_SECONDS = 10
 STORES = ["frazil", "sqlite", "redis", "pyiceberg"]
 TASKS = {"read-1": "online_read, 1 key", "read-100": "online_read, 100 keys",
          "serve-1": "get_online_features, 1 key", "serve-100": "get_online_features, 100 keys"}
