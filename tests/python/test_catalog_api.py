@@ -44,6 +44,15 @@ def test_tables(catalog):
         catalog.drop_table("ns.u")
 
 
+def test_views(catalog, tmp_path):
+    catalog.create_table("ns.t", SCHEMA)
+    assert catalog.list_views(("ns",)) == []
+    with pytest.raises(frazil.NoSuchNamespaceError):
+        catalog.list_views("none")
+    with pytest.raises(frazil.UnsupportedError, match="of type rest and sql"):
+        frazil.load_catalog("none", type="static", warehouse=str(tmp_path)).list_views("ns")
+
+
 def test_exceptions_are_also_what_python_expects(catalog):
     with pytest.raises(LookupError):
         catalog.load_table("ns.missing")
