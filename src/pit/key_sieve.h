@@ -5,7 +5,7 @@
  * costs a search in a hash table. For keys that are integers of a small range, an array has the
  * newest event time so far of each, rounded down to one of 65,535 steps: a row of an earlier step
  * is turned away by one look at two bytes. What passes competes as ever. A file that is older than
-what is known of all the keys that it may have need not be read.
+ * what is known of all the keys that it may have need not be read.
  *
  * Any number of threads may look and note; a key is noted by one thread at a time.
  */
