@@ -271,10 +271,18 @@ void frz_storage_release(frz_storage *storage)
 typedef struct counted_source {
   frz_source base;
   frz_source *inner;
-  frz_source_counts passed_on; /* of inner's counts */
+  frz_source_counts passed_on; /* of inner's counts, to this one's */
+  frz_source_counts counted;   /* of this one's, to the view's */
   frz_storage_counts *counts;
   const frz_alloc *alloc;
 } counted_source;
+
+/* To the view, and to a view of the view. */
+static void pass_counts(counted_source *self)
+{
+  frz_source_counts_pass(&self->inner->counts, &self->passed_on, &self->base.counts);
+  frz_source_counts_pass(&self->base.counts, &self->counted, &self->counts->sources);
+}
 
 static frz_status counted_read(frz_source *source, const frz_range *ranges, size_t n_ranges,
                                frz_error *err)
@@ -285,7 +293,7 @@ static frz_status counted_read(frz_source *source, const frz_range *ranges, size
   atomic_fetch_add(&self->counts->n_requests, (long long)n_ranges);
   atomic_fetch_add(&self->counts->n_bytes, bytes);
   frz_status st = self->inner->read_ranges(self->inner, ranges, n_ranges, err);
-  frz_source_counts_pass(&self->inner->counts, &self->passed_on, &self->counts->sources);
+  pass_counts(self);
   return st;
 }
 
@@ -313,7 +321,7 @@ static frz_status count_source(const frz_storage *storage, frz_source *inner,
   self->inner = inner;
   self->counts = storage->counts;
   self->alloc = storage->alloc;
-  frz_source_counts_pass(&inner->counts, &self->passed_on, &self->counts->sources);
+  pass_counts(self);
   *source_out = &self->base;
   return FRZ_OK;
 }
