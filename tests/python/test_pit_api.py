@@ -1,5 +1,6 @@
 """pit_join and latest_per_key against a plain reading of the contract in Python."""
 
+import os
 import pathlib
 import random
 from datetime import datetime, timedelta, timezone
@@ -296,7 +297,8 @@ def test_latest_leaves_files_alone_whose_keys_are_known(catalog, older, newer, i
     table = catalog.create_table("ns.known", schema)
     table.append(pa.Table.from_pylist([{"a": a, "ts": T0, "x": "old"} for a in older], schema=schema))
     (old_file,) = set(table.scan(selected_fields=("_file",)).to_arrow()["_file"].to_pylist())
-    table.append(pa.Table.from_pylist([{"a": a, "ts": T0 + HOUR, "x": "new"} for a in newer], schema=schema))
+    for hour in range(1, os.cpu_count() + 2):  # each thread begins with a file: one of them has ended before the old one's turn
+        table.append(pa.Table.from_pylist([{"a": a, "ts": T0 + hour * HOUR, "x": "new"} for a in newer], schema=schema))
     rows = frazil.latest_per_key(table, ["a"], "ts").to_arrow().to_pylist()
     wanted = {**{a: "old" for a in older}, **{a: "new" for a in newer}}
     assert {row["a"]: row["x"] for row in rows} == wanted

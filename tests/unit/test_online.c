@@ -436,6 +436,8 @@ static void test_stalled_storage(void **state)
     frz_online *online = frz_test_online_open(&lake, "t", &options);
     stalling_store store = {.real = online->storage, .folder = "driver_id=1/", .is_stalled = true};
     frz_test_ok(frz_storage_wrap(lake.context, &ops, &store, &online->storage, &err), &err);
+    frz_storage_release(online->direct_storage);
+    online->direct_storage = frz_storage_retain(online->storage);
     frz_online_result *result = NULL;
     int64_t started_us = frz_os_monotonic_us();
     assert_int_equal(frz_test_online_read(online, &stalled.driver, 1, &result, &err),
