@@ -120,7 +120,7 @@ static void keep(char **bytes, size_t *size, const char *more, size_t n_more)
 {
   *bytes = realloc(*bytes, *size + n_more + 1);
   require(*bytes != NULL);
-  memcpy(*bytes + *size, more, n_more);
+  if (n_more != 0) memcpy(*bytes + *size, more, n_more);
   *size += n_more;
 }
 
