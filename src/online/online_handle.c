@@ -211,6 +211,23 @@ frz_status frz_online_describe(frz_online *online, const frz_online_info **info_
 
 /* ---- looking at the catalog ---- */
 
+/* Under publish_lock: what an own commit has shown meanwhile is newer. */
+static frz_status show_newest_layout(frz_online *online, frz_online_layout **layout_out,
+                                     frz_error *err)
+{
+  pthread_mutex_lock(&online->publish_lock);
+  frz_status st = frz_online_layout_now(online, layout_out, err);
+  if (st == FRZ_OK) {
+    pthread_mutex_lock(&online->lock);
+    frz_online_layout *before = online->layout;
+    online->layout = frz_online_layout_retain(*layout_out);
+    pthread_mutex_unlock(&online->lock);
+    frz_online_layout_release(before);
+  }
+  pthread_mutex_unlock(&online->publish_lock);
+  return st;
+}
+
 static frz_status look(frz_online *online, bool build, bool *changed_out, frz_error *err)
 {
   frz_online_layout *layout = NULL;
@@ -227,12 +244,7 @@ static frz_status look(frz_online *online, bool build, bool *changed_out, frz_er
   frz_table_metadata_release(metadata);
   if (is_known && (has_index || !build)) return FRZ_OK;
   *changed_out = true;
-  FRZ_TRY(frz_online_layout_now(online, &layout, err));
-  pthread_mutex_lock(&online->lock);
-  frz_online_layout *before = online->layout;
-  online->layout = frz_online_layout_retain(layout);
-  pthread_mutex_unlock(&online->lock);
-  frz_online_layout_release(before);
+  FRZ_TRY(show_newest_layout(online, &layout, err));
   frz_status st = has_index || build ? frz_online_update_index(online, layout, err) : FRZ_OK;
   frz_online_layout_release(layout);
   return st;

@@ -189,26 +189,31 @@ static frz_status carry_overlays(frz_online *online, const frz_index_view *curre
   return FRZ_OK;
 }
 
-/* `base`: the view that the list was made from; NULL: none. */
+/* `base`: the view that the list was made from; NULL: none. Where nothing was shown while own
+ * commits went by, their rows are nowhere but in files: *behind_out is then the view, not shown. */
 static frz_status publish_list(frz_online *online, const frz_index_view *base,
                                frz_online_layout *layout, frz_part_list *list, frz_watermark *mark,
-                               frz_error *err)
+                               frz_index_view **behind_out, frz_error *err)
 {
   frz_index_view *view = NULL, *current;
-  frz_online_layout *unused;
+  frz_online_layout *shown;
   frz_status st = FRZ_OK;
+  *behind_out = NULL;
   pthread_mutex_lock(&online->publish_lock);
-  frz_online_current(online, &current, &unused);
+  frz_online_current(online, &current, &shown);
   bool is_behind = current != NULL && current != base && current->mark.sequence > mark->sequence;
   if (is_behind) goto out; /* an own commit has moved the mark past it meanwhile */
   if (current != NULL)
     FRZ_TRY_OUT(carry_overlays(online, current, layout, mark->sequence, list, err));
   FRZ_TRY_OUT(frz_index_view_create(online->alloc, layout, list->parts, list->n, mark, &view, err));
-  show(online, view, layout);
+  if (current == NULL && shown->metadata != layout->metadata)
+    *behind_out = view;
+  else
+    show(online, view, shown);
 out:
   pthread_mutex_unlock(&online->publish_lock);
   frz_index_view_release(current);
-  frz_online_layout_release(unused);
+  frz_online_layout_release(shown);
   frz_watermark_dispose(mark);
   return st;
 }
@@ -224,13 +229,13 @@ static void keep_covered(const frz_index_view *view, frz_part_list *list)
 
 /* Another version of the table with the same rows: perhaps other columns. */
 static frz_status relabel(frz_online *online, const frz_index_view *view, frz_online_layout *layout,
-                          frz_error *err)
+                          frz_index_view **behind_out, frz_error *err)
 {
   frz_part_list list = {.n = 0};
   frz_watermark mark;
   FRZ_TRY(frz_watermark_copy(&view->mark, &mark, err));
   keep_covered(view, &list);
-  frz_status st = publish_list(online, view, layout, &list, &mark, err);
+  frz_status st = publish_list(online, view, layout, &list, &mark, behind_out, err);
   frz_part_list_dispose(&list);
   return st;
 }
@@ -289,7 +294,7 @@ static bool choose_base(frz_online *online, const frz_index_view *view, const fr
 }
 
 static frz_status follow(frz_online *online, const frz_index_view *view, frz_online_layout *layout,
-                         frz_error *err)
+                         frz_index_view **behind_out, frz_error *err)
 {
   frz_part_list list = {.n = 0};
   frz_watermark mark = {0};
@@ -307,7 +312,7 @@ static frz_status follow(frz_online *online, const frz_index_view *view, frz_onl
     FRZ_TRY_OUT(build(online, &scan, &list, &mark, err));
   }
   FRZ_TRY_OUT(join_tail(online, layout, &list, err));
-  st = publish_list(online, view, layout, &list, &mark, err);
+  st = publish_list(online, view, layout, &list, &mark, behind_out, err);
 out:
   frz_watermark_dispose(&mark);
   frz_online_scan_close(&scan);
@@ -316,24 +321,41 @@ out:
   return st;
 }
 
+/* Does the view have the rows of the layout's snapshot? */
+static bool has_rows_of(const frz_index_view *view, const frz_online_layout *layout)
+{
+  const frz_table_metadata *m = layout->metadata;
+  return view != NULL && view->mark.snapshot_id == m->current_snapshot_id &&
+         frz_str_equal(m->table_uuid, view->layout->metadata->table_uuid) &&
+         !frz_index_view_is_torn(view);
+}
+
 frz_status frz_online_update_index(frz_online *online, frz_online_layout *layout, frz_error *err)
 {
   frz_index_view *view;
-  frz_online_layout *unused;
-  frz_online_current(online, &view, &unused);
-  frz_online_layout_release(unused);
+  frz_online_layout *shown;
+  frz_status st;
+  frz_online_current(online, &view, &shown);
+  frz_online_layout_release(shown);
   pthread_mutex_lock(&online->lock);
   bool wants_files = online->wants_files;
   online->wants_files = false;
   pthread_mutex_unlock(&online->lock);
-  const frz_table_metadata *m = layout->metadata;
-  bool same_rows = view != NULL && !wants_files &&
-                   view->mark.snapshot_id == m->current_snapshot_id &&
-                   frz_str_equal(m->table_uuid, view->layout->metadata->table_uuid) &&
-                   !frz_index_view_is_torn(view);
-  frz_status st =
-      same_rows ? relabel(online, view, layout, err) : follow(online, view, layout, err);
-  frz_index_view_release(view);
+  layout = frz_online_layout_retain(layout);
+  for (;;) {
+    frz_index_view *behind = NULL;
+    st = !wants_files && has_rows_of(view, layout) ? relabel(online, view, layout, &behind, err)
+                                                   : follow(online, view, layout, &behind, err);
+    frz_index_view_release(view);
+    view = behind;
+    if (behind == NULL) break;
+    /* An own commit takes longer than reading what it added: this ends. */
+    frz_index_view *none;
+    frz_online_layout_release(layout);
+    frz_online_current(online, &none, &layout);
+    frz_index_view_release(none);
+  }
+  frz_online_layout_release(layout);
   return st;
 }
 

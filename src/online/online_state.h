@@ -85,8 +85,8 @@ frz_status frz_online_layout_now(frz_online *online, frz_online_layout **layout_
 
 /* ---- online_refresh.c ---- */
 
-/** Bring `view` (NULL: none) to the snapshot of `layout`: *view_out is a new one, or `view`
- * retained. Publishes it. Called under refresh_lock. */
+/** Bring the index to the snapshot of `layout`, which the handle shows, or a later one, and show
+ * it. Called under refresh_lock. */
 frz_status frz_online_update_index(frz_online *online, frz_online_layout *layout,
                                    frz_error *err) FRZ_MUST_CHECK;
 

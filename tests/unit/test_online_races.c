@@ -1,6 +1,7 @@
 /*
  * test_online_races.c - what other processes do while a compaction stands between its reading and
- * its commit, or in the middle of its reading: no reader ever sees an older value.
+ * its commit, or in the middle of its reading; and own commits while the first index is built: no
+ * reader ever sees an older value.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,8 @@
 
 #include "base/os.h"
 #include "frazil/maintenance.h"
+#include "iceberg/table/table_handle.h"
+#include "online/index_files.h"
 #include "online_lake.h"
 
 enum { WRITES = 10, DRIVER = 1 };
@@ -212,8 +215,66 @@ static void test_others_meanwhile(void **state)
   }
 }
 
+/* ---- own commits while an index is built ---- */
+
+static void lock_index_folder(frz_test_lake *lake, const char *cache, frz_index_folder *folder)
+{
+  frz_error err = {0};
+  frz_table *table;
+  bool locked;
+  frz_test_ok(frz_catalog_load_table(lake->catalog, "ns.t", &table, &err), &err);
+  frz_table_metadata *metadata = frz_table_current(table);
+  frz_test_ok(frz_index_folder_open(folder, cache, metadata->table_uuid, &err), &err);
+  frz_test_ok(frz_index_folder_lock(folder, true, &locked, &err), &err);
+  frz_table_metadata_release(metadata);
+  frz_table_free(table);
+}
+
+static void await_index(frz_online *online)
+{
+  frz_online_stats stats = {0};
+  for (int i = 0; i < 5000 && !stats.is_ready; i++) {
+    frz_os_sleep_ms(2);
+    frz_online_stats_get(online, &stats);
+  }
+  assert_true(stats.is_ready);
+}
+
+/* The thread has planned its build and waits for the folder when commits come: what they add is in
+ * no file that it reads, and no later look is due. */
+static void test_own_commits_while_an_index_is_built(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_index_folder folder;
+  char cache[300];
+  frz_test_lake_open(&lake, NULL);
+  frz_test_online_table(&lake, "t", "bucket(1, driver_id)");
+  snprintf(cache, sizeof cache, "%s/cache", lake.folder);
+  race_state r = {.lake = &lake};
+  frz_online *online = open_as(&lake, FRZ_LOOKUP_INDEX, 3600000, cache);
+  write_next(&r, online);
+  lock_index_folder(&lake, cache, &folder);
+  for (int i = 0; i < 3; i++) { /* the first read has the index built */
+    frz_test_row newest = row_of(r.newest);
+    assert_true(frz_test_online_has(online, &newest));
+    frz_os_sleep_ms(100);
+    write_next(&r, online);
+  }
+  frz_index_folder_unlock(&folder);
+  await_index(online);
+  frz_test_row newest = row_of(r.newest);
+  assert_true(frz_test_online_has(online, &newest));
+  write_next(&r, online);
+  newest = row_of(r.newest);
+  assert_true(frz_test_online_has(online, &newest));
+  frz_online_close(online);
+  frz_test_lake_close(&lake);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_others_meanwhile)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_others_meanwhile),
+                                     cmocka_unit_test(test_own_commits_while_an_index_is_built)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
