@@ -48,13 +48,6 @@ static frz_status decode_enum(frz_avro_decoder *decoder, const frz_avro_type *ty
   return frz_column_append_value(column, symbol.data, symbol.size, err);
 }
 
-static int hex_digit(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  char lower = frz_char_lower(c);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 static bool parse_uuid(frz_str text, uint8_t bytes_out[UUID_BYTES])
 {
   if (text.size != UUID_TEXT_BYTES) return false;
@@ -64,7 +57,7 @@ static bool parse_uuid(frz_str text, uint8_t bytes_out[UUID_BYTES])
       if (text.data[i] != '-') return false;
       continue;
     }
-    int digit = hex_digit(text.data[i]);
+    int digit = frz_hex_digit(text.data[i]);
     if (digit < 0) return false;
     uint8_t *byte = &bytes_out[n_digits / 2];
     *byte = (uint8_t)(n_digits % 2 == 0 ? digit << 4 : *byte | digit);

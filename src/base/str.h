@@ -61,6 +61,14 @@ static inline char frz_char_lower(char c)
   return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+/** The value of a hexadecimal digit; -1: it is none. */
+static inline int frz_hex_digit(char c)
+{
+  if (c >= '0' && c <= '9') return c - '0';
+  char lower = frz_char_lower(c);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 /** Are they the same, letters A to Z taken as a to z? */
 static inline bool frz_str_same_word(frz_str a, frz_str b)
 {

@@ -92,21 +92,13 @@ static size_t pass_plain(const char *data, size_t pos, size_t size)
   return pos;
 }
 
-static int hex_value(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /* The code unit of "\uXXXX" at `pos`, or -1. */
 static int32_t unit_at(const char *data, size_t pos, size_t size)
 {
   if (size - pos < 6 || data[pos] != '\\' || data[pos + 1] != 'u') return -1;
   int32_t unit = 0;
   for (size_t i = 2; i < 6; i++) {
-    int digit = hex_value(data[pos + i]);
+    int digit = frz_hex_digit(data[pos + i]);
     if (digit < 0) return -1;
     unit = unit * 16 + digit;
   }

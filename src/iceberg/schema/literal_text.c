@@ -337,19 +337,11 @@ static frz_status parse_timestamp(request *r, frz_literal *out)
   return FRZ_OK;
 }
 
-static int hex_value(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 bool frz_hex_parse(frz_str text, uint8_t *bytes_out)
 {
   if (text.size % 2 != 0) return false;
   for (size_t i = 0; i < text.size; i += 2) {
-    int high = hex_value(text.data[i]), low = hex_value(text.data[i + 1]);
+    int high = frz_hex_digit(text.data[i]), low = frz_hex_digit(text.data[i + 1]);
     if (high < 0 || low < 0) return false;
     bytes_out[i / 2] = (uint8_t)(high * 16 + low);
   }
