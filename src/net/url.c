@@ -24,6 +24,25 @@ frz_status frz_percent_encode(frz_str text, bool keeps_slash, frz_buf *out, frz_
   return FRZ_OK;
 }
 
+size_t frz_percent_decode(frz_str text, char *out, size_t room_bytes)
+{
+  size_t size = 0;
+  for (size_t i = 0; i < text.size && size < room_bytes; i++) {
+    int high = -1, low = -1;
+    if (text.data[i] == '%' && text.size - i > 2) {
+      high = frz_hex_digit(text.data[i + 1]);
+      low = frz_hex_digit(text.data[i + 2]);
+    }
+    out[size] = text.data[i];
+    if (high >= 0 && low >= 0) {
+      out[size] = (char)(high * 16 + low);
+      i += 2;
+    }
+    size++;
+  }
+  return size;
+}
+
 frz_status frz_query_append(const frz_http_pair *pairs, size_t n_pairs, frz_buf *out,
                             frz_error *err)
 {

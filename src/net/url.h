@@ -31,6 +31,9 @@ frz_status frz_url_parse(frz_str text, const char *what, frz_url *url_out,
 frz_status frz_percent_encode(frz_str text, bool keeps_slash, frz_buf *out,
                               frz_error *err) FRZ_MUST_CHECK;
 
+/** Put down the text with %XX decoded, as far as there is room; other '%' stay. The size of it. */
+size_t frz_percent_decode(frz_str text, char *out, size_t room_bytes);
+
 /** "a=b&c=d" of pairs in their order. */
 frz_status frz_query_append(const frz_http_pair *pairs, size_t n_pairs, frz_buf *out,
                             frz_error *err) FRZ_MUST_CHECK;

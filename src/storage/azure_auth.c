@@ -171,21 +171,26 @@ frz_status frz_azure_authorize(const frz_azure_config *config, frz_oauth *oauth,
                   FRZ_STR_ARG(account));
 }
 
+/* Of a shared access signature it is the value of "sig" that is secret. */
+static frz_str signature_of(frz_str token)
+{
+  for (size_t at = 0; at < token.size;) {
+    const char *from = token.data + at;
+    const char *end = memchr(from, '&', token.size - at);
+    frz_str item = {from, end != NULL ? (size_t)(end - from) : token.size - at};
+    if (frz_str_starts(item, "sig=")) return (frz_str){from + 4, item.size - 4};
+    at += item.size + 1;
+  }
+  return (frz_str){"", 0};
+}
+
 frz_str frz_azure_unless_secret(const frz_azure_config *config, frz_str text)
 {
-  const char *mark = config->sas_token.size != 0
-                         ? memmem(config->sas_token.data, config->sas_token.size, "sig=", 4)
-                         : NULL;
-  frz_str signature = {"", 0};
-  if (mark !=
-      NULL) { /* of the token it is what is secret; up to the first escape, since servers decode */
-    size_t left = config->sas_token.size - (size_t)(mark + 4 - config->sas_token.data);
-    signature = (frz_str){mark + 4, 0};
-    while (signature.size < left && mark[4 + signature.size] != '&' &&
-           mark[4 + signature.size] != '%')
-      signature.size++;
-  }
-  const frz_str secrets[] = {config->account_key, config->sas_token, signature, config->token,
-                             config->client_secret};
+  enum { SIGNATURE_BYTES = 64 }; /* it is 44 long; of a longer one its beginning */
+  char meant[SIGNATURE_BYTES];   /* servers say it decoded, or as it was sent */
+  frz_str signature = signature_of(config->sas_token);
+  size_t meant_bytes = frz_percent_decode(signature, meant, sizeof meant);
+  const frz_str secrets[] = {config->account_key,  config->sas_token, signature,
+                             {meant, meant_bytes}, config->token,     config->client_secret};
   return frz_unless_secret(text, secrets, sizeof secrets / sizeof secrets[0]);
 }
