@@ -16,7 +16,7 @@
 #include "pit/slot_index.h"
 #include "pit/slot_table.h"
 
-enum { GROUP_ROWS = 64, KEYS_AHEAD = 16 };
+enum { GROUP_ROWS = 64, GROUPS_AT_ONCE = 4, KEYS_AHEAD = 16 };
 
 /* Which row a cursor holds, packed so that a greater number wins where times are equal: the file's
  * rank and one, the position, the slot from the key's first. */
@@ -167,11 +167,12 @@ __attribute__((noinline)) static void move(const frz_slot_index *index, const fr
 
 /* ---- rows ---- */
 
-/* Rows of a batch, and the numbers of their keys. */
+/* Rows of a batch, the numbers of their keys, and the numbers of those whose cursors will move. */
 typedef struct swept_group {
-  size_t n;
+  size_t n, n_moving;
   uint32_t rows[GROUP_ROWS];
   uint32_t numbers[GROUP_ROWS];
+  uint32_t moving[GROUP_ROWS];
 } swept_group;
 
 static inline bool is_number_of(const frz_slot_directory *directory, uint32_t number,
@@ -274,30 +275,39 @@ static inline uint64_t either(bool of_a, uint64_t a, uint64_t b)
   return (a & mask) | (b & ~mask);
 }
 
-/* Each row waits for memory up to four times: the directory, its cursor, and where that moves the
- * key's slots, their times and winners. So rows go through in groups, and each step asks for what
- * the next one needs of the whole group. (In functions of their own the loops that only ask would
- * be left out by the compiler, as without effect.) */
-static inline void compete(const frz_slot_index *index, const frz_slot_sweep *sweep,
-                           const frz_offer *offer, const swept_group *group)
+/* Guess which cursors will move, and ask for their runs: groups before this one may move them too,
+ * and then what was asked for is of no use, or comes late. */
+static inline void find_moving(const frz_slot_index *index, const frz_slot_sweep *sweep,
+                               const frz_offer *offer, swept_group *group)
 {
-  uint32_t moving[GROUP_ROWS];
-  size_t n_moving = 0;
+  size_t n = 0;
   for (size_t i = 0; i < group->n; i++) {
     const cursor *at = &sweep->cursors[group->numbers[i]];
     int64_t time = offer->event_times[group->rows[i]];
-    moving[n_moving] = group->numbers[i];
+    group->moving[n] = group->numbers[i];
     bool is_before = time < at->first_time; /* `||` becomes a jump */
     bool is_after = time > at->last_time;
-    n_moving += is_before | is_after;
+    n += is_before | is_after;
   }
-  const frz_slot_run *runs = index->directory.runs;
-  for (size_t i = 0; i < n_moving; i++) __builtin_prefetch(&runs[moving[i]]);
-  for (size_t i = 0; i < n_moving; i++) {
-    size_t slot = runs[moving[i]].first_slot + (sweep->cursors[moving[i]].held & AT_MASK);
+  group->n_moving = n;
+  for (size_t i = 0; i < n; i++) __builtin_prefetch(&index->directory.runs[group->moving[i]]);
+}
+
+static inline void ask_for_slots(const frz_slot_index *index, const frz_slot_sweep *sweep,
+                                 const swept_group *group)
+{
+  for (size_t i = 0; i < group->n_moving; i++) {
+    uint32_t number = group->moving[i];
+    size_t slot =
+        index->directory.runs[number].first_slot + (sweep->cursors[number].held & AT_MASK);
     __builtin_prefetch(&index->upper[slot]);
     __builtin_prefetch(&index->winners[slot], 1);
   }
+}
+
+static inline void compete(const frz_slot_index *index, const frz_slot_sweep *sweep,
+                           const frz_offer *offer, const swept_group *group)
+{
   for (size_t i = 0; i < group->n; i++) {
     uint32_t row = group->rows[i];
     cursor *at = &sweep->cursors[group->numbers[i]];
@@ -315,6 +325,32 @@ static inline void compete(const frz_slot_index *index, const frz_slot_sweep *sw
   }
 }
 
+/* Each row waits for memory up to four times: the directory, its cursor, and where that moves the
+ * key's slots, their times and winners. So rows go through in groups, a step at a time, and between
+ * a group's steps come those of the groups around it, while what it asked for arrives. */
+static void sweep_groups(const frz_slot_index *index, const frz_slot_sweep *sweep,
+                         const frz_offer *offer)
+{
+  const frz_offer_window window = {index->least, index->greatest, false, 0, NULL};
+  swept_group groups[GROUPS_AT_ONCE];
+  int64_t n_groups = (offer->n_rows + GROUP_ROWS - 1) / GROUP_ROWS;
+  for (int64_t i = 0; i < n_groups + GROUPS_AT_ONCE - 1; i++) {
+    if (i < n_groups) {
+      swept_group *group = &groups[i % GROUPS_AT_ONCE];
+      int64_t first = i * GROUP_ROWS, last = first + GROUP_ROWS;
+      if (last > offer->n_rows) last = offer->n_rows;
+      if (index->directory.by_value)
+        number_by_value(index, sweep, offer, &window, first, last, group);
+      else
+        number_by_hash(index, sweep, offer, &window, first, last, group);
+    }
+    if (i >= 1 && i - 1 < n_groups)
+      find_moving(index, sweep, offer, &groups[(i - 1) % GROUPS_AT_ONCE]);
+    if (i >= 2 && i - 2 < n_groups) ask_for_slots(index, sweep, &groups[(i - 2) % GROUPS_AT_ONCE]);
+    if (i >= 3) compete(index, sweep, offer, &groups[(i - 3) % GROUPS_AT_ONCE]);
+  }
+}
+
 frz_status frz_slot_index_sweep(frz_slot_index *index, size_t lane, const frz_offer *offer,
                                 frz_error *err)
 {
@@ -324,15 +360,6 @@ frz_status frz_slot_index_sweep(frz_slot_index *index, size_t lane, const frz_of
   frz_slot_sweep *sweep = index->sweeps[lane];
   bool has_ties = offer->created_times != NULL || offer->sequences != NULL;
   if (has_ties && sweep->ties == NULL) FRZ_TRY(make_ties(index, sweep, err));
-  const frz_offer_window window = {index->least, index->greatest, false, 0, NULL};
-  for (int64_t first = 0; first < offer->n_rows; first += GROUP_ROWS) {
-    swept_group group;
-    int64_t last = offer->n_rows - first < GROUP_ROWS ? offer->n_rows : first + GROUP_ROWS;
-    if (index->directory.by_value)
-      number_by_value(index, sweep, offer, &window, first, last, &group);
-    else
-      number_by_hash(index, sweep, offer, &window, first, last, &group);
-    compete(index, sweep, offer, &group);
-  }
+  sweep_groups(index, sweep, offer);
   return FRZ_OK;
 }
