@@ -44,6 +44,9 @@ void *frz_os_map(size_t bytes);
  * errno set on failure; frz_os_unmap() ends it. */
 void *frz_os_map_file(int fd, size_t bytes);
 
+/** Begin to write a file's bytes to the disk, for who will wait for it later: a hint. */
+void frz_os_begin_writing(int fd);
+
 /** Give memory back, whole pages of it; they read as zero again. */
 void frz_os_forget(void *start, size_t bytes);
 

@@ -4,6 +4,7 @@
 #include "base/os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,15 @@ void *frz_os_map_file(int fd, size_t bytes)
   if (end < reserved) (void)munmap(start + end, reserved - end);
   frz_os_prefer_large_pages(mapped, bytes);
   return mapped;
+}
+
+void frz_os_begin_writing(int fd)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+  (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+  (void)fd;
+#endif
 }
 
 void frz_os_forget(void *start, size_t bytes)

@@ -285,10 +285,21 @@ static frz_status local_write(frz_sink *sink, const void *data, size_t size, frz
   return FRZ_OK;
 }
 
+/* Where many files are committed, each would wait for the disk in turn. */
+static frz_status local_prepare(frz_sink *sink, frz_error *err)
+{
+  local_sink *local = (local_sink *)sink;
+  FRZ_TRY(check_usable(local, "commit", err));
+  FRZ_TRY(flush(local, err));
+  frz_os_begin_writing(local->fd);
+  return FRZ_OK;
+}
+
 /* Makes the new name itself durable. Its bytes are safe already, so a file system that cannot do
  * this is no failure. */
-static void sync_folder(local_sink *local)
+static void sync_folder(frz_sink *sink)
 {
+  local_sink *local = (local_sink *)sink;
   char *path = (char *)local->path.data;
   size_t n = folder_bytes(path);
   char name_starts = path[n];
@@ -338,7 +349,6 @@ static frz_status local_commit(frz_sink *sink, frz_error *err)
   if (code != 0) return fail_errno(err, code, "create", path);
   local->failed = false;
   local->temporary.size = 0;
-  sync_folder(local);
   return FRZ_OK;
 }
 
@@ -375,6 +385,8 @@ static frz_status local_create(void *ctx, frz_str uri, bool must_be_new, frz_sin
   local->base.write = local_write;
   local->base.commit = local_commit;
   local->base.free = local_sink_free;
+  local->base.prepare = local_prepare;
+  local->base.settle = sync_folder;
   frz_buf_init(&local->path, alloc, FRZ_LIMIT_PATH_BYTES);
   frz_buf_init(&local->temporary, alloc, FRZ_LIMIT_PATH_BYTES + NAME_BYTES_MAX);
   frz_buf_init(&local->pending, alloc, WRITE_BYTES);

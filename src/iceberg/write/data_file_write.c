@@ -13,7 +13,9 @@
  * file is closed: each file is one sorted run (or a part of one, where it rolls).
  *
  * A file that is ended is committed at once, but at the end of all files several are together,
- * since each commit waits for a disk or a store.
+ * since each commit waits for a disk or a store. There they are also sorted and written beside one
+ * another, a thread a file: columns of one file take unequal time, and sorting is one thread's
+ * work.
  *
  * Invariants: slots[0, n_slots) are files under way; ended[0, n_ended) are files that are described
  * and not committed; slot_of[p] is the slot of partition p, or -1;
@@ -23,6 +25,7 @@
 #include "iceberg/write/data_file_write.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/arena_list.h"
 #include "base/limits.h"
@@ -57,9 +60,11 @@ typedef struct open_file {
   frz_str path;
   int64_t last_use;
   size_t memory_bytes;
-  frz_batch held;  /* sorted tables: rows that wait; columns NULL where there are none */
-  bool is_created; /* in storage */
-  bool has_rows;   /* since its row group was last ended for want of memory */
+  frz_batch held;   /* sorted tables: rows that wait; columns NULL where there are none */
+  bool is_created;  /* in storage */
+  bool has_rows;    /* since its row group was last ended for want of memory */
+  bool is_finished; /* its footer is written */
+  frz_parquet_write_summary summary; /* once it is */
 } open_file;
 
 struct frz_data_file_writer {
@@ -329,10 +334,9 @@ static frz_status open_slot(frz_data_file_writer *writer, uint32_t partition, fr
   return FRZ_OK;
 }
 
-/* The description of a file whose footer is written. */
+/* The description of a file that is finished. */
 static frz_status describe(frz_data_file_writer *writer, const open_file *file,
-                           const frz_parquet_write_summary *summary, frz_data_file *described,
-                           frz_error *err)
+                           frz_data_file *described, frz_error *err)
 {
   *described = (frz_data_file){.content = FRZ_CONTENT_DATA,
                                .path = file->path,
@@ -344,13 +348,24 @@ static frz_status describe(frz_data_file_writer *writer, const open_file *file,
                                .content_size_bytes = -1};
   FRZ_TRY(frz_partition_split_values(&writer->split, file->partition, &writer->arena,
                                      &described->partition, err));
-  return frz_data_file_set_metrics(&writer->metrics, summary, &writer->arena, described, err);
+  return frz_data_file_set_metrics(&writer->metrics, &file->summary, &writer->arena, described,
+                                   err);
 }
 
 static frz_status commit_one(void *arg, size_t i, frz_error *err)
 {
   frz_data_file_writer *writer = arg;
-  return frz_sink_commit(writer->ended[i], err);
+  frz_sink *sink = writer->ended[i];
+  return sink->commit(sink, err);
+}
+
+static frz_status settle_one(void *arg, size_t i, frz_error *err)
+{
+  frz_data_file_writer *writer = arg;
+  frz_sink *sink = writer->ended[i];
+  (void)err;
+  sink->settle(sink);
+  return FRZ_OK;
 }
 
 static void drop_ended(frz_data_file_writer *writer)
@@ -359,9 +374,13 @@ static void drop_ended(frz_data_file_writer *writer)
   writer->n_ended = 0;
 }
 
+/* Names are settled when all are there: what a file system's journal waits for one has the others'
+ * too. */
 static frz_status commit_ended(frz_data_file_writer *writer, frz_error *err)
 {
-  frz_status st = frz_parallel_for(writer->context, writer->n_ended, commit_one, writer, err);
+  size_t n = writer->n_ended;
+  frz_status st = frz_parallel_for(writer->context, n, commit_one, writer, err);
+  if (st == FRZ_OK) st = frz_parallel_for(writer->context, n, settle_one, writer, err);
   drop_ended(writer);
   return st;
 }
@@ -370,13 +389,12 @@ static frz_status commit_ended(frz_data_file_writer *writer, frz_error *err)
 static frz_status end_file(frz_data_file_writer *writer, size_t slot, frz_error *err)
 {
   open_file *file = &writer->slots[slot];
-  frz_parquet_write_summary summary;
-  FRZ_TRY(frz_parquet_writer_finish(file->parquet, &summary, err));
+  if (!file->is_finished) FRZ_TRY(frz_parquet_writer_finish(file->parquet, &file->summary, err));
   frz_data_file *files = frz_arena_list_room(&writer->arena, writer->files, writer->n_files,
                                              &writer->files_capacity, sizeof *files);
   if (files == NULL) return frz_fail_nomem(err, "data file writer");
   writer->files = files;
-  FRZ_TRY(describe(writer, file, &summary, &files[writer->n_files], err));
+  FRZ_TRY(describe(writer, file, &files[writer->n_files], err));
   FRZ_TRY(note_path(writer, file->path, err));
   writer->n_files++;
   writer->ended[writer->n_ended++] = file->sink;
@@ -419,43 +437,56 @@ static frz_status gather_rows(frz_data_file_writer *writer, const gather *self, 
   return st;
 }
 
+/* Write `n` rows of `held`, one behind the other. */
+static frz_status write_rows(frz_data_file_writer *writer, const open_file *file,
+                             const frz_batch *held, const int64_t *rows, int64_t n, frz_error *err)
+{
+  frz_batch piece;
+  FRZ_TRY(frz_batch_init(&piece, writer->stored.fields, writer->n_written, writer->alloc, err));
+  gather self = {.from = held, .to = &piece, .rows = rows, .n = n};
+  frz_status st = gather_rows(writer, &self, err);
+  if (st == FRZ_OK) st = frz_parquet_writer_write(file->parquet, &piece, err);
+  frz_batch_dispose(&piece);
+  return st;
+}
+
 /* Write all rows of `held` in the order that `rows` gives, into as many files as they fill. */
 static frz_status write_run(frz_data_file_writer *writer, uint32_t partition, const frz_batch *held,
                             const int64_t *rows, frz_error *err)
 {
-  frz_status st = FRZ_OK;
-  for (int64_t first = 0; st == FRZ_OK && first < held->n_rows; first += SLICE_ROWS) {
+  for (int64_t first = 0; first < held->n_rows; first += SLICE_ROWS) {
     if (*slot_of(writer, partition) < 0) FRZ_TRY(open_slot(writer, partition, err));
     size_t slot = (size_t)*slot_of(writer, partition);
     int64_t n = held->n_rows - first < SLICE_ROWS ? held->n_rows - first : SLICE_ROWS;
-    frz_batch piece;
-    FRZ_TRY(frz_batch_init(&piece, writer->stored.fields, writer->n_written, writer->alloc, err));
-    gather self = {.from = held, .to = &piece, .rows = rows + first, .n = n};
-    st = gather_rows(writer, &self, err);
-    if (st == FRZ_OK) st = frz_parquet_writer_write(writer->slots[slot].parquet, &piece, err);
-    frz_batch_dispose(&piece);
-    if (st == FRZ_OK && first + n < held->n_rows &&
+    FRZ_TRY(write_rows(writer, &writer->slots[slot], held, rows + first, n, err));
+    if (first + n < held->n_rows &&
         frz_parquet_writer_bytes(writer->slots[slot].parquet) >= writer->properties.target_bytes)
-      st = end_file(writer, slot, err);
+      FRZ_TRY(end_file(writer, slot, err));
   }
+  return FRZ_OK;
+}
+
+/* The order of the rows that are held, appended to `rows` (int64_t). */
+static frz_status sort_held(const frz_data_file_writer *writer, const frz_batch *held,
+                            frz_buf *rows, frz_error *err)
+{
+  frz_sort_keys keys = {0};
+  FRZ_TRY(frz_sort_keys_make(&writer->sort, held->columns, held->n_rows, &keys, err));
+  frz_status st = frz_sort_rows(keys.keys, keys.n_keys, held->n_rows, rows, err);
+  frz_sort_keys_dispose(&keys);
   return st;
 }
 
 static frz_status write_held(frz_data_file_writer *writer, size_t slot, frz_error *err)
 {
-  frz_status st = FRZ_OK;
   uint32_t partition = writer->slots[slot].partition;
   frz_batch held = writer->slots[slot].held;
   writer->slots[slot].held = (frz_batch){0};
-  frz_sort_keys keys = {0};
   frz_buf rows;
   frz_buf_init(&rows, writer->alloc, SIZE_MAX / 4);
-  FRZ_TRY_OUT(frz_sort_keys_make(&writer->sort, held.columns, held.n_rows, &keys, err));
-  FRZ_TRY_OUT(frz_sort_rows(keys.keys, keys.n_keys, held.n_rows, &rows, err));
-  frz_sort_keys_dispose(&keys);
-  FRZ_TRY_OUT(write_run(writer, partition, &held, (const int64_t *)(const void *)rows.data, err));
-out:
-  frz_sort_keys_dispose(&keys);
+  frz_status st = sort_held(writer, &held, &rows, err);
+  if (st == FRZ_OK)
+    st = write_run(writer, partition, &held, (const int64_t *)(const void *)rows.data, err);
   frz_buf_dispose(&rows);
   frz_batch_dispose(&held);
   return st;
@@ -747,7 +778,7 @@ frz_status frz_data_file_writer_write(frz_data_file_writer *writer, const frz_ba
 {
   if (writer->failed || writer->finished)
     return frz_fail(err, FRZ_ERR_INVALID, "data file writer: used after it failed or finished");
-  frz_status st = frz_context_poll(writer->context, err);
+  frz_status st = frz_context_check_waiting(writer->context, err); /* perhaps a task of a pool */
   if (st == FRZ_OK) st = write_batch(writer, batch, err);
   if (st != FRZ_OK) writer->failed = true;
   return st;
@@ -755,11 +786,71 @@ frz_status frz_data_file_writer_write(frz_data_file_writer *writer, const frz_ba
 
 /* ---- the end ---- */
 
+static int latest_first(const void *a, const void *b)
+{
+  const open_file *left = a;
+  const open_file *right = b;
+  return left->last_use > right->last_use ? -1 : left->last_use < right->last_use;
+}
+
+static void order_slots(frz_data_file_writer *writer)
+{
+  if (writer->n_slots == 0) return;
+  qsort(writer->slots, writer->n_slots, sizeof *writer->slots, latest_first);
+  for (size_t i = 0; i < writer->n_slots; i++)
+    *slot_of(writer, writer->slots[i].partition) = (int32_t)i;
+}
+
+/* Might its rows fill more than one file? */
+static bool may_roll(const frz_data_file_writer *writer, const open_file *file)
+{
+  return file->held.n_rows != 0 && file->memory_bytes >= (size_t)writer->properties.target_bytes;
+}
+
+/* Sort and write what the slot at place `i` from the end holds, and its footer, and let the storage
+ * begin with it. It touches nothing of the writer that other slots share. */
+static frz_status finish_slot(void *arg, size_t i, frz_error *err)
+{
+  frz_data_file_writer *writer = arg;
+  open_file *file = &writer->slots[writer->n_slots - 1 - i];
+  frz_batch *held = &file->held;
+  frz_status st = FRZ_OK;
+  if (held->n_rows != 0) {
+    frz_buf rows;
+    frz_buf_init(&rows, writer->alloc, SIZE_MAX / 4);
+    st = sort_held(writer, held, &rows, err);
+    const int64_t *order = (const int64_t *)(const void *)rows.data;
+    for (int64_t first = 0; st == FRZ_OK && first < held->n_rows; first += SLICE_ROWS) {
+      int64_t n = held->n_rows - first < SLICE_ROWS ? held->n_rows - first : SLICE_ROWS;
+      st = write_rows(writer, file, held, order + first, n, err);
+    }
+    frz_buf_dispose(&rows);
+    frz_batch_dispose(held);
+  }
+  if (st == FRZ_OK) st = frz_parquet_writer_finish(file->parquet, &file->summary, err);
+  file->is_finished = st == FRZ_OK;
+  return st == FRZ_OK ? file->sink->prepare(file->sink, err) : st;
+}
+
+/* End the last slots, each a file. */
+static frz_status end_slots(frz_data_file_writer *writer, frz_error *err)
+{
+  size_t n = 0;
+  while (n < COMMITS_AT_ONCE && n < writer->n_slots &&
+         !may_roll(writer, &writer->slots[writer->n_slots - 1 - n]))
+    n++;
+  if (n == 0) return close_slot(writer, writer->n_slots - 1, err);
+  FRZ_TRY(frz_parallel_for(writer->context, n, finish_slot, writer, err));
+  for (; n > 0; n--) FRZ_TRY(end_file(writer, writer->n_slots - 1, err));
+  return FRZ_OK;
+}
+
 static frz_status finish(frz_data_file_writer *writer, frz_arena *arena,
                          const frz_data_file **files_out, size_t *n_files_out, frz_error *err)
 {
   writer->ended_max = COMMITS_AT_ONCE;
-  while (writer->n_slots > 0) FRZ_TRY(close_oldest(writer, false, err));
+  order_slots(writer);
+  while (writer->n_slots > 0) FRZ_TRY(end_slots(writer, err));
   FRZ_TRY(commit_ended(writer, err));
   frz_data_file *files = frz_arena_array(arena, writer->n_files, sizeof *files);
   if (files == NULL) return frz_fail_nomem(err, "data files");

@@ -43,11 +43,24 @@ static frz_status lazy_write(frz_sink *sink, const void *data, size_t size, frz_
   return FRZ_OK;
 }
 
+static frz_status lazy_prepare(frz_sink *sink, frz_error *err)
+{
+  lazy_sink *self = (lazy_sink *)sink;
+  if (self->real == NULL) FRZ_TRY(create_file(self, err));
+  return self->real->prepare != NULL ? self->real->prepare(self->real, err) : FRZ_OK;
+}
+
 static frz_status lazy_commit(frz_sink *sink, frz_error *err)
 {
   lazy_sink *self = (lazy_sink *)sink;
   if (self->real == NULL) FRZ_TRY(create_file(self, err));
-  return frz_sink_commit(self->real, err);
+  return self->real->commit(self->real, err);
+}
+
+static void lazy_settle(frz_sink *sink)
+{
+  frz_sink *real = ((lazy_sink *)sink)->real;
+  if (real->settle != NULL) real->settle(real);
 }
 
 static void lazy_free(frz_sink *sink)
@@ -64,7 +77,7 @@ frz_status frz_lazy_sink_create(const frz_alloc *alloc, frz_storage *storage, fr
 {
   lazy_sink *self = frz_alloc_zeroed(alloc, sizeof *self);
   if (self == NULL) return frz_fail_nomem(err, "data file");
-  self->base = (frz_sink){0, lazy_write, lazy_commit, lazy_free};
+  self->base = (frz_sink){0, lazy_write, lazy_commit, lazy_free, lazy_prepare, lazy_settle};
   self->alloc = alloc;
   self->storage = storage;
   self->hold_bytes = hold_bytes;
