@@ -83,6 +83,10 @@ frz_status frz_transform_apply(const frz_transform *transform, const frz_literal
                                frz_arena *arena, frz_literal *result_out,
                                frz_error *err) FRZ_MUST_CHECK;
 
+/** The bucket, of `n`, of a whole number: of an int, long or date, a time or timestamp in
+ * microseconds. */
+uint32_t frz_bucket_of_number(int64_t value, int32_t n);
+
 /** From the object form, or from the fields array alone (spec id 0). */
 frz_status frz_partition_spec_parse(frz_json_reader *json, frz_arena *arena,
                                     frz_partition_spec *spec_out, frz_error *err) FRZ_MUST_CHECK;

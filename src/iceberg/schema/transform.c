@@ -154,6 +154,16 @@ static uint32_t hash_long(int64_t value)
   return frz_murmur3_32(&value, sizeof value, 0);
 }
 
+static uint32_t bucket_of(uint32_t hash, int32_t n)
+{
+  return (hash & INT32_MAX) % (uint32_t)n;
+}
+
+uint32_t frz_bucket_of_number(int64_t value, int32_t n)
+{
+  return bucket_of(hash_long(value), n);
+}
+
 static uint32_t hash_value(const frz_literal *value)
 {
   uint8_t bytes[16];
@@ -248,9 +258,9 @@ frz_status frz_transform_apply(const frz_transform *transform, const frz_literal
     switch (transform->kind) {
     case FRZ_TRANSFORM_IDENTITY: result = *value; break;
     case FRZ_TRANSFORM_BUCKET:
-      result = (frz_literal){
-          .kind = FRZ_TYPE_INT,
-          .as = {.i32 = (int32_t)((hash_value(value) & INT32_MAX) % (uint32_t)transform->param)}};
+      result =
+          (frz_literal){.kind = FRZ_TYPE_INT,
+                        .as = {.i32 = (int32_t)bucket_of(hash_value(value), transform->param)}};
       break;
     case FRZ_TRANSFORM_TRUNCATE: truncate_value(transform->param, value, &result); break;
     case FRZ_TRANSFORM_VOID: break;

@@ -3,7 +3,8 @@
  *
  * Field by field: each row's source value is transformed, and its result numbered by a map from the
  * result's bytes. Number and the number so far are then numbered together by a second map, so that
- * after the last field each partition has one number. A row like the one before it asks no map.
+ * after the last field each partition has one number. A row like the one before it asks no map, nor
+ * does one in a bucket of whole numbers that was seen before.
  *
  * Invariants: values[code] is the field's result with that code; pairs[number] tells the number so
  * far and the code that were combined into it.
@@ -13,6 +14,7 @@
 #include <assert.h>
 
 #include "base/arena_list.h"
+#include "base/endian.h"
 #include "base/limits.h"
 #include "iceberg/write/field_path.h"
 
@@ -28,6 +30,7 @@ struct frz_split_field {
   bool is_void;
   frz_field_path path;
   frz_map codes;
+  uint32_t *bucket_codes; /* of buckets that were seen, else NO_CODE; NULL: other transforms */
   frz_literal *values;
   size_t n_values, values_capacity;
   frz_map numbers; /* of pairs; unused in the first field */
@@ -35,10 +38,32 @@ struct frz_split_field {
   size_t n_pairs, pairs_capacity;
 };
 
+enum { BUCKETS_MAX = 1 << 16 };
+#define NO_CODE UINT32_MAX
+
 /* ---- preparing ---- */
 
+static bool is_whole_number(frz_type_kind kind)
+{
+  return kind == FRZ_TYPE_INT || kind == FRZ_TYPE_LONG || kind == FRZ_TYPE_DATE ||
+         kind == FRZ_TYPE_TIMESTAMP || kind == FRZ_TYPE_TIMESTAMPTZ;
+}
+
+static frz_status make_bucket_codes(frz_split_field *self, frz_arena *arena, frz_error *err)
+{
+  const frz_transform *transform = &self->field->transform;
+  if (transform->kind != FRZ_TRANSFORM_BUCKET || transform->param > BUCKETS_MAX ||
+      self->path.n != 1 || !is_whole_number(self->source_type.kind))
+    return FRZ_OK;
+  size_t n = (size_t)transform->param;
+  self->bucket_codes = frz_arena_array(arena, n, sizeof *self->bucket_codes);
+  if (self->bucket_codes == NULL) return frz_fail_nomem(err, "partitions");
+  for (size_t i = 0; i < n; i++) self->bucket_codes[i] = NO_CODE;
+  return FRZ_OK;
+}
+
 static frz_status prepare_field(frz_split_field *self, const frz_schema *schema,
-                                const frz_partition_field *field, frz_error *err)
+                                const frz_partition_field *field, frz_arena *arena, frz_error *err)
 {
   self->field = field;
   const frz_transform *transform = &field->transform;
@@ -60,7 +85,7 @@ static frz_status prepare_field(frz_split_field *self, const frz_schema *schema,
     return frz_fail(err, FRZ_ERR_INVALID, "partition field '%.*s': '%.*s' is not for column '%.*s'",
                     FRZ_STR_ARG(field->name), FRZ_STR_ARG(transform->text),
                     FRZ_STR_ARG(source->name));
-  return FRZ_OK;
+  return make_bucket_codes(self, arena, err);
 }
 
 frz_status frz_partition_split_init(frz_partition_split *split, const frz_alloc *alloc,
@@ -70,11 +95,12 @@ frz_status frz_partition_split_init(frz_partition_split *split, const frz_alloc 
   *split = (frz_partition_split){.alloc = alloc, .spec = spec};
   frz_arena_init(&split->arena, alloc, FRZ_LIMIT_WRITER_BYTES);
   frz_buf_init(&split->key, alloc, FRZ_LIMIT_COLUMN_BYTES);
+  frz_buf_init(&split->codes, alloc, SIZE_MAX / 4);
   frz_status st = FRZ_OK;
   frz_split_field *fields = frz_arena_array(&split->arena, spec->n_fields, sizeof *fields);
   if (fields == NULL) st = frz_fail_nomem(err, "partitions");
   for (size_t i = 0; st == FRZ_OK && i < spec->n_fields; i++)
-    st = prepare_field(&fields[i], schema, &spec->fields[i], err);
+    st = prepare_field(&fields[i], schema, &spec->fields[i], &split->arena, err);
   if (st != FRZ_OK) {
     frz_arena_free(&split->arena);
     return st;
@@ -95,6 +121,7 @@ void frz_partition_split_dispose(frz_partition_split *split)
   }
   split->fields = NULL;
   frz_buf_dispose(&split->key);
+  frz_buf_dispose(&split->codes);
   frz_arena_free(&split->arena);
 }
 
@@ -194,36 +221,75 @@ static frz_status number_pair(frz_partition_split *split, frz_split_field *self,
 
 /* ---- a batch ---- */
 
+static frz_status code_of_value(frz_partition_split *split, frz_split_field *self,
+                                const frz_literal *source, uint32_t *code_out, frz_error *err)
+{
+  frz_literal value = frz_literal_null(self->result_type.kind);
+  if (!source->is_null)
+    FRZ_TRY(frz_transform_apply(&self->field->transform, source, &split->arena, &value, err));
+  return number_value(split, self, &value, code_out, err);
+}
+
+/* The bucket of a row that is not null. */
+static uint32_t bucket_at(const frz_split_field *self, const frz_column *column, int64_t row)
+{
+  const uint8_t *values = column->values.data;
+  bool is_narrow = number_bytes(self->source_type.kind) == 4;
+  int64_t number = is_narrow ? (int32_t)frz_load_u32le(values + 4 * row)
+                             : (int64_t)frz_load_u64le(values + 8 * row);
+  return frz_bucket_of_number(number, self->field->transform.param);
+}
+
+/* The field's code of each row. */
+static frz_status find_codes(frz_partition_split *split, frz_split_field *self,
+                             const frz_batch *batch, uint32_t *codes, frz_error *err)
+{
+  const frz_column *numbers = self->bucket_codes != NULL ? &batch->columns[self->path.at[0]] : NULL;
+  frz_literal before = {0};
+  uint32_t code = NO_CODE; /* of `before` */
+  for (int64_t row = 0; row < batch->n_rows; row++) {
+    uint32_t *known = NULL;
+    if (numbers != NULL && !frz_column_is_null(numbers, row)) {
+      known = &self->bucket_codes[bucket_at(self, numbers, row)];
+      codes[row] = *known;
+      if (*known != NO_CODE) continue;
+    }
+    frz_literal source =
+        self->is_void ? frz_literal_null(self->source_type.kind) : source_value(self, batch, row);
+    if (code == NO_CODE || !same_bits(&source, &before))
+      FRZ_TRY(code_of_value(split, self, &source, &code, err));
+    before = source;
+    codes[row] = code;
+    if (known != NULL) *known = code;
+  }
+  return FRZ_OK;
+}
+
+/* Number `numbers` anew, each together with the code of its row. */
+static frz_status number_pairs(frz_partition_split *split, frz_split_field *self, int64_t n_rows,
+                               const uint32_t *codes, uint32_t *numbers, frz_error *err)
+{
+  code_pair before = {NO_CODE, NO_CODE};
+  uint32_t number = 0;
+  for (int64_t row = 0; row < n_rows; row++) {
+    code_pair pair = {numbers[row], codes[row]};
+    if (pair.number != before.number || pair.code != before.code)
+      FRZ_TRY(number_pair(split, self, pair, &number, err));
+    before = pair;
+    numbers[row] = number;
+  }
+  return FRZ_OK;
+}
+
 static frz_status run_field(frz_partition_split *split, size_t at, const frz_batch *batch,
                             uint32_t *numbers, frz_error *err)
 {
   frz_split_field *self = &split->fields[at];
-  frz_literal before = {0};
-  uint32_t code = 0;
-  code_pair pair_before = {UINT32_MAX, UINT32_MAX};
-  uint32_t number = 0;
-  for (int64_t row = 0; row < batch->n_rows; row++) {
-    frz_literal source =
-        self->is_void ? frz_literal_null(self->source_type.kind) : source_value(self, batch, row);
-    if (row == 0 || !same_bits(&source, &before)) {
-      frz_literal value = frz_literal_null(self->result_type.kind);
-      if (!source.is_null)
-        FRZ_TRY(frz_transform_apply(&self->field->transform, &source, &split->arena, &value, err));
-      FRZ_TRY(number_value(split, self, &value, &code, err));
-      before = source;
-    }
-    if (at == 0) {
-      numbers[row] = code;
-      continue;
-    }
-    code_pair pair = {numbers[row], code};
-    if (pair.number != pair_before.number || pair.code != pair_before.code) {
-      FRZ_TRY(number_pair(split, self, pair, &number, err));
-      pair_before = pair;
-    }
-    numbers[row] = number;
-  }
-  return FRZ_OK;
+  if (at == 0) return find_codes(split, self, batch, numbers, err);
+  FRZ_TRY(frz_buf_resize(&split->codes, (size_t)batch->n_rows * sizeof(uint32_t), err));
+  uint32_t *codes = (uint32_t *)(void *)split->codes.data;
+  FRZ_TRY(find_codes(split, self, batch, codes, err));
+  return number_pairs(split, self, batch->n_rows, codes, numbers, err);
 }
 
 frz_status frz_partition_split_run(frz_partition_split *split, const frz_batch *batch,

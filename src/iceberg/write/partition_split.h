@@ -17,6 +17,7 @@ typedef struct frz_partition_split {
   frz_split_field *fields;
   size_t n_partitions; /* seen so far */
   frz_buf key;
+  frz_buf codes; /* uint32_t a row, of one field */
 } frz_partition_split;
 
 /** `schema` and `spec` are borrowed. FRZ_ERR_UNSUPPORTED: a transform that is not known;
