@@ -4,7 +4,8 @@
  * A row mostly loses, by its event time. So hash and time of the best row stand in an array of
  * their own, four to a line of the cache, and the rest is touched by rows that may win.
  *
- * Memory: 85 to 170 bytes a key, and the key's bytes where the hash is not the key itself.
+ * Memory: 85 to 170 bytes a key, and the key's bytes where the hash is not the key itself. Keys
+ * that have places in an array instead (dense_winners.h) are in no partition.
  *
  * Invariants: capacity is zero or a power of two and at most three quarters full; a place is free
  * exactly when its candidate has no file, and then its mark is that of no row; `end` only falls,
@@ -17,6 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "pit/dense_winners.h"
 #include "pit/slot_winner.h"
 
 enum { PARTITION_BITS = 8, CAPACITY_MIN = 16, ROWS_AHEAD = 12 };
@@ -50,7 +52,8 @@ struct frz_latest_index {
   frz_context *context;
   const frz_alloc *alloc;
   frz_offer_window window;
-  frz_key_sieve *sieve; /* NULL: none */
+  frz_key_sieve *sieve;    /* NULL: none */
+  frz_dense_winners dense; /* keys that are not in the partitions */
   size_t first, bytes_max;
   atomic_size_t end;
   atomic_size_t bytes;
@@ -108,6 +111,7 @@ void frz_latest_index_free(frz_latest_index *index)
     pthread_mutex_destroy(&index->partitions[p].lock);
   }
   pthread_mutex_destroy(&index->shrinking);
+  frz_dense_winners_dispose(&index->dense);
   frz_alloc_free(index->alloc, index, sizeof *index);
 }
 
@@ -115,6 +119,13 @@ void frz_latest_index_sieve(frz_latest_index *index, frz_key_sieve *sieve)
 {
   index->sieve = sieve;
   index->window.sieve = sieve;
+}
+
+frz_status frz_latest_index_dense(frz_latest_index *index, int64_t least_key, uint64_t n_keys,
+                                  frz_error *err)
+{
+  bool were_found = index->first != 0;
+  return frz_dense_winners_init(&index->dense, index->alloc, least_key, n_keys, were_found, err);
 }
 
 size_t frz_latest_index_end(const frz_latest_index *index)
@@ -273,8 +284,8 @@ static frz_status compete_all(frz_latest_index *index, size_t p, const frz_offer
   return st;
 }
 
-frz_status frz_latest_index_offer(frz_latest_index *index, const frz_offer *offer,
-                                  frz_offer_scratch *scratch, frz_error *err)
+static frz_status offer_hashed(frz_latest_index *index, const frz_offer *offer,
+                               frz_offer_scratch *scratch, frz_error *err)
 {
   uint32_t ends[FRZ_LATEST_PARTITIONS];
   const frz_offered_row *rows;
@@ -287,6 +298,35 @@ frz_status frz_latest_index_offer(frz_latest_index *index, const frz_offer *offe
       FRZ_TRY(shrink(index, err));
   }
   return FRZ_OK;
+}
+
+/* The rows of an offer whose keys have no place in the array: nulls, and keys beyond what the
+ * manifests tell. */
+static frz_status offer_others(frz_latest_index *index, const frz_offer *offer,
+                               frz_offer_scratch *scratch, frz_error *err)
+{
+  frz_buf present;
+  frz_buf_init(&present, index->alloc, SIZE_MAX / 2);
+  frz_status st = frz_buf_append(&present, offer->keys->present, (size_t)offer->n_rows, err);
+  for (int64_t i = 0; i < offer->n_rows && st == FRZ_OK; i++)
+    if (frz_dense_winners_have(&index->dense, offer, i)) present.data[i] = 0;
+  frz_key_batch keys = *offer->keys; /* lent */
+  keys.present = present.data;
+  frz_offer others = *offer;
+  others.keys = &keys;
+  if (st == FRZ_OK) st = offer_hashed(index, &others, scratch, err);
+  frz_buf_dispose(&present);
+  return st;
+}
+
+frz_status frz_latest_index_offer(frz_latest_index *index, const frz_offer *offer,
+                                  frz_offer_scratch *scratch, frz_error *err)
+{
+  int64_t n_others;
+  if (index->dense.n_keys == 0) return offer_hashed(index, offer, scratch, err);
+  FRZ_TRY(frz_dense_winners_offer(&index->dense, offer, &index->window, index->sieve, scratch,
+                                  &n_others, err));
+  return n_others != 0 ? offer_others(index, offer, scratch, err) : FRZ_OK;
 }
 
 static frz_status gather_winners(const frz_latest_index *index, frz_buf *winners, frz_error *err)
@@ -311,6 +351,7 @@ frz_status frz_latest_index_rows(const frz_latest_index *index, frz_buf *referen
   frz_buf winners;
   frz_buf_init(&winners, index->alloc, SIZE_MAX / 2);
   frz_status st = gather_winners(index, &winners, err);
+  if (st == FRZ_OK) st = frz_dense_winners_append(&index->dense, &winners, err);
   if (st == FRZ_OK && winners.size != 0) st = frz_slot_winners_sort(index->context, &winners, err);
   size_t n = winners.size / sizeof(frz_slot_winner), before = references->size;
   const frz_slot_winner *rows = (const frz_slot_winner *)(const void *)winners.data;

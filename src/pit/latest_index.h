@@ -26,6 +26,11 @@ void frz_latest_index_free(frz_latest_index *index);
  * their key. Before the first offer; borrowed for the life of the index. */
 void frz_latest_index_sieve(frz_latest_index *index, frz_key_sieve *sieve);
 
+/** Keep the keys of a small range of integers in an array (dense_winners.h), which is not counted
+ * against `bytes_max`. Before the first offer. In passes after the first they take part no more. */
+frz_status frz_latest_index_dense(frz_latest_index *index, int64_t least_key, uint64_t n_keys,
+                                  frz_error *err) FRZ_MUST_CHECK;
+
 /** The first partition whose keys were not kept; FRZ_LATEST_PARTITIONS: none. For when the offers
  * have ended. */
 size_t frz_latest_index_end(const frz_latest_index *index);

@@ -12,7 +12,9 @@
 #include "arrow/arrow_stream.h"
 #include "base/os.h"
 #include "frazil/pit.h"
+#include "pit/dense_winners.h"
 #include "pit/latest_index.h"
+#include "pit/latest_rows.h"
 #include "pit/pit_memory.h"
 #include "pit/view_columns.h"
 
@@ -24,7 +26,7 @@ enum { FETCH_ROWS = 1 << 18, PROGRESS_INTERVAL_US = 100000 };
 #define SIEVE_SHARE 8
 #define SIEVE_BYTES_MAX ((size_t)64 << 20)
 
-typedef struct latest_result {
+struct frz_latest_rows {
   const frz_alloc *alloc;
   frz_feature_table table;
   frz_view_columns columns; /* that decide */
@@ -39,7 +41,7 @@ typedef struct latest_result {
   void *progress_ctx;
   bool (*progress)(void *progress_ctx, int64_t rows_done, int64_t rows_total);
   int64_t rows_a_pass, n_passes;
-} latest_result;
+};
 
 void frz_latest_options_init(frz_latest_options *options)
 {
@@ -47,16 +49,15 @@ void frz_latest_options_init(frz_latest_options *options)
       .struct_bytes = sizeof *options, .start_us = INT64_MIN, .end_us = INT64_MAX};
 }
 
-static void result_free(void *self)
+void frz_latest_rows_free(frz_latest_rows *result)
 {
-  latest_result *result = self;
   if (result == NULL) return;
   frz_buf_dispose(&result->references);
   frz_feature_table_dispose(&result->table);
   frz_alloc_free(result->alloc, result, sizeof *result);
 }
 
-static frz_status choose_columns(latest_result *result, const frz_latest_options *options,
+static frz_status choose_columns(frz_latest_rows *result, const frz_latest_options *options,
                                  frz_error *err)
 {
   frz_feature_table *table = &result->table;
@@ -87,7 +88,7 @@ static frz_status choose_columns(latest_result *result, const frz_latest_options
 /* ---- a pass ---- */
 
 typedef struct latest_pass {
-  latest_result *result;
+  frz_latest_rows *result;
   frz_latest_index *index;
   frz_key_sieve sieve;
   frz_offer_lane *lanes;
@@ -100,7 +101,7 @@ typedef struct latest_pass {
 /* Called by the calling thread alone. */
 static frz_status tell(latest_pass *pass, bool now, frz_error *err)
 {
-  const latest_result *result = pass->result;
+  const frz_latest_rows *result = pass->result;
   int64_t now_us = frz_os_monotonic_us();
   if (result->progress == NULL || (!now && now_us < pass->next_us)) return FRZ_OK;
   pass->next_us = now_us + PROGRESS_INTERVAL_US;
@@ -144,7 +145,7 @@ static bool is_settled(void *arg, size_t lane, uint32_t file_rank, int64_t oldes
 }
 
 /* Of keys that are one integer column of which the manifests tell the range; else all rows pass. */
-static frz_status make_sieve(const latest_result *result, frz_key_sieve *sieve, frz_error *err)
+static frz_status make_sieve(const frz_latest_rows *result, frz_key_sieve *sieve, frz_error *err)
 {
   const frz_feature_table *table = &result->table;
   const frz_view_columns *columns = &result->columns;
@@ -159,16 +160,28 @@ static frz_status make_sieve(const latest_result *result, frz_key_sieve *sieve, 
                             bytes_max, err);
 }
 
-static frz_status run_pass(latest_result *result, latest_pass *pass, frz_error *err)
+/* How many keys have a place in an array: those of a sieve, if there are as many rows at least. The
+ * same in each pass. */
+static uint64_t dense_keys(const frz_latest_rows *result, const frz_key_sieve *sieve)
+{
+  bool pays = sieve->n_keys <= (uint64_t)result->rows_a_pass &&
+              frz_dense_winners_bytes(sieve->n_keys) <= result->bytes_max / 2;
+  return pays ? sieve->n_keys : 0;
+}
+
+static frz_status run_pass(frz_latest_rows *result, latest_pass *pass, frz_error *err)
 {
   frz_feature_table *table = &result->table;
   const frz_name_list *names = &result->columns.names;
   const frz_feature_visitor visitor = {.visit = offer_batch, .is_settled = is_settled, .arg = pass};
+  const frz_key_sieve *sieve = &pass->sieve;
   FRZ_TRY(make_sieve(result, &pass->sieve, err));
-  FRZ_TRY(frz_latest_index_create(
-      table->context, result->least, result->greatest, result->next_part,
-      result->bytes_max - frz_key_sieve_bytes(&pass->sieve), &pass->index, err));
-  if (pass->sieve.n_keys != 0) frz_latest_index_sieve(pass->index, &pass->sieve);
+  uint64_t n_dense = dense_keys(result, sieve);
+  size_t bytes = frz_key_sieve_bytes(sieve) + frz_dense_winners_bytes(n_dense);
+  FRZ_TRY(frz_latest_index_create(table->context, result->least, result->greatest,
+                                  result->next_part, result->bytes_max - bytes, &pass->index, err));
+  if (sieve->n_keys != 0) frz_latest_index_sieve(pass->index, &pass->sieve);
+  if (n_dense != 0) FRZ_TRY(frz_latest_index_dense(pass->index, sieve->least_key, n_dense, err));
   FRZ_TRY(frz_feature_table_scan(table, names->names, names->n_names, &visitor, err));
   FRZ_TRY(tell(pass, true, err));
   result->references.size = 0;
@@ -179,7 +192,7 @@ static frz_status run_pass(latest_result *result, latest_pass *pass, frz_error *
 }
 
 /* Find the winners of the next keys. */
-static frz_status find_latest(latest_result *result, frz_error *err)
+static frz_status find_latest(frz_latest_rows *result, frz_error *err)
 {
   frz_feature_table *table = &result->table;
   const frz_alloc *alloc = result->alloc;
@@ -202,7 +215,7 @@ out:
   return st;
 }
 
-static frz_status plan(latest_result *result, const frz_latest_options *options, frz_error *err)
+static frz_status plan(frz_latest_rows *result, const frz_latest_options *options, frz_error *err)
 {
   frz_feature_table *table = &result->table;
   frz_view_columns *columns = &result->columns;
@@ -232,16 +245,28 @@ static frz_status plan(latest_result *result, const frz_latest_options *options,
   return FRZ_OK;
 }
 
-/* ---- the stream ---- */
+/* ---- batches ---- */
 
-static frz_status result_next(void *self, frz_batch *batch_out, frz_error *err)
+const frz_arrow_field *frz_latest_rows_fields(const frz_latest_rows *result, size_t *n_fields_out)
 {
-  latest_result *result = self;
-  FRZ_TRY(frz_context_poll(result->table.context, err));
-  while (result->next == result->references.size / sizeof(frz_row_reference) &&
-         result->next_part < FRZ_LATEST_PARTITIONS)
-    FRZ_TRY(find_latest(result, err));
-  size_t n = result->references.size / sizeof(frz_row_reference) - result->next;
+  *n_fields_out = result->n_fields;
+  return result->fields;
+}
+
+static size_t n_left(const frz_latest_rows *result)
+{
+  return result->references.size / sizeof(frz_row_reference) - result->next;
+}
+
+bool frz_latest_rows_are_found(const frz_latest_rows *result)
+{
+  return n_left(result) != 0 || result->next_part == FRZ_LATEST_PARTITIONS;
+}
+
+frz_status frz_latest_rows_next(frz_latest_rows *result, frz_batch *batch_out, frz_error *err)
+{
+  while (!frz_latest_rows_are_found(result)) FRZ_TRY(find_latest(result, err));
+  size_t n = n_left(result);
   if (n > FETCH_ROWS) n = FETCH_ROWS;
   if (n == 0)
     return frz_batch_init(batch_out, result->fields, result->n_fields, result->alloc, err);
@@ -252,11 +277,12 @@ static frz_status result_next(void *self, frz_batch *batch_out, frz_error *err)
   return FRZ_OK;
 }
 
+/* ---- opening ---- */
+
 static frz_status read_options(frz_table *table, const frz_latest_options *options,
-                               const struct ArrowArrayStream *stream_out,
                                frz_latest_options *filled, frz_error *err)
 {
-  if (table == NULL || options == NULL || stream_out == NULL)
+  if (table == NULL || options == NULL)
     return frz_fail(err, FRZ_ERR_INVALID, "frz_latest_per_key: an argument is NULL");
   if (options->struct_bytes == 0 || options->struct_bytes > sizeof *options)
     return frz_fail(err, FRZ_ERR_INVALID, "frz_latest_options: struct_bytes %zu",
@@ -268,15 +294,15 @@ static frz_status read_options(frz_table *table, const frz_latest_options *optio
   return FRZ_OK;
 }
 
-frz_status frz_latest_per_key(frz_table *table, const frz_latest_options *options,
-                              struct ArrowArrayStream *stream_out, frz_error *err)
+frz_status frz_latest_rows_open(frz_table *table, const frz_latest_options *options,
+                                frz_latest_rows **rows_out, frz_error *err)
 {
   frz_latest_options filled;
   frz_feature_table opened;
-  FRZ_TRY(read_options(table, options, stream_out, &filled, err));
+  FRZ_TRY(read_options(table, options, &filled, err));
   FRZ_TRY(frz_feature_table_open(&opened, table, filled.scan, err));
   const frz_alloc *alloc = frz_context_alloc(opened.context);
-  latest_result *result = frz_alloc_zeroed(alloc, sizeof *result);
+  frz_latest_rows *result = frz_alloc_zeroed(alloc, sizeof *result);
   if (result == NULL) {
     frz_feature_table_dispose(&opened);
     return frz_fail_nomem(err, "latest rows");
@@ -292,9 +318,35 @@ frz_status frz_latest_per_key(frz_table *table, const frz_latest_options *option
   if (st == FRZ_OK) st = plan(result, &filled, err);
   if (st == FRZ_OK) st = find_latest(result, err);
   if (st != FRZ_OK) {
-    result_free(result);
+    frz_latest_rows_free(result);
     return st;
   }
-  frz_batch_source source = {result, result_next, result_free};
-  return frz_stream_export(result->fields, result->n_fields, source, alloc, stream_out, err);
+  *rows_out = result;
+  return FRZ_OK;
+}
+
+/* ---- the stream ---- */
+
+static frz_status stream_next(void *self, frz_batch *batch_out, frz_error *err)
+{
+  frz_latest_rows *result = self;
+  FRZ_TRY(frz_context_poll(result->table.context, err));
+  return frz_latest_rows_next(result, batch_out, err);
+}
+
+static void stream_free(void *self)
+{
+  frz_latest_rows_free(self);
+}
+
+frz_status frz_latest_per_key(frz_table *table, const frz_latest_options *options,
+                              struct ArrowArrayStream *stream_out, frz_error *err)
+{
+  frz_latest_rows *result;
+  if (stream_out == NULL)
+    return frz_fail(err, FRZ_ERR_INVALID, "frz_latest_per_key: an argument is NULL");
+  FRZ_TRY(frz_latest_rows_open(table, options, &result, err));
+  frz_batch_source source = {result, stream_next, stream_free};
+  return frz_stream_export(result->fields, result->n_fields, source, result->alloc, stream_out,
+                           err);
 }

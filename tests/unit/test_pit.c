@@ -545,11 +545,12 @@ static void test_sieve_settles_files(void **state)
   frz_key_sieve_dispose(&sieve);
 }
 
-/* Rows in any order, keys and times beyond what the sieve was told, and a batch with nulls. */
+/* Rows in any order, keys and times beyond what the sieve was told, and a batch with nulls: without
+ * a sieve, with one, and with places for its keys too. */
 static void test_latest_through_a_sieve(void **state)
 {
   (void)state;
-  enum { N = 20000, N_BATCHES = 5, N_KEYS = 300 };
+  enum { N = 20000, N_BATCHES = 5, N_KEYS = 300, N_INDEXES = 3 };
   static int64_t integers[N], events[N], positions[N];
   static uint64_t hashes[N];
   static uint8_t present[N];
@@ -557,16 +558,20 @@ static void test_latest_through_a_sieve(void **state)
   assert_int_equal(frz_context_create(NULL, &context, NULL), FRZ_OK);
   const frz_alloc *alloc = frz_context_alloc(context);
   frz_offer_scratch scratch;
-  frz_key_sieve sieve;
-  frz_latest_index *indexes[2];
-  frz_buf rows[2];
+  frz_key_sieve sieves[N_INDEXES] = {0};
+  frz_latest_index *indexes[N_INDEXES];
+  frz_buf rows[N_INDEXES];
   frz_offer_scratch_init(&scratch, alloc);
-  assert_int_equal(frz_key_sieve_init(&sieve, alloc, 10, N_KEYS - 10, 1000, 900000, 1 << 20, NULL),
-                   FRZ_OK);
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < N_INDEXES; i++) {
     assert_int_equal(frz_latest_index_create(context, 50, 999990, 0, SIZE_MAX, &indexes[i], NULL),
                      FRZ_OK);
-  frz_latest_index_sieve(indexes[1], &sieve);
+    if (i == 0) continue;
+    assert_int_equal(
+        frz_key_sieve_init(&sieves[i], alloc, 10, N_KEYS - 10, 1000, 900000, 1 << 20, NULL),
+        FRZ_OK);
+    frz_latest_index_sieve(indexes[i], &sieves[i]);
+  }
+  assert_int_equal(frz_latest_index_dense(indexes[2], 10, N_KEYS - 19, NULL), FRZ_OK);
   size_t n_turned_away = 0;
   for (uint32_t b = 0; b < N_BATCHES; b++) {
     for (int64_t i = 0; i < N; i++) {
@@ -575,38 +580,49 @@ static void test_latest_through_a_sieve(void **state)
       events[i] = below(1000000 / (b + 1));
       present[i] = below(20) != 0;
       positions[i] = i;
-      n_turned_away += !frz_key_sieve_passes(&sieve, integers[i], events[i]);
+      n_turned_away += !frz_key_sieve_passes(&sieves[1], integers[i], events[i]);
     }
-    static const int32_t no_bytes[N + 1];
+    static const uint8_t zeros[N];
+    static int32_t offsets[N + 1];
     bool has_nulls = b == 2; /* as frz_key_batch_fill() tells it */
+    for (int64_t i = 0; i < N && has_nulls; i++) {
+      bool is_null = i % 37 == 0;
+      offsets[i + 1] = offsets[i] + is_null;
+      if (!is_null) continue;
+      present[i] = 1;
+      integers[i] = 0;
+      hashes[i] = frz_hash_bytes(zeros, 1, 0);
+    }
     frz_key_batch keys = {.hashes = hashes,
                           .present = present,
                           .integers = integers,
-                          .bytes = has_nulls ? (const uint8_t *)"" : NULL,
-                          .offsets = has_nulls ? no_bytes : NULL};
+                          .bytes = has_nulls ? zeros : NULL,
+                          .offsets = has_nulls ? offsets : NULL};
     frz_offer offer = {
         .keys = &keys, .event_times = events, .positions = positions, .file_rank = b, .n_rows = N};
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < N_INDEXES; i++)
       assert_int_equal(frz_latest_index_offer(indexes[i], &offer, &scratch, NULL), FRZ_OK);
   }
   assert_true(n_turned_away > N);
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < N_INDEXES; i++) {
     frz_buf_init(&rows[i], alloc, SIZE_MAX / 2);
     assert_int_equal(frz_latest_index_rows(indexes[i], &rows[i], NULL), FRZ_OK);
   }
-  assert_int_equal(rows[0].size, N_KEYS * sizeof(frz_row_reference));
-  assert_int_equal(rows[1].size, rows[0].size);
+  assert_int_equal(rows[0].size, (N_KEYS + 1) * sizeof(frz_row_reference));
   const frz_row_reference *wanted = (const frz_row_reference *)(void *)rows[0].data;
-  const frz_row_reference *found = (const frz_row_reference *)(void *)rows[1].data;
-  for (size_t k = 0; k < N_KEYS; k++) {
-    assert_int_equal(found[k].file_rank, wanted[k].file_rank);
-    assert_int_equal(found[k].position, wanted[k].position);
+  for (int i = 1; i < N_INDEXES; i++) {
+    const frz_row_reference *found = (const frz_row_reference *)(void *)rows[i].data;
+    assert_int_equal(rows[i].size, rows[0].size);
+    for (size_t k = 0; k <= N_KEYS; k++) {
+      assert_int_equal(found[k].file_rank, wanted[k].file_rank);
+      assert_int_equal(found[k].position, wanted[k].position);
+    }
   }
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < N_INDEXES; i++) {
     frz_latest_index_free(indexes[i]);
     frz_buf_dispose(&rows[i]);
+    frz_key_sieve_dispose(&sieves[i]);
   }
-  frz_key_sieve_dispose(&sieve);
   frz_offer_scratch_dispose(&scratch);
   frz_context_free(context);
 }
