@@ -9,7 +9,7 @@
 #ifndef FRZ_ONLINE_ENTITY_KEY_H
 #define FRZ_ONLINE_ENTITY_KEY_H
 
-#include "base/buf.h"
+#include "arrow/column.h"
 #include "frazil/online.h"
 
 /** Append what all keys of a view begin with. Where it has no join keys that is the whole key. */
@@ -19,6 +19,11 @@ frz_status frz_entity_key_head(const frz_online_info *info, frz_buf *out,
 /** Append the rest: values, one a join key. */
 frz_status frz_entity_key_values(const frz_online_info *info, const frz_value *values, frz_buf *out,
                                  frz_error *err) FRZ_MUST_CHECK;
+
+/** The keys of `n_rows` rows, into a column of binaries without rows (to be disposed of after a
+ * failure). `columns`: the values, a column a join key, without nulls. */
+frz_status frz_entity_key_rows(const frz_online_info *info, const frz_column *columns,
+                               int64_t n_rows, frz_column *keys, frz_error *err) FRZ_MUST_CHECK;
 
 /** The value of the single join key of a serialized key: type (of feast.types.ValueType) and bytes.
  * False: it has several, or is not such a key. */

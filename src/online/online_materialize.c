@@ -2,9 +2,11 @@
  * online_materialize.c - from an offline table's latest rows to one commit of the online table.
  *
  * Rows stream: batches of winners get their entity key and the online table's column names, are
- * conformed to its schema and written. Nothing but the writer's buffers is held.
+ * conformed to its schema and written, while the next are fetched. Nothing but two batches and the
+ * writer's buffers is held.
  */
-#include "arrow/arrow_stream.h"
+#include <assert.h>
+
 #include "base/limits.h"
 #include "base/os.h"
 #include "frazil/materialize.h"
@@ -12,6 +14,7 @@
 #include "iceberg/write/table_write.h"
 #include "online/entity_key.h"
 #include "online/online_state.h"
+#include "pit/latest_rows.h"
 
 enum { PROGRESS_INTERVAL_US = 100000 };
 
@@ -22,13 +25,10 @@ typedef struct materialization {
   frz_arena arena;
   const char **source_columns; /* join keys, event time, perhaps created time, features */
   size_t n_columns, event_at, features_at;
-  frz_stream_reader reader;
+  frz_latest_rows *latest;
   frz_arrow_field *fields; /* the entity key, then the source's under the online table's names */
   frz_conform *conform;
   frz_data_file_writer *writer;
-  frz_buf key; /* the head of all, then the values of one */
-  size_t head_bytes;
-  frz_value *values;
   int64_t n_rows;
   frz_materialize_progress told;
   int64_t next_us; /* when to tell again */
@@ -79,9 +79,7 @@ static frz_status choose_columns(materialization *job, frz_error *err)
   const frz_online_materialize_options *options = job->options;
   size_t n = info->n_join_keys + 2 + info->n_features, at = 0;
   job->source_columns = frz_arena_array(&job->arena, n, sizeof *job->source_columns);
-  job->values = frz_arena_array(&job->arena, info->n_join_keys, sizeof *job->values);
-  if (job->source_columns == NULL || job->values == NULL)
-    return frz_fail_nomem(err, "materialization");
+  if (job->source_columns == NULL) return frz_fail_nomem(err, "materialization");
   for (size_t i = 0; i < info->n_join_keys; i++)
     job->source_columns[at++] =
         source_of(options->join_keys, options->n_join_keys, info->join_keys[i].name);
@@ -100,7 +98,6 @@ static frz_status choose_columns(materialization *job, frz_error *err)
 static frz_status open_source(materialization *job, frz_table *source, frz_error *err)
 {
   const frz_online_materialize_options *options = job->options;
-  struct ArrowArrayStream stream;
   frz_latest_options latest;
   frz_latest_options_init(&latest);
   latest.scan = options->scan;
@@ -114,8 +111,7 @@ static frz_status open_source(materialization *job, frz_table *source, frz_error
   latest.n_columns = job->n_columns;
   latest.progress = rows_read;
   latest.progress_ctx = job;
-  FRZ_TRY(frz_latest_per_key(source, &latest, &stream, err));
-  return frz_stream_reader_open(&job->reader, &stream, job->online->alloc, err);
+  return frz_latest_rows_open(source, &latest, &job->latest, err);
 }
 
 static const char *online_name(const materialization *job, size_t column)
@@ -150,6 +146,9 @@ static void zone_column(frz_column *column, const frz_arrow_field *field)
 static frz_status rename_fields(materialization *job, frz_error *err)
 {
   const frz_online_info *info = &job->layout->info;
+  size_t n_source_fields;
+  const frz_arrow_field *source_fields = frz_latest_rows_fields(job->latest, &n_source_fields);
+  assert(n_source_fields == job->n_columns);
   job->fields = frz_arena_array(&job->arena, job->n_columns + 1, sizeof *job->fields);
   if (job->fields == NULL) return frz_fail_nomem(err, "materialization");
   job->fields[0] = (frz_arrow_field){.name = frz_str_from(info->entity_key_column),
@@ -157,7 +156,7 @@ static frz_status rename_fields(materialization *job, frz_error *err)
                                      .type = {.kind = FRZ_ARROW_BINARY}};
   for (size_t c = 0; c < job->n_columns; c++) {
     frz_arrow_field *field = &job->fields[c + 1];
-    *field = job->reader.fields[c];
+    *field = source_fields[c];
     field->name = frz_str_from(online_name(job, c));
     field->field_id = -1;
     FRZ_TRY(zone_field(&job->arena, field, err));
@@ -167,37 +166,11 @@ static frz_status rename_fields(materialization *job, frz_error *err)
                       info->features[c - job->features_at].name);
   }
   const frz_conform_options options = {.truncate_nanoseconds = true};
-  FRZ_TRY(frz_conform_create(job->layout->schema, job->fields, job->n_columns + 1, &options,
-                             job->online->alloc, &job->conform, err));
-  FRZ_TRY(frz_entity_key_head(info, &job->key, err));
-  job->head_bytes = job->key.size;
-  return FRZ_OK;
+  return frz_conform_create(job->layout->schema, job->fields, job->n_columns + 1, &options,
+                            job->online->alloc, &job->conform, err);
 }
 
 /* ---- rows ---- */
-
-static frz_value value_at(const frz_column *column, int64_t row)
-{
-  const void *values = column->values.data;
-  frz_str bytes;
-  switch (column->type.kind) {
-  case FRZ_ARROW_BOOL:
-    return (frz_value){.kind = FRZ_VALUE_BOOL, .as.boolean = frz_bit_get(values, row)};
-  case FRZ_ARROW_INT32:
-    return (frz_value){.kind = FRZ_VALUE_INT32, .as.i32 = ((const int32_t *)values)[row]};
-  case FRZ_ARROW_INT64:
-    return (frz_value){.kind = FRZ_VALUE_INT64, .as.i64 = ((const int64_t *)values)[row]};
-  case FRZ_ARROW_TIMESTAMP:
-    if (column->type.unit != FRZ_UNIT_US) break;
-    return (frz_value){.kind = FRZ_VALUE_TIMESTAMP, .as.i64 = ((const int64_t *)values)[row]};
-  case FRZ_ARROW_STRING:
-  case FRZ_ARROW_BINARY:
-    bytes = frz_column_bytes(column, row);
-    return (frz_value){.kind = FRZ_VALUE_BYTES, .as.bytes = {bytes.data, bytes.size}};
-  default: break;
-  }
-  return (frz_value){.kind = FRZ_VALUE_NULL};
-}
 
 /* Rows whose join keys and event time are there. */
 static frz_status drop_nulls(materialization *job, frz_batch *batch, frz_error *err)
@@ -221,25 +194,12 @@ static frz_status drop_nulls(materialization *job, frz_batch *batch, frz_error *
   return st;
 }
 
-static frz_status make_keys(materialization *job, const frz_batch *batch, frz_column *keys,
-                            frz_error *err)
-{
-  const frz_online_info *info = &job->layout->info;
-  for (int64_t row = 0; row < batch->n_rows; row++) {
-    for (size_t k = 0; k < info->n_join_keys; k++)
-      job->values[k] = value_at(&batch->columns[k], row);
-    job->key.size = job->head_bytes;
-    FRZ_TRY(frz_entity_key_values(info, job->values, &job->key, err));
-    FRZ_TRY(frz_column_append_value(keys, job->key.data, job->key.size, err));
-  }
-  return FRZ_OK;
-}
-
 /* The entity key in front of the batch's columns, which move. */
 static frz_status add_keys(materialization *job, frz_batch *batch, frz_batch *keyed, frz_error *err)
 {
   FRZ_TRY(frz_batch_init(keyed, job->fields, job->n_columns + 1, job->online->alloc, err));
-  FRZ_TRY(make_keys(job, batch, &keyed->columns[0], err));
+  FRZ_TRY(frz_entity_key_rows(&job->layout->info, batch->columns, batch->n_rows, &keyed->columns[0],
+                              err));
   for (size_t c = 0; c < job->n_columns; c++) {
     frz_column_dispose(&keyed->columns[c + 1]);
     keyed->columns[c + 1] = batch->columns[c];
@@ -264,19 +224,47 @@ static frz_status write_batch(materialization *job, frz_batch *batch, frz_error 
   return st;
 }
 
+/* A batch that is written while the next is fetched. */
+typedef struct overlap {
+  materialization *job;
+  frz_batch *batch, *next;
+} overlap;
+
+/* The fetch first: the calling thread mostly begins with it, and a thread of the pool, which has
+ * the other half, then helps with the fetch. The calling thread could only wait. */
+static frz_status run_half(void *arg, size_t half, frz_error *err)
+{
+  const overlap *self = arg;
+  if (half == 0) return frz_latest_rows_next(self->job->latest, self->next, err);
+  return write_batch(self->job, self->batch, err);
+}
+
+static frz_status write_and_fetch(materialization *job, frz_batch *batch, frz_batch *next,
+                                  frz_error *err)
+{
+  overlap halves = {job, batch, next};
+  FRZ_TRY(frz_context_poll(job->online->context, err));
+  if (frz_latest_rows_are_found(job->latest))
+    return frz_parallel_for(job->online->context, 2, run_half, &halves, err);
+  FRZ_TRY(write_batch(job, batch, err));
+  frz_batch_dispose(batch);
+  return frz_latest_rows_next(job->latest, next, err);
+}
+
 static frz_status write_rows(materialization *job, frz_error *err)
 {
-  for (;;) {
-    frz_batch batch = {0};
-    FRZ_TRY(frz_context_poll(job->online->context, err));
-    FRZ_TRY(frz_stream_reader_next(&job->reader, &batch, err));
-    bool ended = batch.n_rows == 0;
-    frz_status st = ended ? FRZ_OK : write_batch(job, &batch, err);
+  frz_batch batch = {0};
+  FRZ_TRY(frz_context_poll(job->online->context, err));
+  frz_status st = frz_latest_rows_next(job->latest, &batch, err);
+  while (st == FRZ_OK && batch.n_rows != 0) {
+    frz_batch next = {0};
+    st = write_and_fetch(job, &batch, &next, err);
     frz_batch_dispose(&batch);
-    if (st != FRZ_OK) return st;
-    FRZ_TRY(tell(job, ended, err));
-    if (ended) return FRZ_OK;
+    batch = next;
+    if (st == FRZ_OK) st = tell(job, batch.n_rows == 0, err);
   }
+  frz_batch_dispose(&batch);
+  return st;
 }
 
 static frz_status run(materialization *job, frz_table *source, int64_t *snapshot_id_out,
@@ -289,7 +277,6 @@ static frz_status run(materialization *job, frz_table *source, int64_t *snapshot
   FRZ_TRY(frz_online_layout_now(online, &job->layout, err));
   FRZ_TRY(choose_columns(job, err));
   FRZ_TRY(open_source(job, source, err));
-  job->reader.rows_max = FRZ_LIMIT_BATCH_ROWS;
   FRZ_TRY(rename_fields(job, err));
   FRZ_TRY(frz_table_open_writer(online->table, job->layout->metadata, &job->writer, err));
   FRZ_TRY(write_rows(job, err));
@@ -326,12 +313,10 @@ frz_status frz_online_materialize(frz_online *online, frz_table *source,
   materialization job = {
       .online = online, .options = &filled, .told = {.struct_bytes = sizeof job.told}};
   frz_arena_init(&job.arena, online->alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  frz_buf_init(&job.key, online->alloc, FRZ_LIMIT_COLUMN_BYTES);
   frz_status st = run(&job, source, &snapshot_id, err);
   frz_data_file_writer_free(job.writer);
   frz_conform_free(job.conform);
-  if (job.reader.alloc != NULL) frz_stream_reader_dispose(&job.reader);
-  frz_buf_dispose(&job.key);
+  frz_latest_rows_free(job.latest);
   frz_online_layout_release(job.layout);
   frz_arena_free(&job.arena);
   if (st == FRZ_OK && result_out != NULL)

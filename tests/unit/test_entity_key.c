@@ -1,5 +1,5 @@
 /*
- * test_entity_key.c - entity keys out of Feast's messages.
+ * test_entity_key.c - entity keys out of Feast's messages, and of rows.
  *
  * Bytes were made by Feast 0.67: EntityKey.SerializeToString() and serialize_entity_key(key, 3).
  */
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "frazil/online.h"
+#include "online/entity_key.h"
 
 #define BYTES(...)                                                         \
   {                                                                        \
@@ -151,11 +151,119 @@ static void test_keys_from_values(void **state)
   assert_int_equal(size, 4);
 }
 
+/* ---- the keys of rows ---- */
+
+enum { N_ROWS = 300, KEYS_MAX = 3 };
+
+/* A column, and the values that its rows stand for. */
+static void fill_column(frz_arrow_kind kind, frz_column *column, frz_value *of_rows)
+{
+  const frz_arrow_field field = {.type = {.kind = kind, .unit = FRZ_UNIT_US}};
+  assert_int_equal(frz_column_init(column, &field, frz_alloc_default(), NULL), FRZ_OK);
+  for (int64_t i = 0; i < N_ROWS; i++) {
+    int64_t wide = (i - 7) * (kind == FRZ_ARROW_TIMESTAMP ? 1000001 : 65537);
+    int32_t narrow = (int32_t)wide;
+    static const char text[] = "as long as it has to be";
+    size_t size = (size_t)i % sizeof text;
+    const void *data = &wide;
+    of_rows[i] = (frz_value){.kind = FRZ_VALUE_INT64, .as.i64 = wide};
+    if (kind == FRZ_ARROW_TIMESTAMP) of_rows[i].kind = FRZ_VALUE_TIMESTAMP;
+    if (kind == FRZ_ARROW_STRING) {
+      data = text;
+      of_rows[i] = (frz_value){.kind = FRZ_VALUE_BYTES, .as.bytes = {text, size}};
+    } else if (kind == FRZ_ARROW_INT32) {
+      data = &narrow;
+      size = sizeof narrow;
+    } else {
+      size = sizeof wide;
+    }
+    assert_int_equal(frz_column_append_value(column, data, size, NULL), FRZ_OK);
+  }
+}
+
+static const struct {
+  size_t n_keys;
+  struct {
+    int32_t value_type;
+    frz_value_kind kind;
+    frz_arrow_kind column;
+  } keys[KEYS_MAX];
+} row_cases[] = {
+    {0, {{0}}},
+    {1, {{4, FRZ_VALUE_INT64, FRZ_ARROW_INT64}}},
+    {1, {{3, FRZ_VALUE_INT32, FRZ_ARROW_INT32}}},
+    {1, {{4, FRZ_VALUE_INT64, FRZ_ARROW_INT32}}},
+    {1, {{8, FRZ_VALUE_TIMESTAMP, FRZ_ARROW_TIMESTAMP}}},
+    {1, {{4, FRZ_VALUE_INT32, FRZ_ARROW_INT32}}}, /* a column that is narrower than its key */
+    {1, {{2, FRZ_VALUE_STRING, FRZ_ARROW_STRING}}},
+    {3,
+     {{3, FRZ_VALUE_INT32, FRZ_ARROW_INT32},
+      {4, FRZ_VALUE_INT64, FRZ_ARROW_INT64},
+      {3, FRZ_VALUE_INT32, FRZ_ARROW_INT64}}},
+    {2, {{4, FRZ_VALUE_INT64, FRZ_ARROW_INT64}, {2, FRZ_VALUE_STRING, FRZ_ARROW_STRING}}}};
+
+static void test_keys_of_rows(void **state)
+{
+  (void)state;
+  static frz_value of_rows[KEYS_MAX][N_ROWS];
+  const frz_arrow_field binary = {.type = {.kind = FRZ_ARROW_BINARY}};
+  for (size_t c = 0; c < sizeof row_cases / sizeof row_cases[0]; c++) {
+    size_t n = row_cases[c].n_keys;
+    frz_online_column join_keys[KEYS_MAX];
+    frz_column columns[KEYS_MAX], keys;
+    for (size_t k = 0; k < n; k++) {
+      join_keys[k] = (frz_online_column){.name = k == 0 ? "driver" : "shop",
+                                         .value_type = row_cases[c].keys[k].value_type,
+                                         .kind = row_cases[c].keys[k].kind};
+      fill_column(row_cases[c].keys[k].column, &columns[k], of_rows[k]);
+    }
+    const frz_online_info info = {.join_keys = join_keys, .n_join_keys = n};
+    assert_int_equal(frz_column_init(&keys, &binary, frz_alloc_default(), NULL), FRZ_OK);
+    assert_int_equal(frz_entity_key_rows(&info, columns, N_ROWS, &keys, NULL), FRZ_OK);
+    assert_int_equal(keys.n_rows, N_ROWS);
+    for (int64_t i = 0; i < N_ROWS; i++) {
+      uint8_t wanted[KEY_BYTES_MAX];
+      frz_value values_of_row[KEYS_MAX];
+      size_t size;
+      for (size_t k = 0; k < n; k++) values_of_row[k] = of_rows[k][i];
+      assert_int_equal(
+          frz_online_entity_key(&info, values_of_row, wanted, sizeof wanted, &size, NULL), FRZ_OK);
+      frz_str key = frz_column_bytes(&keys, i);
+      assert_int_equal(key.size, size);
+      assert_memory_equal(key.data, wanted, size);
+    }
+    frz_column_dispose(&keys);
+    for (size_t k = 0; k < n; k++) frz_column_dispose(&columns[k]);
+  }
+}
+
+static void test_rows_without_a_key(void **state)
+{
+  (void)state;
+  frz_online_column key = {.name = "driver", .value_type = 3, .kind = FRZ_VALUE_INT32};
+  const frz_online_info info = {.join_keys = &key, .n_join_keys = 1};
+  const frz_arrow_field binary = {.type = {.kind = FRZ_ARROW_BINARY}};
+  const frz_arrow_field field = {.type = {.kind = FRZ_ARROW_INT64}};
+  const int64_t numbers[] = {1, (int64_t)1 << 31};
+  frz_column column, keys;
+  assert_int_equal(frz_column_init(&column, &field, frz_alloc_default(), NULL), FRZ_OK);
+  assert_int_equal(frz_column_init(&keys, &binary, frz_alloc_default(), NULL), FRZ_OK);
+  for (size_t i = 0; i < 2; i++)
+    assert_int_equal(frz_column_append_value(&column, &numbers[i], sizeof numbers[i], NULL),
+                     FRZ_OK);
+  frz_error err = {0};
+  assert_int_equal(frz_entity_key_rows(&info, &column, 2, &keys, &err), FRZ_ERR_INVALID);
+  assert_non_null(strstr(err.message, "join key 'driver'"));
+  frz_column_dispose(&keys);
+  frz_column_dispose(&column);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_keys_are_those_of_feast), cmocka_unit_test(test_small_buffers),
-      cmocka_unit_test(test_truncated_messages), cmocka_unit_test(test_what_is_no_key),
-      cmocka_unit_test(test_keys_from_values)};
+      cmocka_unit_test(test_truncated_messages),      cmocka_unit_test(test_what_is_no_key),
+      cmocka_unit_test(test_keys_from_values),        cmocka_unit_test(test_keys_of_rows),
+      cmocka_unit_test(test_rows_without_a_key)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
