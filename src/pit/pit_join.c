@@ -18,6 +18,7 @@
 #include "arrow/arrow_stream.h"
 #include "base/limits.h"
 #include "base/os.h"
+#include "pit/entity_slice.h"
 #include "pit/joined_view.h"
 #include "pit/key_filter.h"
 #include "pit/pit_memory.h"
@@ -125,152 +126,6 @@ static frz_status find_entity_column(const pit_result *result, const char *what,
   return frz_fail(err, FRZ_ERR_INVALID, "%s '%s' is not a column of the entity rows", what, name);
 }
 
-/* Neighbouring entity rows that are joined together: what a slot index is made over. */
-typedef struct entity_slice {
-  size_t first_block, end_block;
-  int64_t first_row, n_rows;
-  frz_key_batch keys;
-  frz_buf times; /* int64 in the column's unit */
-  frz_buf present;
-} entity_slice;
-
-/* Where a view's key and time columns are in the entity rows. */
-typedef struct entity_columns {
-  size_t time_at;
-  frz_time_scale time_scale;
-  bool has_times; /* false: a column of nulls, nothing takes part */
-  size_t n_keys;
-  size_t *key_at;
-  const frz_key_form *key_forms;
-  const frz_column **keys; /* of the block that is being looked at */
-  frz_column *scratch;     /* one a key, and one for the time */
-} entity_columns;
-
-static void slice_init(entity_slice *slice, const frz_alloc *alloc)
-{
-  *slice = (entity_slice){0};
-  frz_key_batch_init(&slice->keys, alloc);
-  frz_buf_init(&slice->times, alloc, SIZE_MAX / 2);
-  frz_buf_init(&slice->present, alloc, SIZE_MAX / 2);
-}
-
-static void slice_dispose(entity_slice *slice)
-{
-  frz_key_batch_dispose(&slice->keys);
-  frz_buf_dispose(&slice->times);
-  frz_buf_dispose(&slice->present);
-}
-
-static frz_status append_times(const entity_columns *columns, const frz_column *times,
-                               entity_slice *slice, frz_error *err)
-{
-  size_t n = (size_t)times->n_rows;
-  uint8_t *value_bytes;
-  uint8_t *present;
-  FRZ_TRY(frz_buf_extend(&slice->times, n * sizeof(int64_t), &value_bytes, err));
-  FRZ_TRY(frz_buf_extend(&slice->present, n, &present, err));
-  int64_t *values = (int64_t *)(void *)value_bytes;
-  for (size_t i = 0; i < n; i++) {
-    present[i] = columns->has_times && !frz_column_is_null(times, (int64_t)i);
-    values[i] = present[i] ? frz_time_value(times, columns->time_scale, (int64_t)i) : 0;
-  }
-  return FRZ_OK;
-}
-
-/* Add the keys of a block behind those of the slice. */
-static frz_status append_keys(entity_slice *slice, const frz_key_batch *block, int64_t n_rows,
-                              frz_error *err)
-{
-  frz_key_batch *keys = &slice->keys;
-  size_t n = (size_t)n_rows;
-  FRZ_TRY(frz_buf_append(&keys->hash_store, block->hashes, n * sizeof(uint64_t), err));
-  FRZ_TRY(frz_buf_append(&keys->present_store, block->present, n, err));
-  if (block->bytes == NULL) return FRZ_OK;
-  int32_t base = (int32_t)keys->byte_store.size - block->offsets[0];
-  size_t n_bytes = (size_t)(block->offsets[n] - block->offsets[0]);
-  FRZ_TRY(frz_buf_append(&keys->byte_store, block->bytes + block->offsets[0], n_bytes, err));
-  if (keys->offset_store.size == 0)
-    FRZ_TRY(frz_buf_append(&keys->offset_store, &(int32_t){0}, sizeof(int32_t), err));
-  uint8_t *at;
-  FRZ_TRY(frz_buf_extend(&keys->offset_store, n * sizeof(int32_t), &at, err));
-  int32_t *ends = (int32_t *)(void *)at;
-  for (size_t i = 0; i < n; i++) ends[i] = base + block->offsets[i + 1];
-  return FRZ_OK;
-}
-
-static frz_status append_block(const pit_result *result, const entity_columns *columns,
-                               size_t block, frz_key_batch *keys, entity_slice *slice,
-                               frz_error *err)
-{
-  int64_t n_rows = frz_entity_rows_block(&result->entities, block)->n_rows;
-  for (size_t k = 0; k < columns->n_keys; k++)
-    FRZ_TRY(frz_entity_rows_column(&result->entities, block, columns->key_at[k],
-                                   &columns->scratch[k], &columns->keys[k], err));
-  FRZ_TRY(frz_key_batch_fill(keys, columns->keys, columns->key_forms, columns->n_keys, false,
-                             n_rows, err));
-  FRZ_TRY(append_keys(slice, keys, n_rows, err));
-  const frz_column *times;
-  FRZ_TRY(frz_entity_rows_column(&result->entities, block, columns->time_at,
-                                 &columns->scratch[columns->n_keys], &times, err));
-  FRZ_TRY(append_times(columns, times, slice, err));
-  slice->n_rows += n_rows;
-  slice->end_block = block + 1;
-  return FRZ_OK;
-}
-
-/* The block behind a slice of at most `rows_max` rows, but at least a block. */
-static size_t slice_end(const frz_entity_rows *rows, size_t first_block, int64_t rows_max)
-{
-  size_t end = first_block;
-  int64_t n_rows = 0;
-  for (; end < frz_entity_rows_blocks(rows); end++) {
-    n_rows += frz_entity_rows_block(rows, end)->n_rows;
-    if (end != first_block && n_rows > rows_max) break;
-  }
-  return end;
-}
-
-static int64_t count_slices(const frz_entity_rows *rows, int64_t rows_max)
-{
-  int64_t n = 0;
-  for (size_t block = 0; block < frz_entity_rows_blocks(rows); n++)
-    block = slice_end(rows, block, rows_max);
-  return n;
-}
-
-static frz_status fill_slice(const pit_result *result, const entity_columns *columns,
-                             size_t first_block, int64_t rows_max, entity_slice *slice,
-                             frz_error *err)
-{
-  const frz_entity_rows *rows = &result->entities;
-  slice->first_block = first_block;
-  slice->first_row = frz_entity_rows_block(rows, first_block)->first_row;
-  size_t end = slice_end(rows, first_block, rows_max);
-  int64_t n_rows = 0;
-  for (size_t b = first_block; b < end; b++) n_rows += frz_entity_rows_block(rows, b)->n_rows;
-  frz_key_batch keys;
-  frz_key_batch_init(&keys, result->alloc);
-  frz_status st = FRZ_OK;
-  FRZ_TRY_OUT(frz_buf_reserve(&slice->times, (size_t)n_rows * sizeof(int64_t), err));
-  FRZ_TRY_OUT(frz_buf_reserve(&slice->present, (size_t)n_rows, err));
-  FRZ_TRY_OUT(frz_buf_reserve(&slice->keys.hash_store, (size_t)n_rows * sizeof(uint64_t), err));
-  FRZ_TRY_OUT(frz_buf_reserve(&slice->keys.present_store, (size_t)n_rows, err));
-  for (size_t block = first_block; block < end; block++) {
-    FRZ_TRY_OUT(frz_context_poll(result->context, err));
-    FRZ_TRY_OUT(append_block(result, columns, block, &keys, slice, err));
-  }
-  slice->keys.hashes = (uint64_t *)(void *)slice->keys.hash_store.data;
-  slice->keys.present = slice->keys.present_store.data;
-  if (slice->keys.offset_store.size != 0) {
-    slice->keys.offsets = (const int32_t *)(const void *)slice->keys.offset_store.data;
-    slice->keys.bytes =
-        slice->keys.byte_store.data != NULL ? slice->keys.byte_store.data : (const uint8_t *)"";
-  }
-out:
-  frz_key_batch_dispose(&keys);
-  return st;
-}
-
 /* ---- one view ---- */
 
 typedef struct view_pass {
@@ -331,16 +186,16 @@ out:
 
 static frz_status find_entity_columns(const pit_result *result, const frz_pit_view *spec,
                                       frz_view_columns *columns, frz_arena *arena,
-                                      entity_columns *found, frz_error *err)
+                                      frz_entity_columns *found, frz_error *err)
 {
   size_t n = spec->n_join_keys;
   const frz_arrow_field *fields = result->entities.fields;
-  *found = (entity_columns){.n_keys = n,
-                            .key_at = frz_arena_array(arena, n, sizeof(size_t)),
-                            .key_forms = columns->key_forms,
-                            .keys = frz_arena_array(arena, n, sizeof(frz_column *)),
-                            .scratch = frz_arena_array(arena, n + 1, sizeof(frz_column)),
-                            .time_scale = {1000, false}};
+  *found = (frz_entity_columns){.n_keys = n,
+                                .key_at = frz_arena_array(arena, n, sizeof(size_t)),
+                                .key_forms = columns->key_forms,
+                                .keys = frz_arena_array(arena, n, sizeof(frz_column *)),
+                                .scratch = frz_arena_array(arena, n + 1, sizeof(frz_column)),
+                                .time_scale = {1000, false}};
   if (found->key_at == NULL || found->keys == NULL || found->scratch == NULL)
     return frz_fail_nomem(err, "join keys");
   for (size_t k = 0; k < n; k++) {
@@ -375,7 +230,7 @@ static int64_t slice_rows_max(const pit_result *result, size_t n_keys)
 
 /* The range of event times that may win, by all entity times, and what the keys say; false: no row
  * takes part. */
-static frz_status find_window(const pit_result *result, const entity_columns *columns,
+static frz_status find_window(const pit_result *result, const frz_entity_columns *columns,
                               const frz_slot_options *options, frz_key_filter *filter,
                               int64_t *least_out, int64_t *greatest_out, bool *any_out,
                               frz_error *err)
@@ -386,11 +241,7 @@ static frz_status find_window(const pit_result *result, const entity_columns *co
   for (size_t b = 0; columns->has_times && b < frz_entity_rows_blocks(&result->entities); b++) {
     const frz_column *times;
     FRZ_TRY(frz_context_poll(result->context, err));
-    FRZ_TRY(frz_entity_rows_column(&result->entities, b, columns->time_at,
-                                   &columns->scratch[columns->n_keys], &times, err));
-    for (size_t k = 0; k < columns->n_keys; k++)
-      FRZ_TRY(frz_entity_rows_column(&result->entities, b, columns->key_at[k], &columns->scratch[k],
-                                     &columns->keys[k], err));
+    FRZ_TRY(frz_entity_columns_look(columns, &result->entities, b, &times, err));
     FRZ_TRY(frz_key_filter_add(filter, columns->keys, err));
     for (int64_t i = 0; i < times->n_rows; i++) {
       if (frz_column_is_null(times, i)) continue;
@@ -433,7 +284,7 @@ static frz_status end_view(join_watch *watch, frz_error *err)
 
 /* Join one slice of the entity rows. */
 static frz_status join_slice(const frz_view_columns *columns, const frz_slot_options *options,
-                             frz_joined_view *view, entity_slice *slice, join_watch *watch,
+                             frz_joined_view *view, frz_entity_slice *slice, join_watch *watch,
                              frz_error *err)
 {
   frz_slot_index *index = NULL;
@@ -460,7 +311,7 @@ out:
 }
 
 /* Find the files that may matter to any entity row; false: none. */
-static frz_status plan_view(const pit_result *result, const entity_columns *found,
+static frz_status plan_view(const pit_result *result, const frz_entity_columns *found,
                             const frz_view_columns *columns, const frz_slot_options *options,
                             frz_feature_table *table, bool *any_out, frz_error *err)
 {
@@ -489,7 +340,7 @@ static frz_status find_winners(pit_result *result, const frz_pit_view *spec,
   if (key_names == NULL) return frz_fail_nomem(err, "join keys");
   for (size_t k = 0; k < spec->n_join_keys; k++) key_names[k] = spec->join_keys[k].table_column;
   frz_view_columns columns;
-  entity_columns found = {0};
+  frz_entity_columns found = {0};
   FRZ_TRY(frz_view_columns_find(&columns, table, key_names, spec->n_join_keys,
                                 spec->timestamp_field, spec->created_timestamp_field, err));
   FRZ_TRY(find_entity_columns(result, spec, &columns, &table->arena, &found, err));
@@ -500,15 +351,15 @@ static frz_status find_winners(pit_result *result, const frz_pit_view *spec,
                               .created_cutoff = spec->created_cutoff && columns.has_created,
                               .integer_keys = spec->n_join_keys == 1 &&
                                               columns.key_forms[0] == FRZ_KEY_INTEGER};
-  entity_slice slice;
-  slice_init(&slice, result->alloc);
+  frz_entity_slice slice;
+  frz_entity_slice_init(&slice, result->alloc);
   bool any = false;
   int64_t rows_max = slice_rows_max(result, found.n_keys);
   frz_status st = FRZ_OK;
   FRZ_TRY_OUT(plan_view(result, &found, &columns, &options, table, &any, err));
   size_t share = result->memory_bytes_max / 2 / result->n_views;
   FRZ_TRY_OUT(frz_joined_view_make_windows(view, &result->entities, feature_fields, share, err));
-  view->n_slices = count_slices(&result->entities, rows_max);
+  view->n_slices = frz_entity_slices(&result->entities, rows_max);
   FRZ_TRY_OUT(begin_view(watch, table, view->n_slices, err));
   size_t n_blocks = frz_entity_rows_blocks(&result->entities);
   if (result->plan_only) {
@@ -516,15 +367,15 @@ static frz_status find_winners(pit_result *result, const frz_pit_view *spec,
     n_blocks = 0;
   }
   for (size_t block = 0; any && block < n_blocks; block = slice.end_block) {
-    slice_dispose(&slice);
-    slice_init(&slice, result->alloc);
-    FRZ_TRY_OUT(fill_slice(result, &found, block, rows_max, &slice, err));
+    frz_entity_slice_dispose(&slice);
+    frz_entity_slice_init(&slice, result->alloc);
+    FRZ_TRY_OUT(frz_entity_slice_fill(&slice, &result->entities, &found, block, rows_max, err));
     FRZ_TRY_OUT(join_slice(&columns, &options, view, &slice, watch, err));
   }
   FRZ_TRY_OUT(end_view(watch, err));
 out:
   for (size_t k = 0; k <= found.n_keys; k++) frz_column_dispose(&found.scratch[k]);
-  slice_dispose(&slice);
+  frz_entity_slice_dispose(&slice);
   return st;
 }
 
