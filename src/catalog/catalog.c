@@ -223,6 +223,19 @@ static frz_status port_commit(void *ctx, const char *identifier, const frz_loade
                                     updates, n_updates, loaded_out, err);
 }
 
+static frz_status port_take_turn(void *ctx, const char *identifier, const frz_loaded_table *base,
+                                 frz_commit_turn **turn_out, frz_error *err)
+{
+  frz_catalog *catalog = ctx;
+  return catalog->ops->take_turn(catalog->self, identifier, base, turn_out, err);
+}
+
+static void port_end_turn(void *ctx, frz_commit_turn *turn)
+{
+  frz_catalog *catalog = ctx;
+  catalog->ops->end_turn(catalog->self, turn);
+}
+
 static const frz_commit_port port_form = {.version = 1,
                                           .load = port_load,
                                           .commit = port_commit,
@@ -272,6 +285,10 @@ frz_status frz_catalog_open(frz_context *context, const char *name, const frz_pr
   FRZ_TRY_OUT(open_kind(&setup, &catalog->ops, &catalog->self, err));
   catalog->port = port_form;
   catalog->port.read_only = catalog->ops->read_only;
+  if (catalog->ops->take_turn != NULL) {
+    catalog->port.take_turn = port_take_turn;
+    catalog->port.end_turn = port_end_turn;
+  }
   *catalog_out = catalog;
   return FRZ_OK;
 out:

@@ -65,6 +65,10 @@ typedef struct frz_catalog_ops {
   frz_status (*purge_table)(void *self, const frz_identifier *id, frz_error *err);
   /** As list_tables; NULL: there are no views. */
   frz_status (*list_views)(void *self, frz_str name, frz_string_list *list, frz_error *err);
+  /** As frz_commit_port's; NULL: the catalog has no queue. */
+  frz_status (*take_turn)(void *self, const char *identifier, const frz_loaded_table *base,
+                          frz_commit_turn **turn_out, frz_error *err);
+  void (*end_turn)(void *self, frz_commit_turn *turn);
 } frz_catalog_ops;
 
 /** What every kind is opened with. Borrowed for the call; storage is retained by who keeps it. */

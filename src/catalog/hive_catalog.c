@@ -401,27 +401,64 @@ static bool takes_lock(const hive_catalog *catalog, const frz_loaded_table *base
   return own.size != 0 ? !frz_str_is_word(own, "false") : catalog->locks;
 }
 
+/* The lock, and whether it stays: a change under it may be on its way. */
+struct frz_commit_turn {
+  frz_hive_lock lock;
+  bool stays;
+};
+
+static frz_status hive_take_turn(void *self, const char *identifier, const frz_loaded_table *base,
+                                 frz_commit_turn **turn_out, frz_error *err)
+{
+  const hive_catalog *catalog = self;
+  frz_identifier id;
+  *turn_out = NULL;
+  if (!takes_lock(catalog, base)) return FRZ_OK;
+  FRZ_TRY(frz_identifier_parse(identifier, &id, err));
+  frz_commit_turn *turn = frz_alloc_zeroed(catalog->base.alloc, sizeof *turn);
+  if (turn == NULL) return frz_fail_nomem(err, "a table's lock");
+  frz_status st = frz_hive_lock_take(catalog->base.context, catalog->session, &catalog->lock_policy,
+                                     &id, &turn->lock, err);
+  if (st == FRZ_OK)
+    *turn_out = turn;
+  else
+    frz_alloc_free(catalog->base.alloc, turn, sizeof *turn);
+  return st;
+}
+
+static void hive_end_turn(void *self, frz_commit_turn *turn)
+{
+  const hive_catalog *catalog = self;
+  if (!turn->stays) frz_hive_lock_release(catalog->base.context, catalog->session, &turn->lock);
+  frz_alloc_free(catalog->base.alloc, turn, sizeof *turn);
+}
+
+static frz_status swap_in_turn(const swap *s, frz_commit_turn *turn, bool *may_be_done_out,
+                               frz_error *err)
+{
+  frz_status st = swap_locked(s, may_be_done_out, err);
+  if (st != FRZ_OK && *may_be_done_out) st = settle(s, st, may_be_done_out);
+  turn->stays = *may_be_done_out;
+  if (turn->stays)
+    frz_context_log(s->catalog->base.context, FRZ_LOG_WARNING,
+                    "table '%s' stays locked in Hive until the lock's time is over: a change of it "
+                    "may be on its way",
+                    s->id->text);
+  return st;
+}
+
 static frz_status swap_pointer(void *self, const frz_identifier *id, const frz_pointer *pointer,
                                const frz_loaded_table *base, const frz_loaded_table *next,
                                bool *may_be_done_out, frz_error *err)
 {
-  const hive_catalog *catalog = self;
-  frz_context *context = catalog->base.context;
-  frz_hive_lock lock;
+  frz_commit_turn *turn = base->turn;
   frz_str seen = {pointer->location.data, pointer->location.size_bytes};
-  swap s = {catalog, id, seen, base, next, NULL};
-  if (!takes_lock(catalog, base)) return swap_locked(&s, may_be_done_out, err);
-  FRZ_TRY(frz_hive_lock_take(context, catalog->session, &catalog->lock_policy, id, &lock, err));
-  s.lock = &lock;
-  frz_status st = swap_locked(&s, may_be_done_out, err);
-  if (st != FRZ_OK && *may_be_done_out) st = settle(&s, st, may_be_done_out);
-  if (!*may_be_done_out)
-    frz_hive_lock_release(context, catalog->session, &lock);
-  else
-    frz_context_log(context, FRZ_LOG_WARNING,
-                    "table '%s' stays locked in Hive until the lock's time is over: a change of it "
-                    "may be on its way",
-                    id->text);
+  swap s = {self, id, seen, base, next, NULL};
+  if (turn == NULL) FRZ_TRY(hive_take_turn(self, id->text, base, &turn, err));
+  if (turn == NULL) return swap_locked(&s, may_be_done_out, err);
+  s.lock = &turn->lock;
+  frz_status st = swap_in_turn(&s, turn, may_be_done_out, err);
+  if (turn != base->turn) hive_end_turn(self, turn);
   return st;
 }
 
@@ -543,7 +580,9 @@ frz_status frz_hive_catalog_open(const frz_catalog_setup *setup, const frz_catal
                                       .register_table = frz_pointer_register_table,
                                       .drop_table = hive_drop_table,
                                       .rename_table = hive_rename_table,
-                                      .free = hive_free};
+                                      .free = hive_free,
+                                      .take_turn = hive_take_turn,
+                                      .end_turn = hive_end_turn};
   void *self = NULL;
   FRZ_TRY(frz_pointer_catalog_create(setup, &calls, sizeof(hive_catalog), &self, err));
   hive_catalog *catalog = self;

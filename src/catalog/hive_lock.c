@@ -3,8 +3,9 @@
  *
  * The metastore queues who asks and answers at once; a lock that waits is asked about again until
  * it is had. It is asked for under a name of its own, so that one whose answer was lost can be
- * found and given back. Locks are held for two calls, far shorter than the minutes after which the
- * metastore takes a lock from who sends no heartbeat: none is sent.
+ * found and given back. Locks are held for two calls, or while a change is built anew on what they
+ * guard, far shorter than the minutes after which the metastore takes a lock from who sends no
+ * heartbeat: none is sent, and what was built for too long is not committed.
  */
 #include "catalog/hive_lock.h"
 
@@ -43,7 +44,7 @@ frz_status frz_hive_lock_policy_read(const frz_catalog_setup *setup,
 {
   FRZ_TRY(read_number(setup, "lock-check-min-wait-time", 1000, 20, &policy_out->check_min_ms, err));
   FRZ_TRY(
-      read_number(setup, "lock-check-max-wait-time", 1000, 1000, &policy_out->check_max_ms, err));
+      read_number(setup, "lock-check-max-wait-time", 1000, 200, &policy_out->check_max_ms, err));
   return read_number(setup, "hive.lock-timeout-ms", 1, 180000, &policy_out->timeout_ms, err);
 }
 

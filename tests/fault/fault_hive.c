@@ -1,6 +1,7 @@
 /*
  * fault_hive.c - refused allocations in a Hive catalog, against a metastore that is played here: no
- * leak, and a table's pointer never points to a file that was removed.
+ * leak, and a table's pointer never points to a file that was removed. Other writers of the table
+ * are always in front in the queue for its lock.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +31,7 @@ typedef struct metastore {
   char uri[64];
   pthread_t thread;
   char location[1024]; /* of the table's metadata file; "": there is no table */
+  int n_rivals;        /* commits of others */
 } metastore;
 
 static void write_table(frz_tbinary_writer *out, const metastore *self)
@@ -91,6 +93,25 @@ static void keep_location(metastore *self, frz_str request)
   self->location[size] = '\0';
 }
 
+/* Who asks for the lock finds a rival in front: the table has another version once it is had. */
+static void let_rival_commit(metastore *self)
+{
+  char next[sizeof self->location + 40];
+  const char *path = self->location;
+  const char *name = strrchr(path, '/');
+  if (name == NULL) return;
+  snprintf(next, sizeof next, "%.*s/%05d-rival.metadata.json", (int)(name - path), path,
+           90000 + ++self->n_rivals);
+  const char *to = next;
+  if (strncmp(path, "file://", 7) == 0) {
+    path += 7;
+    to += 7;
+  }
+  assert_int_equal(link(path, to), 0);
+  assert_true(strlen(next) < sizeof self->location);
+  memcpy(self->location, next, strlen(next) + 1);
+}
+
 static void answer(metastore *self, frz_str method, frz_str request, frz_buf *out)
 {
   frz_tbinary_writer writer;
@@ -101,6 +122,7 @@ static void answer(metastore *self, frz_str method, frz_str request, frz_buf *ou
   if (frz_str_is(method, "create_table") || frz_str_starts(method, "alter_table"))
     keep_location(self, request);
   if (frz_str_is(method, "drop_table")) self->location[0] = '\0';
+  if (frz_str_is(method, "lock")) let_rival_commit(self);
   if (frz_str_is(method, "get_database")) {
     frz_tbinary_write_field(&writer, 0, FRZ_TBINARY_STRUCT);
     frz_tbinary_write_stop(&writer);
@@ -196,17 +218,24 @@ static frz_status use_catalog(frz_catalog *catalog, frz_error *err)
   struct ArrowSchema schema;
   frz_string_list names = {0};
   frz_table *table = NULL;
-  const frz_property property = {"color", "red"};
+  const frz_property property = {"color", "red"}, other = {"color", "blue"};
+  const frz_property retries[] = {{"commit.retry.num-retries", "3"},
+                                  {"commit.retry.min-wait-ms", "1"}};
+  frz_create_table_options options;
   frz_status st = FRZ_OK;
   FRZ_TRY(frz_catalog_create_namespace(catalog, "d", &property, 1, err));
   struct ArrowArrayStream rows;
   frz_test_rows(0, 1, frz_alloc_default(), &rows);
   assert_int_equal(rows.get_schema(&rows, &schema), 0);
   rows.release(&rows);
-  st = frz_catalog_create_table(catalog, "d.t", &schema, NULL, &table, err);
+  frz_create_table_options_init(&options);
+  options.properties = retries;
+  options.n_properties = 2;
+  st = frz_catalog_create_table(catalog, "d.t", &schema, &options, &table, err);
   schema.release(&schema);
   FRZ_TRY_OUT(st);
   FRZ_TRY_OUT(frz_table_set_properties(table, &property, 1, NULL, 0, err));
+  FRZ_TRY_OUT(frz_table_set_properties(table, &other, 1, NULL, 0, err));
   FRZ_TRY_OUT(frz_catalog_list_namespaces(catalog, NULL, &names, err));
   frz_string_list_dispose(&names);
   FRZ_TRY_OUT(frz_catalog_list_tables(catalog, "d", &names, err));

@@ -3,6 +3,7 @@
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pytest
@@ -146,6 +147,21 @@ def test_a_lock_of_others_is_waited_for(catalog, other, database, properties):
         table.append(rows(1))
         freer.join()
     assert ids(table) == [1]
+    assert locks(other, database) == []
+
+
+def test_writers_take_turns(properties, other, database):
+    frazil.load_catalog("hive", **properties).create_table(
+        f"{database}.t", schema=rows(1).schema, properties={"commit.retry.num-retries": "1"})
+
+    def write(writer):
+        table = frazil.load_catalog("hive", **properties).load_table(f"{database}.t")
+        for number in range(10):
+            table.append(rows(writer * 10 + number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert ids(frazil.load_catalog("hive", **properties).load_table(f"{database}.t")) == list(range(80))
     assert locks(other, database) == []
 
 

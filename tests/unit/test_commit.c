@@ -33,9 +33,10 @@ static frz_table *load(frz_catalog *catalog, const char *identifier)
 
 typedef enum trouble {
   TROUBLE_NONE,
-  TROUBLE_LOSE_ANSWER,    /* the commit happens, the answer is lost */
-  TROUBLE_NEVER_ARRIVES,  /* the commit does not happen, and nobody knows */
-  TROUBLE_ALWAYS_CONFLICT /* somebody else always wins */
+  TROUBLE_LOSE_ANSWER,     /* the commit happens, the answer is lost */
+  TROUBLE_NEVER_ARRIVES,   /* the commit does not happen, and nobody knows */
+  TROUBLE_ALWAYS_CONFLICT, /* somebody else always wins */
+  TROUBLE_OTHERS_QUEUE     /* somebody else wins unless one has a turn */
 } trouble;
 
 typedef struct troubled_port {
@@ -46,6 +47,8 @@ typedef struct troubled_port {
   bool loads_fail;
   int n_commits;
   int n_loads;
+  int n_turns;
+  int n_turns_ended;
 } troubled_port;
 
 static frz_status troubled_load(void *ctx, const char *identifier, frz_loaded_table *loaded_out,
@@ -64,15 +67,36 @@ static frz_status troubled_commit(void *ctx, const char *identifier, const frz_l
 {
   troubled_port *port = ctx;
   port->n_commits++;
-  if (port->trouble == TROUBLE_ALWAYS_CONFLICT)
+  if (port->trouble == TROUBLE_ALWAYS_CONFLICT ||
+      (port->trouble == TROUBLE_OTHERS_QUEUE && base->turn == NULL))
     return frz_fail(err, FRZ_ERR_CONFLICT, "somebody was faster");
   if (port->trouble == TROUBLE_NEVER_ARRIVES)
     return frz_fail(err, FRZ_ERR_COMMIT_UNKNOWN, "connection reset");
   frz_status st = port->real->commit(port->real_ctx, identifier, base, requirements, n_requirements,
                                      updates, n_updates, loaded_out, err);
-  if (st != FRZ_OK || port->trouble == TROUBLE_NONE) return st;
+  if (st != FRZ_OK || port->trouble == TROUBLE_NONE || port->trouble == TROUBLE_OTHERS_QUEUE)
+    return st;
   frz_loaded_table_dispose(loaded_out);
   return frz_fail(err, FRZ_ERR_COMMIT_UNKNOWN, "connection reset");
+}
+
+static frz_status take_turn(void *ctx, const char *identifier, const frz_loaded_table *base,
+                            frz_commit_turn **turn_out, frz_error *err)
+{
+  troubled_port *port = ctx;
+  (void)identifier;
+  (void)err;
+  assert_null(base->turn);
+  assert_int_equal(port->n_turns++, port->n_turns_ended);
+  *turn_out = (frz_commit_turn *)(void *)port;
+  return FRZ_OK;
+}
+
+static void end_turn(void *ctx, frz_commit_turn *turn)
+{
+  troubled_port *port = ctx;
+  assert_ptr_equal(turn, ctx);
+  assert_int_equal(port->n_turns, ++port->n_turns_ended);
 }
 
 static void nothing(void *ctx)
@@ -169,6 +193,40 @@ static void test_conflicts_end_after_the_retries(void **state)
   assert_int_equal(port.n_commits, 4);
   take_away(&port, table);
   frz_test_ok(frz_test_append(table, 0, 10, &err), &err);
+  frz_table_free(table);
+  frz_test_lake_close(&lake);
+}
+
+static void test_who_lost_builds_in_a_turn(void **state)
+{
+  (void)state;
+  frz_test_lake lake;
+  frz_error err = {0};
+  troubled_port port;
+  const frz_property one[] = {{"commit.retry.num-retries", "1"}, {NULL, NULL}};
+  frz_test_lake_open(&lake, NULL);
+  frz_table *table = frz_test_lake_table(&lake, "t", NULL, one);
+  put_between(&port, table, TROUBLE_OTHERS_QUEUE);
+  port.port.take_turn = take_turn;
+  port.port.end_turn = end_turn;
+  frz_test_ok(frz_test_append(table, 0, 10, &err), &err);
+  assert_int_equal(port.n_commits, 2);
+  assert_int_equal(port.n_turns, 1);
+  /* The next one queues at once; as nobody was faster, the one behind it does not. */
+  frz_test_ok(frz_test_append(table, 10, 10, &err), &err);
+  assert_int_equal(port.n_commits, 3);
+  assert_int_equal(port.n_turns, 2);
+  frz_test_ok(frz_test_append(table, 20, 10, &err), &err);
+  assert_int_equal(port.n_commits, 5);
+  assert_int_equal(port.n_turns, 3);
+  port.trouble = TROUBLE_ALWAYS_CONFLICT; /* what a turn does not help with */
+  assert_int_equal(frz_test_append(table, 30, 10, &err), FRZ_ERR_CONFLICT);
+  assert_int_equal(port.n_turns_ended, port.n_turns);
+  port.trouble = TROUBLE_OTHERS_QUEUE;
+  port.loads_fail = true;
+  assert_int_equal(frz_test_append(table, 30, 10, &err), FRZ_ERR_IO);
+  assert_int_equal(port.n_turns_ended, port.n_turns);
+  take_away(&port, table);
   frz_table_free(table);
   frz_test_lake_close(&lake);
 }
@@ -759,6 +817,7 @@ int main(void)
       cmocka_unit_test(test_a_lost_answer_is_looked_up),
       cmocka_unit_test(test_an_unknown_outcome_deletes_nothing),
       cmocka_unit_test(test_conflicts_end_after_the_retries),
+      cmocka_unit_test(test_who_lost_builds_in_a_turn),
       cmocka_unit_test(test_bad_retry_properties_are_named),
       cmocka_unit_test(test_a_stale_handle_appends_to_what_won),
       cmocka_unit_test(test_threads_all_succeed),

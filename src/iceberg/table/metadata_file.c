@@ -116,7 +116,8 @@ frz_status frz_metadata_write_first(frz_context *context, frz_storage *storage,
 {
   frz_string location;
   FRZ_TRY(write_version(context, storage, metadata, 0, &location, err));
-  *first_out = (frz_loaded_table){frz_table_metadata_retain(metadata), location};
+  *first_out =
+      (frz_loaded_table){.metadata = frz_table_metadata_retain(metadata), .location = location};
   return FRZ_OK;
 }
 
@@ -135,7 +136,7 @@ frz_status frz_metadata_write_next(frz_context *context, frz_storage *storage,
                              frz_context_alloc(context), &next, err));
   int64_t version = version_of(base_location) + 1;
   FRZ_TRY_OUT(write_version(context, storage, next, version, &location, err));
-  *next_out = (frz_loaded_table){next, location};
+  *next_out = (frz_loaded_table){.metadata = next, .location = location};
   return FRZ_OK;
 out:
   frz_table_metadata_release(next);

@@ -2,7 +2,9 @@
  * table_commit.c - the commit loop: try, and on conflict build again on what won.
  *
  * Waits between attempts are drawn between zero and a doubling bound (full jitter), so that many
- * writers spread out. A lost answer is looked into: the table is loaded again and searched for the
+ * writers spread out. Where the catalog has a queue (Hive's locks), who lost builds and commits in
+ * a turn of its own: one that only queued with what it had built would find it replaced by those in
+ * front, each time. A lost answer is looked into: the table is loaded again and searched for the
  * snapshot; while it is not seen the outcome stays unknown, and nothing that was written may be
  * deleted by anyone.
  *
@@ -111,23 +113,42 @@ static frz_status attempt_once(frz_table *table, const retry_policy *policy,
   return *done_out ? st : FRZ_OK;
 }
 
-/* Load what won. A table that was dropped and made again under the name is another table. */
+/* True: there was a turn. */
+static bool end_turn(frz_table *table, frz_loaded_table *base)
+{
+  frz_commit_turn *turn = base->turn;
+  base->turn = NULL;
+  if (turn != NULL) table->port->end_turn(table->port_ctx, turn);
+  return turn != NULL;
+}
+
+/* Load what won, in a turn where that helps. A table that was dropped and made again under the name
+ * is another table. */
 static frz_status reload(frz_table *table, frz_loaded_table *base, bool *is_newer_out,
                          frz_error *err)
 {
+  frz_status st = FRZ_OK;
   frz_loaded_table loaded = {0};
-  FRZ_TRY(table->port->load(table->port_ctx, table->identifier.data, &loaded, err));
-  if (!frz_str_equal(loaded.metadata->table_uuid, base->metadata->table_uuid)) {
-    frz_fail(err, FRZ_ERR_CONFLICT, "table '%s' was replaced by another: uuid %.*s, expected %.*s",
-             table->identifier.data, FRZ_STR_ARG(loaded.metadata->table_uuid),
-             FRZ_STR_ARG(base->metadata->table_uuid));
+  if (table->is_contended)
+    FRZ_TRY(
+        table->port->take_turn(table->port_ctx, table->identifier.data, base, &loaded.turn, err));
+  frz_commit_turn *turn = loaded.turn;
+  st = table->port->load(table->port_ctx, table->identifier.data, &loaded, err);
+  loaded.turn = turn; /* whatever the load did to it */
+  if (st == FRZ_OK && !frz_str_equal(loaded.metadata->table_uuid, base->metadata->table_uuid))
+    st = frz_fail(err, FRZ_ERR_CONFLICT,
+                  "table '%s' was replaced by another: uuid %.*s, expected %.*s",
+                  table->identifier.data, FRZ_STR_ARG(loaded.metadata->table_uuid),
+                  FRZ_STR_ARG(base->metadata->table_uuid));
+  if (st == FRZ_OK) {
+    *is_newer_out = strcmp(loaded.location.data, base->location.data) != 0;
+    frz_loaded_table_dispose(base);
+    *base = loaded;
+  } else {
+    end_turn(table, &loaded);
     frz_loaded_table_dispose(&loaded);
-    return FRZ_ERR_CONFLICT;
   }
-  *is_newer_out = strcmp(loaded.location.data, base->location.data) != 0;
-  frz_loaded_table_dispose(base);
-  *base = loaded;
-  return FRZ_OK;
+  return st;
 }
 
 /* A file was not found. Where another writer has expired the base's snapshot since, the newest
@@ -154,9 +175,14 @@ static frz_status commit_with_retry(frz_table *table, frz_loaded_table *base,
   int64_t started_us = frz_os_monotonic_us();
   frz_error local;
   if (err == NULL) err = &local; /* the last conflict's words are needed below */
+  bool done, is_newer;
+  if (table->is_contended) {
+    FRZ_TRY(reload(table, base, &is_newer, err));
+    table->is_contended = is_newer;
+  }
   for (int64_t attempt = 0;; attempt++) {
-    bool done, is_newer;
     st = attempt_once(table, &policy, base, prepare, arg, &done, err);
+    bool had_turn = end_turn(table, base);
     if (st == FRZ_ERR_NOT_FOUND && attempt < policy.n_retries) {
       FRZ_TRY(leave_expired(table, base, err));
       continue;
@@ -168,6 +194,8 @@ static frz_status commit_with_retry(frz_table *table, frz_loaded_table *base,
                       (long long)passed_ms);
       return FRZ_ERR_CONFLICT;
     }
+    /* What a turn did not help with, the next one may not. */
+    table->is_contended = table->port->take_turn != NULL && !had_turn;
     FRZ_TRY(wait_before_retry(table->context, &policy, attempt, err));
     FRZ_TRY(reload(table, base, &is_newer, err));
   }

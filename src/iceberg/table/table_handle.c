@@ -100,7 +100,8 @@ frz_status frz_table_current_loaded(const frz_table *table, frz_loaded_table *lo
   frz_str shown = {table->current.location.data, table->current.location.size_bytes};
   frz_status st = frz_string_copy(table->alloc, shown, &location, err);
   if (st == FRZ_OK)
-    *loaded_out = (frz_loaded_table){frz_table_metadata_retain(table->current.metadata), location};
+    *loaded_out = (frz_loaded_table){.metadata = frz_table_metadata_retain(table->current.metadata),
+                                     .location = location};
   pthread_mutex_unlock(lock_of(table));
   return st;
 }

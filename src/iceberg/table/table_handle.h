@@ -9,10 +9,14 @@
 #include "iceberg/metadata/metadata_update.h"
 #include "storage/storage.h"
 
+/** A catalog's promise that nobody else commits to a table meanwhile; of the catalog's own form. */
+typedef struct frz_commit_turn frz_commit_turn;
+
 /** One loaded version; the holder releases the metadata and disposes of the location. */
 typedef struct frz_loaded_table {
   frz_table_metadata *metadata;
-  frz_string location; /* of the metadata file */
+  frz_string location;   /* of the metadata file */
+  frz_commit_turn *turn; /* it was loaded in, and is to be committed to in; NULL: none */
 } frz_loaded_table;
 
 /** What a table needs of its catalog. Any thread. */
@@ -37,6 +41,14 @@ typedef struct frz_commit_port {
   frz_status (*load_newer)(void *ctx, const char *identifier, frz_str known_location,
                            frz_loaded_table *loaded_out, bool *changed_out, frz_error *err);
   const char *read_only; /* why there are no commits here; NULL: there are */
+  /**
+   * May be NULL, with `end_turn`. Wait in the catalog's queue for the table, where it has one: what
+   * is loaded from then until end_turn() is not replaced by others who queue. *turn_out NULL: there
+   * is no queue for this table. `base` is any version of it.
+   */
+  frz_status (*take_turn)(void *ctx, const char *identifier, const frz_loaded_table *base,
+                          frz_commit_turn **turn_out, frz_error *err);
+  void (*end_turn)(void *ctx, frz_commit_turn *turn);
 } frz_commit_port;
 
 /** Make a handle; takes `loaded`, retains port and storage. */

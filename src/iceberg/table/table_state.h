@@ -11,6 +11,7 @@
 /**
  * `current` is read and replaced under `lock` only, and never changed in place: readers retain
  * the metadata. `commit_lock` makes commits of one handle take turns; it is taken before `lock`.
+ * `is_contended` is read and written under `commit_lock`.
  */
 struct frz_table {
   frz_context *context;
@@ -21,6 +22,7 @@ struct frz_table {
   frz_string identifier;
   pthread_mutex_t lock;
   pthread_mutex_t commit_lock;
+  bool is_contended; /* others won lately, and the port has turns: take one first */
   frz_loaded_table current;
 };
 
