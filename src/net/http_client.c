@@ -287,8 +287,11 @@ static int64_t retry_after_of(frz_str value)
 
 static void clear_answer(frz_http_answer *answer)
 {
-  frz_http_answer fresh = {
-      .length_bytes = -1, .total_bytes = -1, .retry_after_ms = -1, .kept_bytes = -1};
+  frz_http_answer fresh = {.length_bytes = -1,
+                           .first_byte = -1,
+                           .total_bytes = -1,
+                           .retry_after_ms = -1,
+                           .kept_bytes = -1};
   fresh.may_be_done = answer->may_be_done;
   fresh.n_attempts = answer->n_attempts;
   *answer = fresh;
@@ -300,6 +303,20 @@ static void keep_location(transfer *t, frz_str value)
   if (location == NULL) return;
   location->size = 0;
   if (t->failure == FRZ_OK) t->failure = frz_buf_append_str(location, value, &t->error);
+}
+
+/* "bytes 0-99/1234". */
+static void keep_range(frz_http_answer *answer, frz_str value)
+{
+  static const char unit[] = "bytes ";
+  const char *slash = memchr(value.data, '/', value.size);
+  const char *dash = memchr(value.data, '-', value.size);
+  if (slash != NULL)
+    answer->total_bytes =
+        number_of((frz_str){slash + 1, value.size - (size_t)(slash - value.data) - 1});
+  if (dash != NULL && frz_str_starts(value, unit))
+    answer->first_byte = number_of(
+        (frz_str){value.data + sizeof unit - 1, (size_t)(dash - value.data) - (sizeof unit - 1)});
 }
 
 static size_t on_header(char *data, size_t one, size_t size, void *arg)
@@ -319,10 +336,7 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
   if (frz_str_is_word(name, "content-length")) {
     answer->length_bytes = number_of(value);
   } else if (frz_str_is_word(name, "content-range")) {
-    const char *slash = memchr(value.data, '/', value.size);
-    if (slash != NULL)
-      answer->total_bytes =
-          number_of((frz_str){slash + 1, value.size - (size_t)(slash - value.data) - 1});
+    keep_range(answer, value);
   } else if (frz_str_is_word(name, "retry-after")) {
     answer->retry_after_ms = retry_after_of(value);
   } else if (frz_str_is_word(name, "etag")) {

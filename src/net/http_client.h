@@ -51,6 +51,7 @@ typedef struct frz_http_answer {
   int32_t n_attempts;
   int64_t body_bytes;     /* received */
   int64_t length_bytes;   /* Content-Length; -1: none */
+  int64_t first_byte;     /* of Content-Range; -1: none */
   int64_t total_bytes;    /* of Content-Range; -1: none */
   int64_t retry_after_ms; /* -1: none */
   char etag[136];

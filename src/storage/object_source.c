@@ -62,8 +62,20 @@ static frz_status ask_size(object_source *source, frz_error *err)
   return FRZ_OK;
 }
 
-/* The bytes that a Range header names, into the tail, and with them the object's size. */
-static frz_status read_into_tail(object_source *source, const char *range, frz_error *err)
+/* A cache on the way may have its own idea of a range. */
+static frz_status check_place(const object_source *source, const frz_http_answer *answer,
+                              int64_t first, frz_error *err)
+{
+  if (answer->status != 206 || answer->first_byte < 0 || answer->first_byte == first) return FRZ_OK;
+  return frz_fail(err, FRZ_ERR_CORRUPT, "%.*s: bytes from %lld on came, not from %lld",
+                  FRZ_STR_ARG(source->object->uri), (long long)answer->first_byte,
+                  (long long)first);
+}
+
+/* The bytes that a Range header names, into the tail, and with them the object's size. `first` -1:
+ * the last ones. */
+static frz_status read_into_tail(object_source *source, const char *range, int64_t first,
+                                 frz_error *err)
 {
   const frz_http_pair header = {FRZ_STR("range"), frz_str_from(range)};
   frz_http_request request = get_range(source, &header, &source->tail);
@@ -74,7 +86,8 @@ static frz_status read_into_tail(object_source *source, const char *range, frz_e
   if (st == FRZ_OK && (is_whole || (answer->status == 206 && answer->total_bytes >= 0))) {
     source->base.size_bytes = is_whole ? answer->body_bytes : answer->total_bytes;
     memcpy(source->etag, answer->etag, sizeof source->etag);
-    if ((int64_t)source->tail.size <= source->base.size_bytes) return FRZ_OK;
+    int64_t tail_at = source->base.size_bytes - (int64_t)source->tail.size;
+    if (tail_at >= 0) return check_place(source, answer, first >= 0 ? first : tail_at, err);
     return frz_fail(err, FRZ_ERR_CORRUPT, "%.*s: %zu bytes of an object of %lld",
                     FRZ_STR_ARG(source->object->uri), source->tail.size,
                     (long long)source->base.size_bytes);
@@ -92,17 +105,17 @@ static frz_status read_tail(object_source *source, frz_error *err)
   char range[64];
   if (!source->object->ops->has_no_suffix_ranges) {
     snprintf(range, sizeof range, "bytes=-%d", TAIL_BYTES);
-    return read_into_tail(source, range, err);
+    return read_into_tail(source, range, -1, err);
   }
   snprintf(range, sizeof range, "bytes=0-%d", TAIL_BYTES - 1);
-  FRZ_TRY(read_into_tail(source, range, err));
+  FRZ_TRY(read_into_tail(source, range, 0, err));
   int64_t size = source->base.size_bytes;
   if (size <= TAIL_BYTES) return FRZ_OK;
   char etag[sizeof source->etag];
   memcpy(etag, source->etag, sizeof etag);
   snprintf(range, sizeof range, "bytes=%lld-%lld", (long long)size - TAIL_BYTES,
            (long long)size - 1);
-  FRZ_TRY(read_into_tail(source, range, err));
+  FRZ_TRY(read_into_tail(source, range, size - TAIL_BYTES, err));
   if (source->base.size_bytes == size && strcmp(etag, source->etag) == 0) return FRZ_OK;
   return frz_fail(err, FRZ_ERR_CORRUPT, "%.*s changed while it was opened",
                   FRZ_STR_ARG(source->object->uri));
@@ -238,12 +251,13 @@ static frz_status make_plan(const object_source *source, const frz_range *ranges
   return FRZ_OK;
 }
 
-static frz_status check_part(const object_source *source, const frz_http_request *request,
-                             frz_error *err)
+static frz_status check_part(const object_source *source, const part *asked,
+                             const frz_http_request *request, frz_error *err)
 {
   const frz_http_answer *answer = &request->answer;
   if (answer->status != 206 && answer->status != 200)
     return source->object->ops->fail(source->object, request, err);
+  FRZ_TRY(check_place(source, answer, asked->offset, err));
   if (answer->etag[0] == '\0' || source->etag[0] == '\0' || strcmp(answer->etag, source->etag) == 0)
     return FRZ_OK;
   return frz_fail(err, FRZ_ERR_CORRUPT, "%.*s changed while it was read",
@@ -270,7 +284,7 @@ static frz_status fetch(object_source *source, read_plan *plan, frz_error *err)
   frz_status st = frz_http_send(source->object->store->http, requests, plan->n_parts, err);
   for (size_t i = 0; i < plan->n_parts; i++) {
     count(source, &requests[i].answer);
-    if (st == FRZ_OK) st = check_part(source, &requests[i], err);
+    if (st == FRZ_OK) st = check_part(source, &plan->parts[i], &requests[i], err);
     frz_buf_dispose(&texts[i]);
   }
   return st;

@@ -341,6 +341,33 @@ static void test_sizes_about_the_tail(void **state)
   free(data);
 }
 
+static void test_another_range_than_was_asked_for(void **state)
+{
+  fixture *f = *state;
+  uint8_t *data = some_bytes();
+  for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
+    opened o = open_store(f, store_of(f, i));
+    frz_str uri = frz_str_from(f->uris[0]);
+    frz_source *source = NULL;
+    frz_error err = {0};
+    assert_int_equal(write_parts(o.storage, uri, false, data, NULL), FRZ_OK);
+    f->server.shifts_ranges = true;
+    assert_int_equal(frz_storage_open(o.storage, uri, &source, &err), FRZ_ERR_CORRUPT);
+    assert_non_null(strstr(err.message, "came, not from"));
+    f->server.shifts_ranges = false;
+    assert_int_equal(frz_storage_open(o.storage, uri, &source, NULL), FRZ_OK);
+    f->server.shifts_ranges = true;
+    uint8_t bytes[100];
+    const frz_range range = {300, sizeof bytes, bytes};
+    assert_int_equal(source->read_ranges(source, &range, 1, &err), FRZ_ERR_CORRUPT);
+    assert_non_null(strstr(err.message, "bytes from 299 on came, not from 300"));
+    f->server.shifts_ranges = false;
+    frz_source_free(source);
+    close_store(&o);
+  }
+  free(data);
+}
+
 static void test_an_object_that_is_not_there(void **state)
 {
   fixture *f = *state;
@@ -375,6 +402,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       TEST(test_sizes_about_the_tail),
       TEST(test_a_lost_answer_to_a_conditional_write),
+      TEST(test_another_range_than_was_asked_for),
       TEST(test_an_object_that_is_not_there),
       TEST(test_memory_runs_out),
       TEST(test_memory_runs_out_over_credentials),

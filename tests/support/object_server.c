@@ -200,6 +200,11 @@ static void get(frz_object_server *s, const request *r, answer *a)
       size_t last = strtoul(dash + 1, NULL, 10);
       if (last + 1 < end) end = last + 1;
     }
+    if (s->shifts_ranges) {
+      size_t way = first != 0 ? (size_t)-1 : 1;
+      first += way;
+      end += way;
+    }
     a->status = 206;
     snprintf(a->headers, sizeof a->headers, "Content-Range: bytes %zu-%zu/%zu\r\n", first, end - 1,
              s->size);

@@ -27,6 +27,7 @@ typedef struct frz_object_server {
   bool is_joined;     /* the last session made its object */
   int lose_answers;   /* so many writes are done without an answer */
   bool refuses_reads; /* 403 to who looks at the object */
+  bool shifts_ranges; /* a range is answered with the one a byte beside it */
   /** Asked first: the text of a 200, alive until the next call; NULL: it is for the store. May be
    * NULL. Set while nobody asks. */
   const char *(*says)(void *arg, const char *method, const char *target, const char *body);
