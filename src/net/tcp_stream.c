@@ -69,7 +69,8 @@ frz_status frz_tcp_connect(frz_context *context, const char *host, const char *p
   frz_tcp_stream stream = {context, -1, stall_timeout_ms};
   int failure = getaddrinfo(host, port, &hints, &addresses);
   if (failure != 0)
-    return frz_fail(err, FRZ_ERR_IO, "server %s:%s: %s", host, port, gai_strerror(failure));
+    return frz_fail(err, failure == EAI_MEMORY ? FRZ_ERR_NOMEM : FRZ_ERR_IO, "server %s:%s: %s",
+                    host, port, gai_strerror(failure));
   frz_status st = frz_fail(err, FRZ_ERR_IO, "no address");
   for (const struct addrinfo *at = addresses; at != NULL && st != FRZ_OK; at = at->ai_next) {
     frz_tcp_close(&stream);
