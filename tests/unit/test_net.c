@@ -253,6 +253,22 @@ static void test_percent_encoding(void **state)
   frz_buf_dispose(&out);
 }
 
+static void test_percent_decoding(void **state)
+{
+  (void)state;
+  static const char *const cases[][2] = {
+      {"%2Fbc%2b%41", "/bc+A"}, {"a b", "a b"}, {"%", "%"},    {"%4", "%4"},
+      {"%zz%4", "%zz%4"},       {"", ""},       {"%%41", "%A"}};
+  char out[16];
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    size_t size = frz_percent_decode(frz_str_from(cases[i][0]), out, sizeof out);
+    assert_int_equal(size, strlen(cases[i][1]));
+    assert_memory_equal(out, cases[i][1], size);
+  }
+  assert_int_equal(frz_percent_decode(FRZ_STR("%41%42%43"), out, 2), 2);
+  assert_memory_equal(out, "AB", 2);
+}
+
 static void test_urls(void **state)
 {
   (void)state;
@@ -489,6 +505,7 @@ int main(void)
       cmocka_unit_test(test_the_examples_of_s3),
       cmocka_unit_test(test_dates),
       cmocka_unit_test(test_percent_encoding),
+      cmocka_unit_test(test_percent_decoding),
       cmocka_unit_test(test_urls),
       cmocka_unit_test(test_waits_grow_and_end),
       cmocka_unit_test(test_the_budget_ends_retries),
