@@ -16,7 +16,7 @@
 #include "pit/slot_index.h"
 #include "pit/slot_table.h"
 
-enum { GROUP_ROWS = 64, GROUPS_AT_ONCE = 4, KEYS_AHEAD = 16 };
+enum { GROUP_ROWS = 16, GROUPS_AT_ONCE = 4, KEYS_AHEAD = 16 };
 
 /* Which row a cursor holds, packed so that a greater number wins where times are equal: the file's
  * rank and one, the position, the slot from the key's first. */
@@ -327,7 +327,8 @@ static inline void compete(const frz_slot_index *index, const frz_slot_sweep *sw
 
 /* Each row waits for memory up to four times: the directory, its cursor, and where that moves the
  * key's slots, their times and winners. So rows go through in groups, a step at a time, and between
- * a group's steps come those of the groups around it, while what it asked for arrives. */
+ * a group's steps come those of the groups around it, while what it asked for arrives. Larger
+ * groups push it out of the first cache before it is used. */
 static void sweep_groups(const frz_slot_index *index, const frz_slot_sweep *sweep,
                          const frz_offer *offer)
 {
