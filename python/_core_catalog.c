@@ -227,6 +227,89 @@ static PyObject *catalog_replace_table(PyObject *object, PyObject *args)
   return table_as(object, args, true);
 }
 
+/* One table of commit_tables(). */
+typedef struct change_args {
+  frz_write_options options;
+  core_properties properties;
+  struct ArrowArrayStream stream;
+} change_args;
+
+/* The texts belong to `tuple`. */
+static int change_parse(core_state *state, PyObject *tuple, change_args *args,
+                        frz_table_change *change)
+{
+  core_table *table = NULL;
+  PyObject *data = NULL, *properties = NULL;
+  int truncate = 0, case_sensitive = 1, mode = 0;
+  frz_table_change_init(change);
+  frz_write_options_init(&args->options);
+  if (!PyArg_ParseTuple(tuple, "O!OzOppzi:commit_tables", state->table_type, &table, &data,
+                        &change->filter, &properties, &truncate, &case_sensitive,
+                        &args->options.branch, &mode) ||
+      core_properties_from(properties, &args->properties) != 0 ||
+      (data != Py_None && core_stream_from(data, &args->stream) != 0))
+    return -1;
+  args->options.truncate_nanoseconds = truncate != 0;
+  args->options.case_sensitive = case_sensitive != 0;
+  args->options.mode = (frz_write_mode)mode;
+  args->options.snapshot_properties = args->properties.items;
+  args->options.n_snapshot_properties = args->properties.n_items;
+  change->table = table->table;
+  change->data = data != Py_None ? &args->stream : NULL;
+  change->options = &args->options;
+  return 0;
+}
+
+static PyObject *write_results(const frz_write_result *results, Py_ssize_t n)
+{
+  PyObject *list = PyList_New(n);
+  for (Py_ssize_t i = 0; list != NULL && i < n; i++) {
+    PyObject *result = core_write_result(&results[i]);
+    if (result == NULL || PyList_SetItem(list, i, result) != 0) Py_CLEAR(list);
+  }
+  return list;
+}
+
+static PyObject *commit_changes(core_catalog *self, const frz_table_change *changes, Py_ssize_t n,
+                                frz_write_result *results)
+{
+  frz_error err = {0};
+  frz_status st = FRZ_OK;
+  Py_BEGIN_ALLOW_THREADS st =
+      frz_catalog_commit_tables(self->catalog, changes, (size_t)n, results, &err);
+  Py_END_ALLOW_THREADS return st == FRZ_OK ? write_results(results, n)
+                                           : core_raise(self->context->signals, &err);
+}
+
+static PyObject *catalog_commit_tables(PyObject *object, PyObject *args)
+{
+  core_state *state = core_state_of((PyObject *)Py_TYPE(object));
+  PyObject *tuples = NULL, *made = NULL;
+  if (!PyArg_ParseTuple(args, "O!:commit_tables", &PyTuple_Type, &tuples)) return NULL;
+  Py_ssize_t n = PyTuple_Size(tuples), n_parsed = 0;
+  change_args *parts = PyMem_Calloc((size_t)n, sizeof *parts);
+  frz_table_change *changes = PyMem_Calloc((size_t)n, sizeof *changes);
+  frz_write_result *results = PyMem_Calloc((size_t)n, sizeof *results);
+  if (parts == NULL || changes == NULL || results == NULL) {
+    PyErr_NoMemory();
+    goto out;
+  }
+  for (; n_parsed < n; n_parsed++)
+    if (change_parse(state, PyTuple_GetItem(tuples, n_parsed), &parts[n_parsed],
+                     &changes[n_parsed]) != 0)
+      goto out;
+  made = commit_changes((core_catalog *)object, changes, n, results);
+out:
+  for (Py_ssize_t i = 0; parts != NULL && i < n; i++) {
+    if (parts[i].stream.release != NULL) parts[i].stream.release(&parts[i].stream);
+    core_properties_dispose(&parts[i].properties);
+  }
+  PyMem_Free(results);
+  PyMem_Free(changes);
+  PyMem_Free(parts);
+  return made;
+}
+
 static PyObject *catalog_load_table(PyObject *object, PyObject *args)
 {
   core_catalog *self = (core_catalog *)object;
@@ -297,6 +380,9 @@ static PyMethodDef catalog_methods[] = {
      "(identifier, schema, data, format_version, partition_spec, sort_order, location, properties, "
      "snapshot_properties, truncate_nanoseconds)"},
     {"replace_table", catalog_replace_table, METH_VARARGS, "As create_table_as."},
+    {"commit_tables", catalog_commit_tables, METH_VARARGS,
+     "(changes): tuples (table, data, filter, snapshot_properties, truncate_nanoseconds, "
+     "case_sensitive, branch, mode)"},
     {"load_table", catalog_load_table, METH_VARARGS, "(identifier)"},
     {"register_table", catalog_register_table, METH_VARARGS, "(identifier, metadata_location)"},
     {"drop_table", catalog_drop_table, METH_VARARGS, "(identifier, purge)"},

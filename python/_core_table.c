@@ -213,7 +213,7 @@ static PyObject *table_scan(PyObject *object, PyObject *args)
 
 /* ---- table: writing ---- */
 
-static PyObject *write_result(const frz_write_result *result)
+PyObject *core_write_result(const frz_write_result *result)
 {
   return Py_BuildValue("(LLLLLLL)", (long long)result->snapshot_id, (long long)result->n_rows_added,
                        (long long)result->n_rows_deleted, (long long)result->n_files_added,
@@ -278,7 +278,7 @@ static PyObject *table_write(PyObject *object, const write_args *args)
   Py_BEGIN_ALLOW_THREADS st =
       write_rows(self->table, args, &stream, &join_columns, &options, &result, &err);
   Py_END_ALLOW_THREADS made =
-      st == FRZ_OK ? write_result(&result) : core_raise(self->context->signals, &err);
+      st == FRZ_OK ? core_write_result(&result) : core_raise(self->context->signals, &err);
 out:
   core_texts_dispose(&join_columns);
   core_properties_dispose(&properties);

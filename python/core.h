@@ -121,6 +121,9 @@ PyObject *core_stream_new(core_state *state, struct ArrowArrayStream *stream);
  * failure too. */
 PyObject *core_rows_new(core_state *state, struct ArrowArrayStream *stream);
 
+/** What a write did, as the tuple that results.WriteResult is made of. */
+PyObject *core_write_result(const frz_write_result *result);
+
 /** A Table object; takes the handle, on failure too. */
 PyObject *core_table_new(core_state *state, core_context *context, frz_table *table);
 

@@ -201,6 +201,40 @@ FRZ_API frz_status frz_table_upsert(frz_table *table, struct ArrowArrayStream *d
                                     const frz_write_options *options, frz_write_result *result_out,
                                     frz_error *err) FRZ_MUST_CHECK;
 
+/** What frz_catalog_commit_tables() does to one table. */
+typedef struct frz_table_change {
+  size_t struct_bytes;              /**< Set by frz_table_change_init(). */
+  frz_table *table;                 /**< Of the catalog; each table once. */
+  struct ArrowArrayStream *data;    /**< Rows to append; consumed. NULL: none. */
+  const char *filter;               /**< Rows that match are deleted before; NULL: none. */
+  const frz_write_options *options; /**< NULL: the defaults. */
+} frz_table_change;
+
+/** @brief Fill `change` with the defaults. */
+FRZ_API void frz_table_change_init(frz_table_change *change);
+
+/**
+ * @brief Change several tables in one commit: others see all of the changes, or none.
+ *
+ * The files of all tables are written, then the catalog's server is sent one request. Where one of
+ * the tables was changed meanwhile, all are tried anew as the first one's properties say.
+ *
+ * @param[in] n_changes    At most 1000.
+ * @param[out] results_out As many; may be NULL. A table with nothing to do takes no part: its
+ *                         snapshot_id is -1.
+ * @retval FRZ_ERR_UNSUPPORTED    the catalog is not of type rest, or its server does not offer
+ * this; nothing was written.
+ * @retval FRZ_ERR_INVALID        a table of another catalog, or twice; a change without data and
+ * filter; otherwise as for append.
+ * @retval FRZ_ERR_CONFLICT       as for overwrite, of any of the tables; none is changed.
+ * @retval FRZ_ERR_COMMIT_UNKNOWN the answer was lost, and the tables do not tell: no file was
+ * deleted.
+ * Source: Apache Iceberg REST Catalog API, commitTransaction.
+ */
+FRZ_API frz_status frz_catalog_commit_tables(frz_catalog *catalog, const frz_table_change *changes,
+                                             size_t n_changes, frz_write_result *results_out,
+                                             frz_error *err) FRZ_MUST_CHECK;
+
 /**
  * @brief Create a table with rows, in one commit: others see the whole table, or none.
  *

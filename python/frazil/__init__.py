@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from frazil.pit import JoinedRows, PitProgress, View, explain_join, latest_per_key, pit_join
     from frazil.results import WriteResult
     from frazil.schema import Field, PartitionSpec, Schema, Snapshot, SnapshotRef, SortOrder
-    from frazil.table import Scan, Table
+    from frazil.table import Scan, Table, TableChange
 
 # Imported when asked for: a process that reads one row needs few of them, and lives for milliseconds.
 _MODULES = {
@@ -66,6 +66,7 @@ _MODULES = {
     "SortOrder": "schema",
     "Scan": "table",
     "Table": "table",
+    "TableChange": "table",
 }
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "StorageError",
     "Table",
     "TableAlreadyExistsError",
+    "TableChange",
     "TimeoutError",
     "UnsupportedError",
     "View",

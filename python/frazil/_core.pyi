@@ -205,6 +205,16 @@ class Catalog:
         truncate_nanoseconds: bool,
         /,
     ) -> Table: ...
+    def commit_tables(
+        self,
+        changes: tuple[
+            tuple[
+                Table, Any, str | None, dict[str, str] | None, bool, bool, str | None, int
+            ],
+            ...,
+        ],
+        /,
+    ) -> list[_WriteResult]: ...
     def replace_table(
         self,
         identifier: str,

@@ -10,12 +10,15 @@ from frazil.exceptions import (
     NamespaceNotEmptyError,
     NotFoundError,
 )
-from frazil.table import Table
+from frazil.table import Table, _write_result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, TypeAlias
+
+    from frazil.results import WriteResult
+    from frazil.table import TableChange
 
     Identifier: TypeAlias = str | Iterable[str]
 
@@ -204,6 +207,15 @@ class Catalog:
                 truncate_nanoseconds,
             )
         )
+
+    def commit_tables(self, changes: Iterable[TableChange]) -> list[WriteResult]:
+        """Change several tables in one commit: others see all of the changes, or none.
+
+        In catalogs of type rest whose server offers it; UnsupportedError elsewhere, before anything
+        is written. A table with nothing to do takes no part: its snapshot_id is -1.
+        """
+        parts = tuple(change._parts for change in changes)
+        return [_write_result(each) for each in self._handle.commit_tables(parts)]
 
     def create_table_if_not_exists(
         self, identifier: Identifier, schema: Any, **options: Any

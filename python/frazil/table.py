@@ -579,3 +579,34 @@ class Table:
 
     def remove_ref(self, name: str) -> None:
         self._handle.remove_ref(name)
+
+
+class TableChange:
+    """What Catalog.commit_tables() does to one table: deletes the rows that match, then appends.
+
+    Args:
+        data: rows to append, in any form that Table.append() takes; None: none.
+        delete_filter: as for Table.delete(); None: nothing is deleted.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        data: Any = None,
+        delete_filter: str | None = None,
+        snapshot_properties: Mapping[str, object] | None = None,
+        truncate_nanoseconds: bool = False,
+        case_sensitive: bool = True,
+        branch: str | None = None,
+        mode: str | None = None,
+    ) -> None:
+        self._parts = (
+            table._handle,
+            None if data is None else _convert.as_stream(data),
+            delete_filter,
+            _convert.properties_of(snapshot_properties),
+            truncate_nanoseconds,
+            case_sensitive,
+            branch,
+            _mode_of(mode),
+        )

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "catalog/table_as.h"
 #include "iceberg/maintain/file_removal.h"
+#include "iceberg/write/table_write.h"
 #include "storage/store_text.h"
 
 struct frz_catalog {
@@ -236,12 +237,20 @@ static void port_end_turn(void *ctx, frz_commit_turn *turn)
   catalog->ops->end_turn(catalog->self, turn);
 }
 
+static frz_status port_commit_tables(void *ctx, const frz_commit_part *parts, size_t n_parts,
+                                     frz_error *err)
+{
+  frz_catalog *catalog = ctx;
+  return catalog->ops->commit_tables(catalog->self, parts, n_parts, err);
+}
+
 static const frz_commit_port port_form = {.version = 1,
                                           .load = port_load,
                                           .commit = port_commit,
                                           .retain = retain,
                                           .release = release,
-                                          .load_newer = port_load_newer};
+                                          .load_newer = port_load_newer,
+                                          .commit_tables = port_commit_tables};
 
 /* ---- opening ---- */
 
@@ -496,6 +505,51 @@ frz_status frz_catalog_create_table_as(frz_catalog *catalog, const char *identif
     frz_table_metadata_release(rows.filled);
   }
   if (data->release != NULL) data->release(data); /* not taken yet where it failed early */
+  return st;
+}
+
+/* ---- several tables ---- */
+
+void frz_table_change_init(frz_table_change *change)
+{
+  *change = (frz_table_change){.struct_bytes = sizeof *change};
+}
+
+static frz_status check_changes(frz_catalog *catalog, const frz_table_change *changes,
+                                size_t n_changes, frz_error *err)
+{
+  if (catalog == NULL || (changes == NULL && n_changes != 0))
+    return frz_fail(err, FRZ_ERR_INVALID, "commit of several tables: catalog or changes are NULL");
+  for (size_t i = 0; i < n_changes; i++) {
+    const frz_table_change *change = &changes[i];
+    if (change->struct_bytes != sizeof *change)
+      return frz_fail(err, FRZ_ERR_INVALID, "frz_table_change: struct_bytes %zu",
+                      change->struct_bytes);
+    if (change->table == NULL || (change->data == NULL && change->filter == NULL))
+      return frz_fail(err, FRZ_ERR_INVALID, "change %zu: %s", i,
+                      change->table == NULL ? "table is NULL" : "neither data nor filter");
+    if (!frz_table_is_of(change->table, catalog))
+      return frz_fail(err, FRZ_ERR_INVALID, "table '%s' is not of catalog '%s'",
+                      frz_table_identifier(change->table), catalog->name.data);
+  }
+  frz_status st = catalog->ops->commit_tables != NULL
+                      ? catalog->ops->commit_tables(catalog->self, NULL, 0, err)
+                      : frz_fail(err, FRZ_ERR_UNSUPPORTED,
+                                 "only catalogs of type rest change several tables in one commit");
+  if (st != FRZ_OK) frz_error_where(err, "catalog '%s': ", catalog->name.data);
+  return st;
+}
+
+frz_status frz_catalog_commit_tables(frz_catalog *catalog, const frz_table_change *changes,
+                                     size_t n_changes, frz_write_result *results_out,
+                                     frz_error *err)
+{
+  frz_status st = check_changes(catalog, changes, n_changes, err);
+  if (st == FRZ_OK) st = frz_table_changes_commit(changes, n_changes, results_out, err);
+  for (size_t i = 0; changes != NULL && i < n_changes; i++) {
+    struct ArrowArrayStream *data = changes[i].data;
+    if (data != NULL && data->release != NULL) data->release(data); /* not taken yet */
+  }
   return st;
 }
 

@@ -69,6 +69,10 @@ typedef struct frz_catalog_ops {
   frz_status (*take_turn)(void *self, const char *identifier, const frz_loaded_table *base,
                           frz_commit_turn **turn_out, frz_error *err);
   void (*end_turn)(void *self, frz_commit_turn *turn);
+  /** As frz_commit_port's; NULL: the kind has no commits to several tables. With no parts it only
+   * tells whether this catalog has: FRZ_ERR_UNSUPPORTED. */
+  frz_status (*commit_tables)(void *self, const frz_commit_part *parts, size_t n_parts,
+                              frz_error *err);
 } frz_catalog_ops;
 
 /** What every kind is opened with. Borrowed for the call; storage is retained by who keeps it. */

@@ -418,6 +418,17 @@ static frz_status unknown(frz_error *err)
   return FRZ_ERR_COMMIT_UNKNOWN;
 }
 
+/* What an answer says of a commit that is neither lost nor 2xx. */
+static frz_status refused(exchange *x, frz_error *err)
+{
+  const frz_rest_call *call = &x->call;
+  frz_status st = frz_rest_fail(x->session, call, err);
+  if (call->status >= 500 || call->may_be_done) return unknown(err);
+  if (call->status != 409) return st;
+  if (err != NULL) err->code = FRZ_ERR_CONFLICT;
+  return FRZ_ERR_CONFLICT;
+}
+
 /* What the answer to a commit says of it. */
 static frz_status judge(exchange *x, frz_status sent, const char *identifier,
                         frz_loaded_table *loaded_out, frz_error *err)
@@ -429,11 +440,7 @@ static frz_status judge(exchange *x, frz_status sent, const char *identifier,
         frz_rest_read_table(x->session, identifier, frz_buf_str(&call->answer), loaded_out, err);
     return st == FRZ_OK ? st : unknown(err); /* it happened; what came of it is read anew */
   }
-  frz_status st = frz_rest_fail(x->session, call, err);
-  if (call->status >= 500 || call->may_be_done) return unknown(err);
-  if (call->status != 409) return st;
-  if (err != NULL) err->code = FRZ_ERR_CONFLICT;
-  return FRZ_ERR_CONFLICT;
+  return refused(x, err);
 }
 
 static frz_status rest_commit_table(void *self, const char *identifier,
@@ -451,6 +458,47 @@ static frz_status rest_commit_table(void *self, const char *identifier,
     st = write_commit(&x, &id, base->metadata, requirements, n_requirements, updates, n_updates,
                       err);
   if (st == FRZ_OK) st = judge(&x, exchange_send(&x, err), identifier, loaded_out, err);
+  exchange_close(&x);
+  return st;
+}
+
+static frz_status write_parts(exchange *x, const frz_commit_part *parts, size_t n_parts,
+                              frz_error *err)
+{
+  frz_json_write_object_begin(&x->json);
+  frz_json_write_key(&x->json, "table-changes");
+  frz_json_write_array_begin(&x->json);
+  for (size_t i = 0; i < n_parts; i++) {
+    const frz_commit_attempt *attempt = parts[i].attempt;
+    frz_identifier id;
+    FRZ_TRY(frz_identifier_parse(parts[i].identifier, &id, err));
+    FRZ_TRY(write_commit(x, &id, parts[i].base->metadata, attempt->requirements,
+                         attempt->n_requirements, attempt->updates, attempt->n_updates, err));
+  }
+  frz_json_write_array_end(&x->json);
+  frz_json_write_object_end(&x->json);
+  return FRZ_OK;
+}
+
+/* The answer holds no table. */
+static frz_status rest_commit_tables(void *self, const frz_commit_part *parts, size_t n_parts,
+                                     frz_error *err)
+{
+  frz_rest_session *session = self;
+  exchange x;
+  if (!session->commits_tables)
+    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "its server does not offer " FRZ_REST_COMMIT_TABLES);
+  if (n_parts == 0) return FRZ_OK;
+  exchange_open(&x, session, "POST");
+  frz_status st = frz_buf_append_str(&x.path, FRZ_STR("/transactions/commit"), err);
+  if (st == FRZ_OK) st = write_parts(&x, parts, n_parts, err);
+  if (st == FRZ_OK) {
+    st = exchange_send(&x, err);
+    if (st != FRZ_OK)
+      st = x.call.may_be_done ? unknown(err) : st;
+    else if (x.call.status < 200 || x.call.status >= 300)
+      st = refused(&x, err);
+  }
   exchange_close(&x);
   return st;
 }
@@ -560,7 +608,8 @@ frz_status frz_rest_catalog_open(const frz_catalog_setup *setup, const frz_catal
                                       .rename_table = rest_rename_table,
                                       .free = rest_free,
                                       .purge_table = rest_purge_table,
-                                      .list_views = rest_list_views};
+                                      .list_views = rest_list_views,
+                                      .commit_tables = rest_commit_tables};
   frz_rest_session *session = NULL;
   FRZ_TRY(frz_rest_session_open(setup, &session, err));
   frz_storage_set_lender(setup->storage, &frz_rest_lender, session);

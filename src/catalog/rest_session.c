@@ -194,6 +194,24 @@ static frz_status read_pairs(frz_json_reader *json, merge *m, bool wins, frz_err
   }
 }
 
+/* What the server offers; one that does not tell offers what is always there. */
+static frz_status read_endpoints(frz_json_reader *json, frz_rest_session *session, frz_error *err)
+{
+  bool was_null;
+  FRZ_TRY(frz_json_read_null(json, &was_null, err));
+  if (was_null) return FRZ_OK;
+  session->commits_tables = false;
+  FRZ_TRY(frz_json_array_begin(json, err));
+  for (;;) {
+    frz_str endpoint;
+    bool more;
+    FRZ_TRY(frz_json_array_next(json, &more, err));
+    if (!more) return FRZ_OK;
+    FRZ_TRY(frz_json_read_string(json, &endpoint, err));
+    if (frz_str_is(endpoint, FRZ_REST_COMMIT_TABLES)) session->commits_tables = true;
+  }
+}
+
 static frz_status read_config(merge *m, frz_str text, frz_error *err)
 {
   frz_json_reader json;
@@ -208,6 +226,8 @@ static frz_status read_config(merge *m, frz_str text, frz_error *err)
       FRZ_TRY(read_pairs(&json, m, false, err));
     else if (frz_str_is(key, "overrides"))
       FRZ_TRY(read_pairs(&json, m, true, err));
+    else if (frz_str_is(key, "endpoints"))
+      FRZ_TRY(read_endpoints(&json, m->session, err));
     else
       FRZ_TRY(frz_json_skip(&json, err));
   }
@@ -275,6 +295,7 @@ frz_status frz_rest_session_open(const frz_catalog_setup *setup, frz_rest_sessio
   atomic_init(&session->n_references, 1);
   session->context = setup->context;
   session->alloc = alloc;
+  session->commits_tables = true;
   frz_arena_init(&session->arena, alloc, SESSION_BYTES_MAX);
   frz_status st = set_up(session, setup, err);
   if (st == FRZ_OK)

@@ -11,6 +11,9 @@
 #include "net/oauth.h"
 #include "storage/aws_credentials.h"
 
+/** Among the "endpoints" of a server's configuration. */
+#define FRZ_REST_COMMIT_TABLES "POST /v1/{prefix}/transactions/commit"
+
 typedef struct frz_rest_lent frz_rest_lent;
 
 /** Counted: the catalog has it, and the storage that it lends credentials to. Any thread. */
@@ -33,6 +36,7 @@ typedef struct frz_rest_session {
   frz_str given_token; /* never quoted; others are the OAuth's */
   frz_str separator;   /* between a namespace's parts, encoded */
   frz_str page_size;   /* size 0: the server's */
+  bool commits_tables; /* the server offers commits to several tables */
   frz_rest_lent *lent;
 } frz_rest_session;
 

@@ -3,6 +3,7 @@
 import json
 import urllib.request
 import uuid
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -57,6 +58,87 @@ def test_a_commit_that_may_not_have_happened_is_unknown_and_deletes_nothing(rest
         table.refresh()
         table.append(rows(2))
         assert ids(table) == [2]
+
+
+def make_two(uri, **more):
+    catalog, first, name = make(uri, **more)
+    second = catalog.create_table(f"{name}2", schema=SCHEMA)
+    second.append(rows(1, 2))
+    return catalog, first, second
+
+
+def reread(catalog, *tables):
+    return [ids(catalog.load_table(table.name())) for table in tables]
+
+
+def is_joint_commit(method, path):
+    return method == "POST" and path.endswith("/transactions/commit")
+
+
+def test_several_tables_change_in_one_commit(rest_local):
+    with fault_proxy(rest_local) as proxy:
+        catalog, first, second = make_two(proxy.url)
+        third = catalog.create_table(f"{'.'.join(first.name())}3", schema=SCHEMA)
+        results = catalog.commit_tables([
+            frazil.TableChange(first, rows(5), snapshot_properties={"why": "tests"}),
+            frazil.TableChange(second, rows(3), delete_filter="id = 1"),
+            frazil.TableChange(third, delete_filter="id = 1"),
+        ])
+        assert [(r.rows_added, r.rows_deleted) for r in results] == [(1, 0), (1, 1), (0, 0)]
+        assert [r.snapshot_id for r in results] == [first.current_snapshot().snapshot_id, second.current_snapshot().snapshot_id, -1]
+        assert first.current_snapshot().summary["why"] == "tests"
+        assert [ids(first), ids(second), ids(third)] == [[5], [2, 3], []] == reread(catalog, first, second, third)
+        assert sum(is_joint_commit(method, path) for method, path, _ in proxy.log) == 1
+
+
+def test_a_joint_commit_is_built_on_what_others_appended(rest_local):
+    catalog, first, second = make_two(rest_local)
+    catalog.load_table(second.name()).append(rows(7))
+    catalog.commit_tables([frazil.TableChange(first, rows(5)), frazil.TableChange(second, rows(3))])
+    assert reread(catalog, first, second) == [[5], [1, 2, 3, 7]]
+
+
+def test_a_conflict_in_one_table_leaves_all(rest_local):
+    catalog, first, second = make_two(rest_local)
+    catalog.load_table(second.name()).delete("id = 2")
+    with pytest.raises(frazil.CommitConflictError):
+        catalog.commit_tables([frazil.TableChange(first, rows(5)), frazil.TableChange(second, rows(3), delete_filter="id = 1")])
+    assert reread(catalog, first, second) == [[], [1]]
+
+
+@pytest.mark.parametrize("kind, more", [("lose", {}), ("lose_status", {"status": 500})])
+def test_a_joint_commit_whose_answer_was_lost_is_done_once(rest_local, kind, more):
+    with fault_proxy(rest_local) as proxy:
+        catalog, first, second = make_two(proxy.url)
+        proxy.befall(kind, matches=is_joint_commit, **more)
+        catalog.commit_tables([frazil.TableChange(first, rows(5)), frazil.TableChange(second, rows(3))])
+        assert proxy.count(kind) == 1
+        assert [ids(first), ids(second)] == [[5], [1, 2, 3]] == reread(catalog, first, second)
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_joint_commit_that_may_not_have_happened_deletes_nothing(rest_local, status):
+    with fault_proxy(rest_local) as proxy:
+        catalog, first, second = make_two(proxy.url)
+        for table in first, second:
+            table.set_properties({"commit.status-check.num-retries": "1", "commit.status-check.min-wait-ms": "1"})
+        files = Path(first.location().removeprefix("file:")).parent
+        n_before = len(list(files.glob("**/*.parquet")))
+        proxy.befall("status", matches=is_joint_commit, status=status)
+        with pytest.raises(frazil.CommitUnknownError):
+            catalog.commit_tables([frazil.TableChange(first, rows(5)), frazil.TableChange(second, rows(3))])
+        assert reread(catalog, first, second) == [[], [1, 2]]
+        assert len(list(files.glob("**/*.parquet"))) == n_before + 2
+
+
+def test_a_server_that_offers_no_joint_commits_is_told(rest_local):
+    with fault_proxy(rest_local) as proxy:
+        body = b'{"defaults": {}, "overrides": {}, "endpoints": ["GET /v1/{prefix}/namespaces"]}'
+        proxy.befall("status", matches=lambda method, path: path.endswith("/v1/config"), status=200, body=body)
+        catalog, first, second = make_two(proxy.url)
+        with pytest.raises(frazil.UnsupportedError, match=r"catalog 'rest': its server does not offer POST /v1/\{prefix\}/transactions/commit"):
+            catalog.commit_tables([frazil.TableChange(first, rows(5)), frazil.TableChange(second, rows(3))])
+        assert reread(catalog, first, second) == [[], [1, 2]]
 
 
 def make_view(uri, namespace, name):

@@ -161,3 +161,15 @@ def test_a_replaced_table_has_a_past(catalog):
     assert table.maintenance.verify(all_snapshots=True, read_data=True).is_sound
     with pytest.raises(frazil.NoSuchTableError):
         catalog.replace_table("ns.nope", pa.table({"id": [1]}))
+
+
+def test_catalogs_without_joint_commits_refuse_them(catalog, tmp_path):
+    table = catalog.create_table("ns.t", pa.schema([("id", pa.int64())]))
+    rows = pa.table({"id": [1]})
+    with pytest.raises(frazil.UnsupportedError, match="catalog 'default': only catalogs of type rest"):
+        catalog.commit_tables([frazil.TableChange(table, rows)])
+    with pytest.raises(frazil.InvalidError, match="change 0: neither data nor filter"):
+        catalog.commit_tables([frazil.TableChange(table)])
+    with pytest.raises(TypeError):
+        frazil.TableChange(table, 5)
+    assert list(tmp_path.glob("**/*.parquet")) == []

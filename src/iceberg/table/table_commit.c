@@ -8,13 +8,19 @@
  * snapshot; while it is not seen the outcome stays unknown, and nothing that was written may be
  * deleted by anyone.
  *
+ * A commit to several tables goes the same way, with all of them built anew on any conflict. Their
+ * handles are locked in the order of their addresses, so that two such commits cannot wait for each
+ * other.
+ *
  * Properties, with defaults: commit.retry.num-retries (100), commit.retry.min-wait-ms (20),
  * commit.retry.max-wait-ms (500), commit.retry.total-timeout-ms (1800000),
  * commit.status-check.num-retries (3), commit.status-check.min-wait-ms (100).
  */
 
+#include <assert.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/os.h"
 #include "iceberg/table/table_state.h"
 
@@ -57,9 +63,16 @@ static frz_status read_policy(const frz_table_metadata *metadata, retry_policy *
   return FRZ_OK;
 }
 
+/* FRZ_ERR_CONFLICT, with more words before what `err` says: there were enough attempts. */
 static frz_status wait_before_retry(frz_context *context, const retry_policy *policy,
-                                    int64_t attempt, frz_error *err)
+                                    int64_t attempt, int64_t started_us, frz_error *err)
 {
+  int64_t passed_ms = (frz_os_monotonic_us() - started_us) / 1000;
+  if (attempt >= policy->n_retries || passed_ms >= policy->total_ms) {
+    frz_error_where(err, "%lld attempts in %lld ms: ", (long long)attempt + 1,
+                    (long long)passed_ms);
+    return FRZ_ERR_CONFLICT;
+  }
   int64_t bound_ms = policy->wait_min_ms;
   for (int64_t i = 0; i < attempt && bound_ms < policy->wait_max_ms; i++) bound_ms *= 2;
   if (bound_ms > policy->wait_max_ms) bound_ms = policy->wait_max_ms;
@@ -188,15 +201,9 @@ static frz_status commit_with_retry(frz_table *table, frz_loaded_table *base,
       continue;
     }
     if (done) return st;
-    int64_t passed_ms = (frz_os_monotonic_us() - started_us) / 1000;
-    if (attempt >= policy.n_retries || passed_ms >= policy.total_ms) {
-      frz_error_where(err, "%lld attempts in %lld ms: ", (long long)attempt + 1,
-                      (long long)passed_ms);
-      return FRZ_ERR_CONFLICT;
-    }
     /* What a turn did not help with, the next one may not. */
     table->is_contended = table->port->take_turn != NULL && !had_turn;
-    FRZ_TRY(wait_before_retry(table->context, &policy, attempt, err));
+    FRZ_TRY(wait_before_retry(table->context, &policy, attempt, started_us, err));
     FRZ_TRY(reload(table, base, &is_newer, err));
   }
 }
@@ -246,4 +253,142 @@ frz_status frz_table_commit_properties(frz_table *table,
                                        void *arg, frz_error *err)
 {
   return commit(table, prepare, arg, true, err);
+}
+
+/* ---- several tables ---- */
+
+typedef struct group {
+  const frz_table_commit_job *jobs;
+  size_t n;
+  frz_table **order; /* as they are locked */
+  frz_loaded_table *bases;
+  frz_commit_attempt *attempts;
+  frz_commit_part *parts;
+} group;
+
+static frz_status prepare_all(group *g, frz_error *err)
+{
+  for (size_t i = 0; i < g->n; i++) {
+    const frz_table_commit_job *job = &g->jobs[i];
+    frz_status st = job->prepare(job->arg, g->bases[i].metadata, &g->attempts[i], err);
+    if (st == FRZ_ERR_NOT_FOUND) {
+      st = leave_expired(job->table, &g->bases[i], err);
+      if (st == FRZ_OK) st = job->prepare(job->arg, g->bases[i].metadata, &g->attempts[i], err);
+    }
+    if (st != FRZ_OK) {
+      frz_error_where(err, "table '%s': ", job->table->identifier.data);
+      return st;
+    }
+    g->parts[i] = (frz_commit_part){job->table->identifier.data, &g->bases[i], &g->attempts[i]};
+  }
+  return FRZ_OK;
+}
+
+/* After a commit whose outcome is unknown. */
+static size_t find_in_each(const group *g, const retry_policy *policy)
+{
+  size_t n_found = 0;
+  for (size_t i = 0; i < g->n; i++) {
+    frz_loaded_table next = {0};
+    if (!find_commit(g->jobs[i].table, policy, g->attempts[i].snapshot_id, &next)) continue;
+    frz_table_publish(g->jobs[i].table, &next);
+    n_found++;
+  }
+  return n_found;
+}
+
+static frz_status find_all(const group *g, const retry_policy *policy, frz_error *err)
+{
+  size_t n_found = find_in_each(g, policy);
+  if (n_found != 0 && n_found < g->n) n_found = find_in_each(g, policy); /* it came in meanwhile? */
+  if (n_found == g->n) return FRZ_OK;
+  if (n_found != 0) frz_error_where(err, "%zu of %zu tables have the change: ", n_found, g->n);
+  return FRZ_ERR_COMMIT_UNKNOWN;
+}
+
+/* It is done, whether or not it can be seen at once. */
+static void show_all(const group *g)
+{
+  for (size_t i = 0; i < g->n; i++) {
+    frz_error err;
+    frz_table *table = g->jobs[i].table;
+    frz_loaded_table next = {0};
+    if (table->port->load(table->port_ctx, table->identifier.data, &next, &err) == FRZ_OK)
+      frz_table_publish(table, &next);
+    else
+      frz_context_log(table->context, FRZ_LOG_WARNING,
+                      "table '%s' is shown as it was before the commit: %s", table->identifier.data,
+                      err.message);
+  }
+}
+
+static frz_status attempt_group(group *g, const retry_policy *policy, bool *done_out,
+                                frz_error *err)
+{
+  const frz_table *first = g->jobs[0].table;
+  *done_out = true;
+  FRZ_TRY(prepare_all(g, err));
+  frz_status st = first->port->commit_tables(first->port_ctx, g->parts, g->n, err);
+  if (st == FRZ_ERR_COMMIT_UNKNOWN)
+    st = find_all(g, policy, err);
+  else if (st == FRZ_OK)
+    show_all(g);
+  *done_out = st != FRZ_ERR_CONFLICT;
+  return *done_out ? st : FRZ_OK;
+}
+
+static frz_status commit_group(group *g, frz_error *err)
+{
+  retry_policy policy;
+  FRZ_TRY(read_policy(g->bases[0].metadata, &policy, err));
+  int64_t started_us = frz_os_monotonic_us();
+  for (int64_t attempt = 0;; attempt++) {
+    bool done, is_newer;
+    frz_status st = attempt_group(g, &policy, &done, err);
+    if (done) return st;
+    FRZ_TRY(wait_before_retry(g->jobs[0].table->context, &policy, attempt, started_us, err));
+    for (size_t i = 0; i < g->n; i++)
+      FRZ_TRY(reload(g->jobs[i].table, &g->bases[i], &is_newer, err));
+  }
+}
+
+static void sort_by_address(group *g)
+{
+  for (size_t i = 0; i < g->n; i++) {
+    frz_table *table = g->jobs[i].table;
+    size_t at = i;
+    for (; at > 0 && (uintptr_t)g->order[at - 1] > (uintptr_t)table; at--)
+      g->order[at] = g->order[at - 1];
+    g->order[at] = table;
+    assert(at == 0 || g->order[at - 1] != table); /* it would be locked twice */
+  }
+}
+
+frz_status frz_tables_commit(const frz_table_commit_job *jobs, size_t n_jobs, frz_error *err)
+{
+  assert(n_jobs != 0);
+  frz_status st = FRZ_OK;
+  frz_error local;
+  size_t n_locked = 0;
+  frz_arena arena;
+  if (err == NULL) err = &local; /* a conflict's words are needed */
+  frz_arena_init(&arena, jobs[0].table->alloc, FRZ_LIMIT_METADATA_BYTES);
+  group g = {.jobs = jobs,
+             .n = n_jobs,
+             .order = frz_arena_array(&arena, n_jobs, sizeof *g.order),
+             .bases = frz_arena_array(&arena, n_jobs, sizeof *g.bases),
+             .attempts = frz_arena_array(&arena, n_jobs, sizeof *g.attempts),
+             .parts = frz_arena_array(&arena, n_jobs, sizeof *g.parts)};
+  if (g.order == NULL || g.bases == NULL || g.attempts == NULL || g.parts == NULL)
+    FRZ_TRY_OUT(frz_fail_nomem(err, "commit of several tables"));
+  sort_by_address(&g);
+  for (; n_locked < n_jobs; n_locked++) pthread_mutex_lock(&g.order[n_locked]->commit_lock);
+  for (size_t i = 0; i < n_jobs; i++)
+    FRZ_TRY_OUT(frz_table_current_loaded(jobs[i].table, &g.bases[i], err));
+  FRZ_TRY_OUT(commit_group(&g, err));
+out:
+  for (size_t i = 0; i < n_locked; i++) pthread_mutex_unlock(&g.order[i]->commit_lock);
+  for (size_t i = 0; g.bases != NULL && i < n_jobs; i++) frz_loaded_table_dispose(&g.bases[i]);
+  frz_arena_free(&arena);
+  return st;
 }

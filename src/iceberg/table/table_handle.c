@@ -68,6 +68,11 @@ const char *frz_table_identifier(const frz_table *table)
   return table->identifier.data;
 }
 
+bool frz_table_is_of(const frz_table *table, const void *port_ctx)
+{
+  return table->port_ctx == port_ctx;
+}
+
 frz_context *frz_table_context(const frz_table *table)
 {
   return table->context;

@@ -19,6 +19,22 @@ typedef struct frz_loaded_table {
   frz_commit_turn *turn; /* it was loaded in, and is to be committed to in; NULL: none */
 } frz_loaded_table;
 
+/** One attempt at a commit. */
+typedef struct frz_commit_attempt {
+  const frz_requirement *requirements;
+  size_t n_requirements;
+  const frz_metadata_update *updates;
+  size_t n_updates;
+  int64_t snapshot_id; /* 0: none is added */
+} frz_commit_attempt;
+
+/** One table of a commit to several. */
+typedef struct frz_commit_part {
+  const char *identifier;
+  const frz_loaded_table *base;
+  const frz_commit_attempt *attempt;
+} frz_commit_part;
+
 /** What a table needs of its catalog. Any thread. */
 typedef struct frz_commit_port {
   int32_t version; /* 1 */
@@ -49,6 +65,10 @@ typedef struct frz_commit_port {
   frz_status (*take_turn)(void *ctx, const char *identifier, const frz_loaded_table *base,
                           frz_commit_turn **turn_out, frz_error *err);
   void (*end_turn)(void *ctx, frz_commit_turn *turn);
+  /** May be NULL. As `commit` for several tables: all of them or none. What they are then has to be
+   * loaded. */
+  frz_status (*commit_tables)(void *ctx, const frz_commit_part *parts, size_t n_parts,
+                              frz_error *err);
 } frz_commit_port;
 
 /** Make a handle; takes `loaded`, retains port and storage. */
@@ -86,14 +106,6 @@ frz_status frz_table_current_loaded(const frz_table *table, frz_loaded_table *lo
  * reached. On COMMIT_UNKNOWN the table is loaded again and searched for `snapshot_id_of` the
  * attempt (0: no snapshot: stays unknown).
  */
-typedef struct frz_commit_attempt {
-  const frz_requirement *requirements;
-  size_t n_requirements;
-  const frz_metadata_update *updates;
-  size_t n_updates;
-  int64_t snapshot_id; /* 0: none is added */
-} frz_commit_attempt;
-
 frz_status frz_table_commit(frz_table *table,
                             frz_status (*prepare)(void *arg, const frz_table_metadata *base,
                                                   frz_commit_attempt *attempt_out, frz_error *err),
@@ -107,6 +119,23 @@ frz_status frz_table_commit_properties(frz_table *table,
                                                              frz_commit_attempt *attempt_out,
                                                              frz_error *err),
                                        void *arg, frz_error *err) FRZ_MUST_CHECK;
+
+/** One table of frz_tables_commit(); `prepare` as for frz_table_commit(), and there is something to
+ * do. */
+typedef struct frz_table_commit_job {
+  frz_table *table;
+  frz_status (*prepare)(void *arg, const frz_table_metadata *base, frz_commit_attempt *attempt_out,
+                        frz_error *err);
+  void *arg;
+} frz_table_commit_job;
+
+/** Commit to several tables of one catalog, which has commit_tables(), each once: all or none.
+ * Conflicts and unknown outcomes as above; the first table says how to retry. */
+frz_status frz_tables_commit(const frz_table_commit_job *jobs, size_t n_jobs,
+                             frz_error *err) FRZ_MUST_CHECK;
+
+/** Is the table of this catalog: one whose port_ctx it has? */
+bool frz_table_is_of(const frz_table *table, const void *port_ctx);
 
 /** The folder of a table's metadata files, by "write.metadata.path" or "<location>/metadata"; data
  * NULL when the arena refuses. */

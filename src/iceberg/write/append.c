@@ -1,10 +1,6 @@
 /*
  * append.c - append rows: write data files, commit a snapshot that adds them. Also the parts of
  * writing that overwrite and delete share.
- *
- * Data files are written once; only the commit is repeated on conflict. Files of a write that
- * ended before its first commit attempt are removed by their writer; from the attempt on they are
- * kept whatever happens, since a lost answer may have been a success.
  */
 #include <assert.h>
 
@@ -90,34 +86,21 @@ out:
   return st;
 }
 
-static frz_status append_to(frz_table *table, frz_table_metadata *metadata,
-                            struct ArrowArrayStream *data, const frz_write_options *options,
-                            frz_write_result *result, frz_error *err)
+frz_status frz_append_stage(frz_staged_write *staged, struct ArrowArrayStream *data, frz_error *err)
 {
-  frz_status st = FRZ_OK;
-  frz_data_file_writer *writer = NULL;
-  frz_arena arena;
-  frz_arena_init(&arena, frz_context_alloc(frz_table_context(table)), FRZ_LIMIT_MANIFEST_BYTES);
-  frz_snapshot_change change = {.operation = "append",
-                                .added_sequence_number = -1,
-                                .branch = options->branch,
-                                .properties = options->snapshot_properties,
-                                .n_properties = options->n_snapshot_properties};
+  frz_snapshot_change *change = &staged->change;
   const frz_snapshot *head;
-  FRZ_TRY_OUT(
-      frz_branch_head(metadata, options->branch, &head, err)); /* before files are written */
-  FRZ_TRY_OUT(frz_table_open_writer(table, metadata, &writer, err));
-  FRZ_TRY_OUT(
-      frz_table_write_stream(table, metadata, data, options, writer, &result->n_rows_added, err));
-  FRZ_TRY_OUT(frz_data_file_writer_finish(writer, &arena, &change.added, &change.n_added, err));
-  if (change.n_added == 0) goto out;
-  frz_data_file_writer_keep(writer);
-  FRZ_TRY_OUT(frz_snapshot_commit(table, &change, &result->snapshot_id, err));
-  result->n_files_added = (int64_t)change.n_added;
-out:
-  frz_data_file_writer_free(writer);
-  frz_arena_free(&arena);
-  return st;
+  change->operation = "append";
+  change->added_sequence_number = -1;
+  change->branch = staged->options.branch;
+  FRZ_TRY(frz_branch_head(staged->metadata, change->branch, &head, err)); /* before all the work */
+  FRZ_TRY(frz_table_open_writer(staged->table, staged->metadata, &staged->writer, err));
+  FRZ_TRY(frz_table_write_stream(staged->table, staged->metadata, data, &staged->options,
+                                 staged->writer, &staged->result.n_rows_added, err));
+  FRZ_TRY(frz_data_file_writer_finish(staged->writer, &staged->arena, &change->added,
+                                      &change->n_added, err));
+  staged->result.n_files_added = (int64_t)change->n_added;
+  return FRZ_OK;
 }
 
 frz_status frz_table_append(frz_table *table, struct ArrowArrayStream *data,
@@ -125,16 +108,12 @@ frz_status frz_table_append(frz_table *table, struct ArrowArrayStream *data,
                             frz_error *err)
 {
   if (data == NULL) return frz_fail(err, FRZ_ERR_INVALID, "append: data is NULL");
-  frz_write_options filled;
-  frz_write_result result = {.snapshot_id = -1};
-  frz_status st = table != NULL ? frz_write_options_read(options, &filled, err)
+  frz_staged_write staged = {0};
+  frz_status st = table != NULL ? frz_staged_write_open(&staged, table, options, err)
                                 : frz_fail(err, FRZ_ERR_INVALID, "append: table is NULL");
-  if (st == FRZ_OK) {
-    frz_table_metadata *metadata = frz_table_current(table);
-    st = append_to(table, metadata, data, &filled, &result, err);
-    frz_table_metadata_release(metadata);
-  }
+  if (st == FRZ_OK) st = frz_append_stage(&staged, data, err);
+  if (st == FRZ_OK) st = frz_staged_write_commit(&staged, result_out, err);
+  frz_staged_write_dispose(&staged);
   if (data->release != NULL) data->release(data); /* not taken yet where it failed early */
-  if (st == FRZ_OK && result_out != NULL) *result_out = result;
   return st;
 }

@@ -9,16 +9,9 @@
  * Source: Iceberg specification, "Snapshots", operation.
  */
 #include "base/limits.h"
-#include "iceberg/write/row_removal.h"
 #include "iceberg/write/table_write.h"
 
 enum { BATCH_ROWS = 65536 };
-
-typedef struct overwrite {
-  const char *filter;
-  struct ArrowArrayStream *data; /* NULL: a delete */
-  frz_write_options options;
-} overwrite;
 
 /* Finds rows by a filter. */
 typedef struct filter_match {
@@ -73,56 +66,47 @@ static frz_status find_rows(frz_row_removal *removal, const frz_expr *filter, fr
   return frz_row_removal_run(removal, &matcher, err);
 }
 
-/* ---- the job ---- */
+/* ---- the change ---- */
 
-static frz_status run(frz_table *table, frz_table_metadata *metadata, const overwrite *job,
-                      frz_write_result *result, frz_error *err)
+frz_status frz_overwrite_stage(frz_staged_write *staged, struct ArrowArrayStream *data,
+                               const char *filter, frz_error *err)
 {
-  frz_status st = FRZ_OK;
-  frz_data_file_writer *writer = NULL;
-  frz_row_removal removal = {0};
-  const frz_expr *filter = NULL;
-  frz_arena arena;
-  frz_arena_init(&arena, frz_context_alloc(frz_table_context(table)), FRZ_LIMIT_MANIFEST_BYTES);
-  frz_snapshot_change change = {.properties = job->options.snapshot_properties,
-                                .n_properties = job->options.n_snapshot_properties};
-  FRZ_TRY_OUT(frz_table_open_writer(table, metadata, &writer, err));
-  if (job->filter != NULL)
-    FRZ_TRY_OUT(frz_expr_parse(frz_str_from(job->filter), frz_metadata_current_schema(metadata),
-                               job->options.case_sensitive, &arena, &filter, err));
-  FRZ_TRY_OUT(frz_row_removal_open(table, metadata, &job->options, FRZ_REMOVAL_DELETE, filter,
-                                   writer, &removal, err));
-  FRZ_TRY_OUT(find_rows(&removal, filter, &arena, err));
-  if (job->data != NULL)
-    FRZ_TRY_OUT(frz_table_write_stream(table, metadata, job->data, &job->options, writer,
-                                       &result->n_rows_added, err));
-  FRZ_TRY_OUT(frz_data_file_writer_finish(writer, &arena, &change.added, &change.n_added, err));
-  result->n_files_added = (int64_t)change.n_added;
-  FRZ_TRY_OUT(frz_row_removal_finish(&removal, &arena, &change, err));
-  if (change.n_added == 0 && change.n_removed == 0) goto out;
-  frz_data_file_writer_keep(writer);
-  frz_row_removal_keep(&removal);
-  FRZ_TRY_OUT(frz_snapshot_commit(table, &change, &result->snapshot_id, err));
-  result->n_rows_deleted = removal.n_rows_removed;
-  result->n_files_deleted = removal.n_data_files_removed;
-  result->n_delete_files_added = removal.n_delete_files_added;
-out:
-  frz_data_file_writer_free(writer);
-  frz_row_removal_dispose(&removal);
-  frz_arena_free(&arena);
-  return st;
+  frz_table_metadata *metadata = staged->metadata;
+  frz_arena *arena = &staged->arena;
+  frz_snapshot_change *change = &staged->change;
+  frz_row_removal *removal = &staged->removal;
+  const frz_write_options *options = &staged->options;
+  const frz_expr *bound = NULL;
+  FRZ_TRY(frz_table_open_writer(staged->table, metadata, &staged->writer, err));
+  if (filter != NULL)
+    FRZ_TRY(frz_expr_parse(frz_str_from(filter), frz_metadata_current_schema(metadata),
+                           options->case_sensitive, arena, &bound, err));
+  FRZ_TRY(frz_row_removal_open(staged->table, metadata, options, FRZ_REMOVAL_DELETE, bound,
+                               staged->writer, removal, err));
+  FRZ_TRY(find_rows(removal, bound, arena, err));
+  if (data != NULL)
+    FRZ_TRY(frz_table_write_stream(staged->table, metadata, data, options, staged->writer,
+                                   &staged->result.n_rows_added, err));
+  FRZ_TRY(
+      frz_data_file_writer_finish(staged->writer, arena, &change->added, &change->n_added, err));
+  staged->result.n_files_added = (int64_t)change->n_added;
+  FRZ_TRY(frz_row_removal_finish(removal, arena, change, err));
+  staged->result.n_rows_deleted = removal->n_rows_removed;
+  staged->result.n_files_deleted = removal->n_data_files_removed;
+  staged->result.n_delete_files_added = removal->n_delete_files_added;
+  return FRZ_OK;
 }
 
-static frz_status start(frz_table *table, overwrite *job, const frz_write_options *options,
-                        frz_write_result *result_out, frz_error *err)
+static frz_status overwrite(frz_table *table, struct ArrowArrayStream *data, const char *filter,
+                            const frz_write_options *options, frz_write_result *result_out,
+                            frz_error *err)
 {
-  frz_write_result result = {.snapshot_id = -1};
   if (table == NULL) return frz_fail(err, FRZ_ERR_INVALID, "table is NULL");
-  FRZ_TRY(frz_write_options_read(options, &job->options, err));
-  frz_table_metadata *metadata = frz_table_current(table);
-  frz_status st = run(table, metadata, job, &result, err);
-  frz_table_metadata_release(metadata);
-  if (st == FRZ_OK && result_out != NULL) *result_out = result;
+  frz_staged_write staged;
+  frz_status st = frz_staged_write_open(&staged, table, options, err);
+  if (st == FRZ_OK) st = frz_overwrite_stage(&staged, data, filter, err);
+  if (st == FRZ_OK) st = frz_staged_write_commit(&staged, result_out, err);
+  frz_staged_write_dispose(&staged);
   return st;
 }
 
@@ -131,8 +115,7 @@ frz_status frz_table_overwrite(frz_table *table, struct ArrowArrayStream *data, 
                                frz_error *err)
 {
   if (data == NULL) return frz_fail(err, FRZ_ERR_INVALID, "overwrite: data is NULL");
-  overwrite job = {.filter = filter, .data = data};
-  frz_status st = start(table, &job, options, result_out, err);
+  frz_status st = overwrite(table, data, filter, options, result_out, err);
   if (data->release != NULL) data->release(data); /* not taken yet where it failed early */
   return st;
 }
@@ -142,6 +125,5 @@ frz_status frz_table_delete(frz_table *table, const char *filter, const frz_writ
 {
   if (filter == NULL)
     return frz_fail(err, FRZ_ERR_INVALID, "delete: the filter is NULL; 'true' deletes every row");
-  overwrite job = {.filter = filter};
-  return start(table, &job, options, result_out, err);
+  return overwrite(table, NULL, filter, options, result_out, err);
 }

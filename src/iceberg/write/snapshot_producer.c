@@ -672,26 +672,70 @@ static void remove_stale_lists(frz_snapshot_producer *producer)
   }
 }
 
+static void producer_init(frz_snapshot_producer *producer, const frz_table *table,
+                          const frz_snapshot_change *change)
+{
+  const frz_alloc *alloc = frz_context_alloc(frz_table_context(table));
+  *producer = (frz_snapshot_producer){
+      .context = frz_table_context(table), .storage = frz_table_storage(table), .change = change};
+  frz_arena_init(&producer->arena, alloc, FRZ_LIMIT_MANIFEST_BYTES);
+  frz_arena_init(&producer->attempt, alloc, FRZ_LIMIT_MANIFEST_BYTES);
+  frz_map_init(&producer->removed_keys, alloc, FRZ_LIMIT_MANIFEST_BYTES);
+}
+
+static frz_status producer_name(frz_snapshot_producer *producer, frz_error *err)
+{
+  FRZ_TRY(choose_snapshot_id(&producer->snapshot_id, err));
+  FRZ_TRY(frz_os_uuid(producer->uuid, err));
+  return index_removed(producer, err);
+}
+
+static void producer_dispose(frz_snapshot_producer *producer)
+{
+  frz_map_dispose(&producer->removed_keys);
+  frz_arena_free(&producer->attempt);
+  frz_arena_free(&producer->arena);
+}
+
 frz_status frz_snapshot_commit(frz_table *table, const frz_snapshot_change *change,
                                int64_t *snapshot_id_out, frz_error *err)
 {
-  frz_context *context = frz_table_context(table);
-  const frz_alloc *alloc = frz_context_alloc(context);
   frz_status st = FRZ_OK;
-  frz_snapshot_producer producer = {
-      .context = context, .storage = frz_table_storage(table), .change = change};
-  frz_arena_init(&producer.arena, alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  frz_arena_init(&producer.attempt, alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  frz_map_init(&producer.removed_keys, alloc, FRZ_LIMIT_MANIFEST_BYTES);
-  FRZ_TRY_OUT(choose_snapshot_id(&producer.snapshot_id, err));
-  FRZ_TRY_OUT(frz_os_uuid(producer.uuid, err));
-  FRZ_TRY_OUT(index_removed(&producer, err));
+  frz_snapshot_producer producer;
+  producer_init(&producer, table, change);
+  FRZ_TRY_OUT(producer_name(&producer, err));
   FRZ_TRY_OUT(frz_table_commit(table, prepare_snapshot, &producer, err));
   remove_stale_lists(&producer);
   if (snapshot_id_out != NULL) *snapshot_id_out = producer.snapshot_id;
 out:
-  frz_map_dispose(&producer.removed_keys);
-  frz_arena_free(&producer.attempt);
-  frz_arena_free(&producer.arena);
+  producer_dispose(&producer);
+  return st;
+}
+
+frz_status frz_snapshots_commit(frz_table_snapshot_change *changes, size_t n, frz_error *err)
+{
+  if (n == 0) return FRZ_OK;
+  const frz_alloc *alloc = frz_context_alloc(frz_table_context(changes[0].table));
+  frz_status st = FRZ_OK;
+  frz_snapshot_producer *producers = frz_alloc_array(alloc, n, sizeof *producers);
+  frz_table_commit_job *jobs = frz_alloc_array(alloc, n, sizeof *jobs);
+  size_t n_made = 0;
+  if (producers == NULL || jobs == NULL)
+    FRZ_TRY_OUT(frz_fail_nomem(err, "commit of several tables"));
+  for (; n_made < n; n_made++) {
+    producer_init(&producers[n_made], changes[n_made].table, changes[n_made].change);
+    jobs[n_made] =
+        (frz_table_commit_job){changes[n_made].table, prepare_snapshot, &producers[n_made]};
+  }
+  for (size_t i = 0; i < n; i++) FRZ_TRY_OUT(producer_name(&producers[i], err));
+  FRZ_TRY_OUT(frz_tables_commit(jobs, n, err));
+  for (size_t i = 0; i < n; i++) {
+    remove_stale_lists(&producers[i]);
+    changes[i].snapshot_id = producers[i].snapshot_id;
+  }
+out:
+  for (size_t i = 0; i < n_made; i++) producer_dispose(&producers[i]);
+  frz_alloc_free(alloc, jobs, n * sizeof *jobs);
+  frz_alloc_free(alloc, producers, n * sizeof *producers);
   return st;
 }

@@ -65,6 +65,17 @@ typedef struct frz_snapshot_change {
 frz_status frz_snapshot_commit(frz_table *table, const frz_snapshot_change *change,
                                int64_t *snapshot_id_out, frz_error *err) FRZ_MUST_CHECK;
 
+/** A change, and the table that it is of. */
+typedef struct frz_table_snapshot_change {
+  frz_table *table;
+  const frz_snapshot_change *change;
+  int64_t snapshot_id; /* set by the commit */
+} frz_table_snapshot_change;
+
+/** Commit changes of several tables of one catalog, all or none: see frz_tables_commit(). */
+frz_status frz_snapshots_commit(frz_table_snapshot_change *changes, size_t n,
+                                frz_error *err) FRZ_MUST_CHECK;
+
 /** FRZ_ERR_UNSUPPORTED for tables whose format version frazil does not write, and encrypted ones.
  */
 frz_status frz_table_check_writable(const frz_table_metadata *metadata,
