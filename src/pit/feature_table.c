@@ -301,6 +301,8 @@ static frz_status fetch_piece_of(void *arg, size_t piece, frz_error *err)
   fetch_pass *pass = arg;
   frz_feature_table *table = pass->table;
   const frz_alloc *alloc = frz_context_alloc(table->context);
+  /* The newest files' first: they mostly have most rows, and the last to end is waited for. */
+  piece = pass->n_runs * pass->n_groups - 1 - piece;
   size_t run = piece / pass->n_groups;
   const frz_projection *projection = &pass->groups[piece % pass->n_groups];
   const frz_row_reference *rows = pass->rows + pass->first[run];

@@ -18,7 +18,12 @@
 #include "pit/pit_memory.h"
 #include "pit/view_columns.h"
 
-enum { FETCH_ROWS = 1 << 18, PROGRESS_INTERVAL_US = 100000 };
+enum {
+  FETCHES = 4,
+  FETCH_ROWS_MIN = 1 << 16,
+  FETCH_ROWS_MAX = 1 << 18,
+  PROGRESS_INTERVAL_US = 100000
+};
 
 /* What keys may take where the memory limit leaves less. */
 #define INDEX_BYTES_MIN ((size_t)1 << 20)
@@ -258,6 +263,15 @@ static size_t n_left(const frz_latest_rows *result)
   return result->references.size / sizeof(frz_row_reference) - result->next;
 }
 
+/* So many that a page at the end of a fetch, which the next one reads again, is a small part, and
+ * so few that the caller has something to do while the next are fetched. */
+static size_t fetch_rows(const frz_latest_rows *result)
+{
+  size_t n = result->references.size / sizeof(frz_row_reference) / FETCHES;
+  if (n < FETCH_ROWS_MIN) return FETCH_ROWS_MIN;
+  return n < FETCH_ROWS_MAX ? n : FETCH_ROWS_MAX;
+}
+
 bool frz_latest_rows_are_found(const frz_latest_rows *result)
 {
   return n_left(result) != 0 || result->next_part == FRZ_LATEST_PARTITIONS;
@@ -267,7 +281,8 @@ frz_status frz_latest_rows_next(frz_latest_rows *result, frz_batch *batch_out, f
 {
   while (!frz_latest_rows_are_found(result)) FRZ_TRY(find_latest(result, err));
   size_t n = n_left(result);
-  if (n > FETCH_ROWS) n = FETCH_ROWS;
+  size_t n_max = fetch_rows(result);
+  if (n > n_max) n = n_max;
   if (n == 0)
     return frz_batch_init(batch_out, result->fields, result->n_fields, result->alloc, err);
   const frz_row_reference *rows = (const frz_row_reference *)(void *)result->references.data;
