@@ -83,6 +83,7 @@ struct frz_data_file_writer {
   bool has_lineage;
 
   frz_write_properties properties;
+  frz_compressors compressors; /* of all files: making one costs more than a small page */
   frz_metrics_config metrics;
   int64_t memory_max;
   frz_sort_plan sort;
@@ -162,6 +163,7 @@ static frz_status prepare(frz_data_file_writer *writer, frz_error *err)
 {
   FRZ_TRY(frz_write_properties_read(writer->metadata, writer->schema, &writer->arena,
                                     &writer->properties, err));
+  writer->properties.parquet.compressors = &writer->compressors;
   writer->memory_max = frz_context_memory_limit(writer->context) / 4;
   if (writer->memory_max < MEMORY_MIN) writer->memory_max = MEMORY_MIN;
   int64_t held_max = writer->memory_max / 2;
@@ -894,6 +896,7 @@ void frz_data_file_writer_free(frz_data_file_writer *writer)
   if (writer == NULL) return;
   while (writer->n_slots > 0) drop_slot(writer, writer->n_slots - 1);
   drop_ended(writer);
+  frz_compressors_dispose(&writer->compressors);
   if (!writer->kept) remove_files(writer);
   if (writer->has_split) frz_partition_split_dispose(&writer->split);
   frz_buf_dispose(&writer->slot_of);

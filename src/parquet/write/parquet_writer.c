@@ -27,7 +27,8 @@ struct frz_parquet_writer {
   frz_arena arena; /* schema, key-values, summary */
   frz_write_schema schema;
   frz_column_writer *columns; /* by leaf */
-  frz_compressors compressors;
+  frz_compressors own_compressors;
+  frz_compressors *compressors; /* those, or the caller's */
   size_t n_columns;
   int64_t group_rows;
   frz_footer footer;
@@ -132,7 +133,7 @@ static frz_status start_columns(frz_parquet_writer *writer, frz_error *err)
   writer->n_columns = n;
   for (size_t i = 0; i < n; i++)
     frz_column_writer_init(&writer->columns[i], &writer->schema.leaves[i], &writer->options,
-                           writer->footer.codec, &writer->compressors, writer->alloc);
+                           writer->footer.codec, writer->compressors, writer->alloc);
   writer->options.blooms = NULL; /* the caller's; columns took what they need */
   writer->options.n_blooms = 0;
   return FRZ_OK;
@@ -155,6 +156,8 @@ frz_status frz_parquet_writer_create(frz_context *context, const frz_arrow_field
     writer->options = *options;
   else
     frz_parquet_write_options_init(&writer->options);
+  bool is_lent = writer->options.compressors != NULL;
+  writer->compressors = is_lent ? writer->options.compressors : &writer->own_compressors;
   frz_footer *footer = &writer->footer;
   footer->schema = &writer->schema;
   footer->codec_number = writer->options.codec;
@@ -184,7 +187,7 @@ void frz_parquet_writer_free(frz_parquet_writer *writer)
   for (size_t i = 0; i < writer->n_columns; i++) frz_column_writer_dispose(&writer->columns[i]);
   if (writer->columns != NULL)
     frz_alloc_free(writer->alloc, writer->columns, writer->n_columns * sizeof *writer->columns);
-  frz_compressors_dispose(&writer->compressors);
+  frz_compressors_dispose(&writer->own_compressors);
   frz_buf_dispose(&writer->footer.row_groups);
   frz_buf_dispose(&writer->footer.column_indexes);
   frz_buf_dispose(&writer->footer.offset_indexes);
@@ -364,7 +367,7 @@ size_t frz_parquet_writer_memory(const frz_parquet_writer *writer)
 {
   size_t bytes = writer->arena.used_bytes + writer->footer.arena.used_bytes +
                  writer->footer.column_indexes.capacity + writer->footer.offset_indexes.capacity +
-                 frz_compressors_memory(&writer->compressors);
+                 frz_compressors_memory(&writer->own_compressors);
   for (size_t i = 0; i < writer->n_columns; i++)
     bytes += frz_column_writer_memory(&writer->columns[i]);
   return bytes;
@@ -373,7 +376,7 @@ size_t frz_parquet_writer_memory(const frz_parquet_writer *writer)
 void frz_parquet_writer_relax(frz_parquet_writer *writer)
 {
   for (size_t i = 0; i < writer->n_columns; i++) frz_column_writer_relax(&writer->columns[i]);
-  frz_compressors_dispose(&writer->compressors);
+  frz_compressors_dispose(&writer->own_compressors);
 }
 
 frz_status frz_parquet_writer_flush(frz_parquet_writer *writer, frz_error *err)
@@ -383,7 +386,7 @@ frz_status frz_parquet_writer_flush(frz_parquet_writer *writer, frz_error *err)
   if (st != FRZ_OK) writer->state = WRITER_FAILED;
   for (size_t i = 0; st == FRZ_OK && i < writer->n_columns; i++)
     frz_column_writer_trim(&writer->columns[i]);
-  frz_compressors_dispose(&writer->compressors);
+  frz_compressors_dispose(&writer->own_compressors);
   return st;
 }
 

@@ -7,6 +7,7 @@
 #include "arrow/column.h"
 #include "base/runtime.h"
 #include "base/source.h"
+#include "codec/compress.h"
 #include "parquet/format/parquet_metadata.h"
 
 /** Encodings that may be chosen for a chunk: see page_encoding.c. */
@@ -49,6 +50,7 @@ typedef struct frz_parquet_write_options {
   size_t n_sorting;
   const frz_parquet_key_value *key_values; /* footer metadata; borrowed for the create call */
   size_t n_key_values;
+  frz_compressors *compressors; /* shared with other files, borrowed; NULL: its own */
 } frz_parquet_write_options;
 
 void frz_parquet_write_options_init(frz_parquet_write_options *options);
