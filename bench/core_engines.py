@@ -47,13 +47,15 @@ def online_schema(names, kind):
 
 
 def create_online(catalog, identifier, names, kind, feast_type):
-    """As the Feast plugin makes it: 16 buckets of the join key, sorted by it."""
+    """As the Feast plugin makes it: 16 buckets of the join key, sorted by it, a bloom filter over entity keys."""
     described = {
         "version": 1, "project": "bench", "view": identifier.rpartition(".")[2], "entity_key": 1, "event_ts": 3, "created_ts": 4,
         "join_keys": [{"name": "driver_id", "id": 2, "type": "INT64"}],
         "features": [{"name": name, "id": 5 + i, "type": feast_type} for i, name in enumerate(names)], "ttl_seconds": None}
     return catalog.create_table(identifier, online_schema(names, kind), partition_spec="bucket(16, driver_id)",
-                                sort_order="driver_id asc nulls first", properties={"frazil.feast": json.dumps(described)})
+                                sort_order="driver_id asc nulls first",
+                                properties={"frazil.feast": json.dumps(described), "write.metadata.delete-after-commit.enabled": "true",
+                                            "write.parquet.bloom-filter-enabled.column.entity_key": "true"})
 
 
 def entity_keys(numbers):
