@@ -189,8 +189,9 @@ static frz_status failing_create(void *ctx, frz_str uri, bool must_be_new, frz_s
   FRZ_TRY(may_fail(by, is_manifest(uri), "creation", err));
   failing_sink *self = frz_alloc_zeroed(frz_alloc_default(), sizeof *self);
   assert_non_null(self);
-  *self = (failing_sink){
-      .base = {0, sink_write, sink_commit, sink_free}, .by = by, .is_manifest = is_manifest(uri)};
+  *self = (failing_sink){.base = {.write = sink_write, .commit = sink_commit, .free = sink_free},
+                         .by = by,
+                         .is_manifest = is_manifest(uri)};
   frz_status st = frz_storage_create_file(by->real, uri, must_be_new, &self->real, err);
   if (st == FRZ_OK)
     *sink_out = &self->base;
