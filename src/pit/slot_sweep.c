@@ -293,8 +293,10 @@ static inline void find_moving(const frz_slot_index *index, const frz_slot_sweep
   for (size_t i = 0; i < n; i++) __builtin_prefetch(&index->directory.runs[group->moving[i]]);
 }
 
-static inline void ask_for_slots(const frz_slot_index *index, const frz_slot_sweep *sweep,
-                                 const swept_group *group)
+/* Part of a loop that has effects: of its own the compiler may leave it out, as without any. */
+__attribute__((always_inline)) static inline void ask_for_slots(const frz_slot_index *index,
+                                                                const frz_slot_sweep *sweep,
+                                                                const swept_group *group)
 {
   for (size_t i = 0; i < group->n_moving; i++) {
     uint32_t number = group->moving[i];
