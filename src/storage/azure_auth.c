@@ -192,5 +192,7 @@ frz_str frz_azure_unless_secret(const frz_azure_config *config, frz_str text)
   size_t meant_bytes = frz_percent_decode(signature, meant, sizeof meant);
   const frz_str secrets[] = {config->account_key,  config->sas_token, signature,
                              {meant, meant_bytes}, config->token,     config->client_secret};
-  return frz_unless_secret(text, secrets, sizeof secrets / sizeof secrets[0]);
+  text = frz_unless_secret(text, secrets, sizeof secrets / sizeof secrets[0]);
+  OPENSSL_cleanse(meant, sizeof meant);
+  return text;
 }
