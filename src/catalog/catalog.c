@@ -535,7 +535,8 @@ static frz_status check_changes(frz_catalog *catalog, const frz_table_change *ch
   frz_status st = catalog->ops->commit_tables != NULL
                       ? catalog->ops->commit_tables(catalog->self, NULL, 0, err)
                       : frz_fail(err, FRZ_ERR_UNSUPPORTED,
-                                 "only catalogs of type rest change several tables in one commit");
+                                 "only catalogs of type rest change several tables in one commit; "
+                                 "change one table after the other");
   if (st != FRZ_OK) frz_error_where(err, "catalog '%s': ", catalog->name.data);
   return st;
 }

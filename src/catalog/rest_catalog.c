@@ -487,7 +487,9 @@ static frz_status rest_commit_tables(void *self, const frz_commit_part *parts, s
   frz_rest_session *session = self;
   exchange x;
   if (!session->commits_tables)
-    return frz_fail(err, FRZ_ERR_UNSUPPORTED, "its server does not offer " FRZ_REST_COMMIT_TABLES);
+    return frz_fail(err, FRZ_ERR_UNSUPPORTED,
+                    "its server does not offer " FRZ_REST_COMMIT_TABLES
+                    "; change one table after the other");
   if (n_parts == 0) return FRZ_OK;
   exchange_open(&x, session, "POST");
   frz_status st = frz_buf_append_str(&x.path, FRZ_STR("/transactions/commit"), err);

@@ -312,7 +312,8 @@ static void test_catalogs_without_such_commits_say_so(void **state)
                    FRZ_ERR_UNSUPPORTED);
   assert_string_equal(
       err.message,
-      "catalog 'test': only catalogs of type rest change several tables in one commit");
+      "catalog 'test': only catalogs of type rest change several tables in one commit; change one "
+      "table after the other");
   assert_null(rows.release);
   assert_int_equal(frz_test_count_files(&self.lake, "warehouse", ".parquet"), 0);
   frz_catalog *other = frz_test_lake_connect(&self.lake, self.lake.context);
